@@ -1,0 +1,53 @@
+"""What a user can cause, and how a command prints it: one message, no traceback, exit status 1.
+
+The message has up to three parts, in this order: where and what was found; the single problems, indented; what to do.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+
+
+class ShoepairError(Exception):
+    """A mistake in the input, the parameters or the call: something a user can put right.
+
+    Args:
+        found: where, and what was found there instead of what was expected.
+        problems: the single faults, each on a line of its own.
+        fix: what to do, in one line.
+    """
+
+    def __init__(self, found: str, *, problems: Sequence[str] = (), fix: str = "") -> None:
+        super().__init__(found)
+        self.found = found
+        self.problems = tuple(problems)
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return "\n".join([self.found, *(f"  {line}" for line in self.problems), *([self.fix] if self.fix else [])])
+
+
+def escaped(name: str) -> str:
+    """A file name as it may be printed: control characters and undecodable bytes are shown, never sent.
+
+    A name may hold a newline or a terminal's escape sequence; printed raw, it could forge lines of the report.
+    """
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a stage's `main` on the words of the command line; print a user's mistake and exit 1."""
+    words = sys.argv[1:]
+    try:
+        inspect.signature(main).bind(*words)
+    except TypeError:
+        wanted = " ".join(name.upper() for name in inspect.signature(main).parameters)
+        given = " ".join(words) or "nothing"
+        usage = f"usage: python -m {main.__module__} {wanted}".rstrip()
+        sys.exit(f"error: {given}: not the arguments of this stage\n{usage}")
+    try:
+        main(*words)
+    except ShoepairError as error:
+        sys.exit(f"error: {error}")

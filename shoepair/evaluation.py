@@ -1,0 +1,149 @@
+"""Scores -> accuracies, positive and negative apart, with intervals.
+
+Positive accuracy is the share of same pairs called same (true positive rate); one minus it is the false *negative*
+rate. Negative accuracy is the share of different pairs called different (true negative rate). Balanced accuracy is
+their mean. Intervals are 95 %, from a bootstrap over students: a student's nine pairs share shoes, floor and light,
+so the pairs are not independent and the students are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import Series
+from torch import nn
+
+from shoepair.batches import PairData
+from shoepair.pairs import Pairs
+from shoepair.splits import SPLITS
+from shoepair.training import logits
+
+MEASURED = tuple(split for split in SPLITS if split != "train")
+BATCH = 32  # pairs scored at a time; no result depends on it
+LEVEL = 0.95  # of every interval
+DIGITS = 4  # of every number written: below the last digit lies rounding, not a result
+
+
+class Scores(Pairs):
+    """One row per model and pair: what the model says of the pair."""
+
+    model: Series[str]
+    logit: Series[np.float32]  # same minus different; above 0 the pair is called same
+
+
+def score(models: Mapping[str, nn.Module], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:
+    """Ask every model about every pair.
+
+    Args:
+        models: name -> network.
+        rows: `Pairs` rows.
+        data: the same pairs with their photos.
+
+    Returns:
+        `Scores` rows, model after model.
+    """
+    answers = {name: logits(model, data, BATCH).numpy() for name, model in models.items()}
+    return pd.concat([rows.assign(model=name, logit=both[:, 1] - both[:, 0]) for name, both in answers.items()])
+
+
+def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Accuracies of one model on one set of students.
+
+    Args:
+        scores: `Scores` rows of one model and one split, one student or more.
+        resamples: bootstrap draws.
+        seed: of the draws.
+
+    Returns:
+        `students`, `pairs`, and for the standard pairs `positive`, `negative`, `balanced` with its interval `low`,
+        `high`; for all six different pairs `negative_all`, `balanced_all`, `low_all`, `high_all`. All 0..1.
+    """
+    standard = _tally(scores[scores["standard"]])
+    everything = _tally(scores)
+    positive, negative, balanced = (float(value) for value in _accuracies(standard.sum(axis=0)))
+    _, negative_all, balanced_all = (float(value) for value in _accuracies(everything.sum(axis=0)))
+    low, high = _interval(standard, resamples, seed)
+    low_all, high_all = _interval(everything, resamples, seed)
+    numbers = {"positive": positive, "negative": negative, "balanced": balanced, "low": low, "high": high}
+    numbers |= {"negative_all": negative_all, "balanced_all": balanced_all, "low_all": low_all, "high_all": high_all}
+    rounded = {name: round(value, DIGITS) for name, value in numbers.items()}
+    return {"students": len(standard), "pairs": len(scores), **rounded}
+
+
+def _tally(scores: pd.DataFrame) -> NDArray[np.int64]:
+    """(T, 2, 2) counts: student, (same, different) pairs, (right, all)."""
+    same = scores["same"] == 1
+    right = (scores["logit"] > 0) == same
+    columns = {"a": same & right, "b": same, "c": ~same & right, "d": ~same}
+    students = scores["batch"] + "/" + scores["student"]
+    return pd.DataFrame(columns).groupby(students).sum().to_numpy(np.int64).reshape(-1, 2, 2)
+
+
+def _accuracies(tally: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(..., 2, 2) counts to (3, ...): positive, negative, balanced."""
+    share = tally[..., 0] / tally[..., 1]
+    return np.stack([share[..., 0], share[..., 1], share.mean(axis=-1)])
+
+
+def _interval(tally: NDArray[np.int64], resamples: int, seed: int) -> tuple[float, float]:
+    """Percentile bootstrap over students of the balanced accuracy."""
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(len(tally), np.full(len(tally), 1 / len(tally)), size=resamples)  # (R, T) draws of each
+    drawn = np.tensordot(times, tally, axes=1)  # (R, 2, 2)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(_accuracies(drawn)[2], [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
+    """Accuracies of every model on valid, test_m and test_w; a set without students is left out.
+
+    Args:
+        scores: `Scores` rows.
+        models: in the order of params.yaml.
+        resamples: bootstrap draws.
+        seed: of the draws, the same for all models.
+
+    Returns:
+        model -> set -> what `metrics` returns.
+    """
+    return {
+        model: {
+            split: metrics(rows, resamples, seed)
+            for split in MEASURED
+            if len(rows := scores[(scores["model"] == model) & (scores["split"] == split)])
+        }
+        for model in models
+    }
+
+
+def headline(details: dict[str, Any]) -> dict[str, Any]:
+    """The few numbers that `dvc metrics show`, `dvc metrics diff` and `dvc exp show` print side by side.
+
+    Args:
+        details: what `evaluate` returns.
+
+    Returns:
+        `best`: the model with the best validation accuracy, and its balanced accuracy on every set; then for every
+        model and set the balanced accuracy on the standard pairs.
+    """
+    best = max(details, key=lambda model: float(details[model]["valid"]["balanced"]))  # the first one if equal
+    table = {model: {split: each["balanced"] for split, each in sets.items()} for model, sets in details.items()}
+    return {"best": {"model": best, **table[best]}, **table}
+
+
+def report(details: dict[str, Any], best: str) -> str:
+    """The table that people read: the best model first, a row per model and set, percent."""
+    lines = ["model         set      positive  negative  balanced  (95 % interval)   all six: negative  balanced"]
+    for model in sorted(details, key=lambda name: name != best):
+        for split, got in sorted(details[model].items(), key=lambda item: item[0] == "valid"):
+            lines.append(
+                f"{model:13} {split:8} {got['positive']:8.1%}  {got['negative']:8.1%}  {got['balanced']:8.1%}"
+                f"  ({got['low']:.1%} - {got['high']:.1%})".ljust(71)
+                + f"{got['negative_all']:9.1%}  {got['balanced_all']:8.1%}"
+            )
+    return "\n".join([*lines, f"best by validation accuracy: {best}"])

@@ -1,0 +1,224 @@
+"""`params.yaml` and `data/batches.yaml`, typed: unknown, missing and wrong keys are refused by name.
+
+Each stage that has parameters asks for the one class below that lists them, so that what a stage reads and what its
+`params` in `dvc.yaml` declares can be compared (a test does). A field's alias is its place in the file: `lr` stands
+at the top level, `split.salt` in the section `split`. Whichever class is asked for, the whole file is checked: a
+mistake is told before the first stage works, not after an hour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from shoepair import paths
+from shoepair.errors import ShoepairError
+
+BATCH_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def _even(number: int) -> int:
+    if number % 2:
+        kind = "even"
+        raise PydanticCustomError(kind, "Input should be even: half same, half different pairs")
+    return number
+
+
+def _sixteens(edge: int) -> int:
+    if edge % 16:
+        kind = "sixteens"
+        raise PydanticCustomError(kind, "Input should be a multiple of 16: the networks halve it four times")
+    return edge
+
+
+def _unique(names: list[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        kind = "unique"
+        raise PydanticCustomError(kind, "Input should name nothing twice: {twice}", {"twice": ", ".join(twice)})
+    return names
+
+
+def _batch_name(name: str) -> str:
+    if not BATCH_NAME.fullmatch(name):
+        kind = "batch_name"
+        text = "Input should be a name of small letters, digits, '-' and '_', 63 at most, letter or digit first"
+        raise PydanticCustomError(kind, text)
+    return name
+
+
+BatchName = Annotated[str, AfterValidator(_batch_name)]
+
+
+class _Typed(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Split(_Typed):
+    """Who is in train and who in valid."""
+
+    salt: str = Field(alias="split.salt", min_length=1, max_length=64)
+    valid: float = Field(alias="split.valid", gt=0, lt=1)
+
+
+class Normalize(_Typed):
+    """What every photo becomes."""
+
+    edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="normalize.edge", ge=16, le=1024)
+
+
+class Analyze(_Typed):
+    """What a network's layers depend on."""
+
+    n: int = Field(alias="n", ge=1)
+    kernel_size: Literal[3, 5] = Field(alias="kernel_size")
+    batch_norm: bool = Field(alias="train.batch_norm")
+
+
+class Train(_Typed):
+    """One training run."""
+
+    seed: int = Field(alias="seed", ge=0)
+    lr: float = Field(alias="lr", gt=0, allow_inf_nan=False)
+    batch_size: Annotated[int, AfterValidator(_even)] = Field(alias="batch_size", ge=2)
+    weight_decay: float = Field(alias="weight_decay", ge=0, allow_inf_nan=False)
+    epochs: int = Field(alias="epochs", ge=1)
+    n: int = Field(alias="n", ge=1)
+    kernel_size: Literal[3, 5] = Field(alias="kernel_size")
+    batch_norm: bool = Field(alias="train.batch_norm")
+    dropout: float = Field(alias="train.dropout", ge=0, lt=1)
+    threads: int = Field(alias="train.threads", ge=1)
+    edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="normalize.edge", ge=16, le=1024)
+
+
+class Evaluate(_Typed):
+    """Which models are compared, and how their intervals are drawn."""
+
+    models: Annotated[list[str], AfterValidator(_unique)] = Field(alias="models", min_length=1)
+    seed: int = Field(alias="seed", ge=0)
+    resamples: int = Field(alias="evaluate.resamples", ge=100)
+    threads: int = Field(alias="train.threads", ge=1)
+
+
+VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Analyze, Train, Evaluate)
+View = TypeVar("View", bound=_Typed)
+
+
+class Sample(_Typed):
+    """A drawn class: its size and what it is drawn from."""
+
+    students: int = Field(ge=1, le=100_000)
+    test_students: int = Field(ge=1, le=100_000)
+    seed: int = Field(ge=0)
+
+
+class Batches(_Typed):
+    """`data/batches.yaml`: the batches in the order of arrival, and the sample classes among them."""
+
+    batches: Annotated[list[BatchName], AfterValidator(_unique)]
+    samples: dict[BatchName, Sample]
+
+
+def keys(view: type[_Typed]) -> list[str]:
+    """Where in params.yaml the fields of a class stand: `lr`, `split.salt`."""
+    return [field.alias or name for name, field in view.model_fields.items()]
+
+
+def load(view: type[View]) -> View:
+    """The parameters of one stage, from params.yaml in the current directory.
+
+    Raises:
+        ShoepairError: a key anywhere in the file is unknown, missing or has a value out of its range.
+    """
+    given = dict(_flat(read_yaml(paths.PARAMS)))
+    known = {key for each in VIEWS for key in keys(each)}
+    problems = [f"{key}: not a parameter of this project" for key in sorted(given.keys() - known)]
+    for each in VIEWS:
+        problems += _faults(each, {key: given[key] for key in keys(each) if key in given})
+    _refuse(paths.PARAMS, problems)
+    return view.model_validate({key: given[key] for key in keys(view)})
+
+
+def load_batches() -> Batches:
+    """The list of batches and the sample classes, from data/batches.yaml.
+
+    Raises:
+        ShoepairError: the file is missing or does not have this form.
+    """
+    given = read_yaml(paths.BATCHES)
+    _refuse(paths.BATCHES, _faults(Batches, given))
+    return Batches.model_validate(given)
+
+
+def load_sample(batch: str) -> Sample:
+    """What a sample class is drawn from.
+
+    Raises:
+        ShoepairError: data/batches.yaml declares no such class.
+    """
+    samples = load_batches().samples
+    if batch not in samples:
+        found = f"{paths.BATCHES}: no sample class {batch!r}, only {', '.join(samples) or 'none at all'}"
+        raise ShoepairError(found, fix=f"declare it under `samples` in {paths.BATCHES}")
+    return samples[batch]
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        ShoepairError: the file is missing, is not YAML, or holds something else.
+    """
+    try:
+        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = f"{path}: missing"
+        raise ShoepairError(found, fix=f"run in the project's folder, or `git checkout {path}`") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        found = f"{path}: not YAML"
+        raise ShoepairError(found, problems=str(error).splitlines(), fix=f"correct {path}") from None
+    if not isinstance(document, dict):
+        found = f"{path}: holds no mapping of keys to values"
+        raise ShoepairError(found, fix=f"correct it, or `git checkout {path}`")
+    return document
+
+
+def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested keys as DVC writes them: {"split": {"salt": "x"}} as ("split.salt", "x")."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _faults(form: type[BaseModel], given: dict[str, Any]) -> list[str]:
+    """One line for each value that is missing or not as the form wants it."""
+    try:
+        form.model_validate(given)
+    except ValidationError as error:
+        return [_line(fault) for fault in error.errors(include_url=False)]
+    return []
+
+
+def _line(fault: Any) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"{place}: missing"
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: not a key of this file"
+    return f"{place}: {fault['input']!r}, {fault['msg'].replace('Input should be', 'expected')}"
+
+
+def _refuse(path: Path, problems: list[str]) -> None:
+    if problems:
+        lines = list(dict.fromkeys(problems))  # `n` is a field of two classes and is told once
+        found = f"{path}: {len(lines)} problem{'s' if len(lines) > 1 else ''}"
+        raise ShoepairError(found, problems=lines, fix=f"correct {path}, then run `dvc repro`")

@@ -1,0 +1,135 @@
+"""Where every artefact of the pipeline lies, relative to the project's folder: the one place that knows.
+
+Stages run in the project's folder (DVC sees to it), also when that is one of DVC's temporary workspaces.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shoepair.errors import ShoepairError
+
+PARAMS = Path("params.yaml")
+BATCHES = Path("data/batches.yaml")
+RAW = Path("data/raw")
+SPLIT = Path("data/split.parquet")
+PAIRS = Path("data/pairs.parquet")
+SCORES = Path("data/scores.parquet")
+SPLIT_METRICS = Path("metrics/split.json")
+EVALUATION_METRICS = Path("metrics/evaluation.json")
+EVALUATION_DETAILS = Path("metrics/details.json")
+ANALYSIS = Path("reports/analysis")
+
+
+def raw(batch: str) -> Path:
+    """The photos of a batch, as handed in."""
+    return RAW / batch
+
+
+def table(batch: str) -> Path:
+    """One row per file found in a batch."""
+    return Path("data/table") / f"{batch}.parquet"
+
+
+def valid(batch: str) -> Path:
+    """One row per accepted photo of a batch."""
+    return Path("data/valid") / f"{batch}.parquet"
+
+
+def validation(batch: str) -> Path:
+    """What `validate` counted in a batch."""
+    return Path("reports/validation") / f"{batch}.json"
+
+
+def store(batch: str) -> Path:
+    """The pixels of a batch."""
+    return Path("data/store") / f"{batch}.h5"
+
+
+def weights(model: str) -> Path:
+    """The weights of a trained model."""
+    return Path("models") / f"{model}.safetensors"
+
+
+def card(model: str) -> Path:
+    """What a trained model is: its layers, and the epoch its weights are from."""
+    return Path("models") / f"{model}.json"
+
+
+def checkpoint(model: str) -> Path:
+    """The weights after the last finished epoch, while a model is trained; no output, gone when it is."""
+    return Path("checkpoints") / f"{model}.safetensors"
+
+
+def epochs(model: str) -> Path:
+    """Loss and accuracies of a model after every epoch."""
+    return Path("plots/training") / f"{model}.csv"
+
+
+def iterations(model: str) -> Path:
+    """Loss of a model in every iteration."""
+    return Path("plots/loss") / f"{model}.csv"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, and is gone when it does not.
+
+    A reader so sees the old file or the whole new one, and a killed run leaves nothing that looks finished.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o666 & ~_umask())  # mkstemp keeps the file to its owner; other outputs are not kept so
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as a whole."""
+    with replacing(path) as part:
+        part.write_bytes(text.encode())  # bytes: no line ends of another system
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a mapping; keys keep their order, which is the order in which tables show them."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, fix: str) -> dict[str, Any]:
+    """Read a mapping.
+
+    Args:
+        path: the file.
+        fix: what to do where there is none, for the message.
+
+    Raises:
+        ShoepairError: the file is missing or is not such a file.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = f"{path}: missing"
+        raise ShoepairError(found, fix=fix) from None
+    except ValueError:  # of the text's encoding, or of JSON
+        document = None
+    if not isinstance(document, dict):
+        found = f"{path}: not a JSON object"
+        raise ShoepairError(found, fix=fix)
+    return document
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,162 @@
+"""Photos: the grammar of their names; decoding, orienting and cropping one of them.
+
+A name is `u<digits>_<pair 1-3>_<left|right>_<m|w>.<extension>`, e.g. `u052_3_left_w.png`. The format is read from the
+bytes, never from the extension: of the real photos nearly every one is a PNG named `.jpg`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+PAIRS = (1, 2, 3)
+SIDES = ("left", "right")
+KINDS = ("m", "w")
+SHOES = tuple((pair, side) for pair in PAIRS for side in SIDES)  # the six photos of a student, in store order
+FORMATS = ("PNG", "JPEG", "WEBP")
+THREADS = 2  # Pillow decodes outside the interpreter lock; more threads than this gain nothing measurable
+WINDOW = 48  # photos in flight: bounds the memory, whatever the size of the batch
+
+NAME = re.compile(
+    r"(?P<student>u[0-9]+)_(?P<pair>[0-9]+)_(?P<side>[a-z]+)_(?P<kind>[a-z]+)\.[a-z0-9]+",
+    re.IGNORECASE | re.ASCII,
+)
+
+Item = TypeVar("Item")
+
+
+class PhotoError(Exception):
+    """Why one file cannot be used as a photo; the caller knows which file and says so."""
+
+
+@dataclass(frozen=True)
+class PhotoName:
+    """What a file name tells: student id ("u052"), pair 1-3, side ("left", "right"), kind ("m", "w")."""
+
+    student: str
+    pair: int
+    side: str
+    kind: str
+
+
+def parse(name: str) -> PhotoName:
+    """Read a file name.
+
+    Raises:
+        PhotoError: the name breaks the grammar; the message says which part.
+    """
+    parts = NAME.fullmatch(name)
+    if parts is None:
+        reason = "not a photo's name, expected like u052_3_left_w.png"
+        raise PhotoError(reason)
+    if parts["pair"] not in {"1", "2", "3"}:
+        reason = f"pair {parts['pair']}, expected 1-3"
+        raise PhotoError(reason)
+    if parts["side"] not in SIDES:
+        reason = f"side {parts['side']!r}, expected left or right"
+        raise PhotoError(reason)
+    if parts["kind"] not in KINDS:
+        reason = f"kind {parts['kind']!r}, expected m or w"
+        raise PhotoError(reason)
+    if not parts["student"].startswith("u"):
+        reason = f"student {parts['student']!r}, expected a small u and digits"
+        raise PhotoError(reason)
+    return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["kind"])
+
+
+def decode(path: Path, edge: int) -> NDArray[np.uint8]:
+    """Decode one photo as RGB, upright, cropped to the middle square and scaled.
+
+    A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel.
+
+    Args:
+        path: a PNG, JPEG or WebP file, whatever its extension.
+        edge: of the square result, in pixels.
+
+    Returns:
+        (edge, edge, 3) bytes: height, width, RGB.
+
+    Raises:
+        PhotoError: the file is not one of these formats, is damaged, or claims more pixels than is safe.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            image.load()
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except Image.DecompressionBombError:
+        reason = "cannot be decoded (claims more pixels than is safe)"
+        raise PhotoError(reason) from None
+    except UnidentifiedImageError:
+        reason = f"cannot be decoded ({_unidentified(path)})"
+        raise PhotoError(reason) from None
+    # What Pillow's decoders raise on damaged bytes.
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
+        raise PhotoError(reason) from None
+    if upright.size != (edge, edge):
+        upright = ImageOps.fit(upright, (edge, edge), Image.Resampling.LANCZOS)
+    return np.asarray(upright)
+
+
+def _unidentified(path: Path) -> str:
+    return "not a PNG, JPEG or WebP image" if path.stat().st_size else "the file is empty"
+
+
+def read_all(paths: Iterable[Path], edge: int) -> Iterator[NDArray[np.uint8] | PhotoError]:
+    """Decode photos on all threads, in the order given, with a bounded number of them in memory.
+
+    Args:
+        paths: the files.
+        edge: see `decode`.
+
+    Yields:
+        For each path its pixels, or the error that `decode` raised: one damaged file does not hide another.
+    """
+
+    def attempt(path: Path) -> NDArray[np.uint8] | PhotoError:
+        try:
+            return decode(path, edge)
+        except PhotoError as error:
+            return error
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for window in windows(paths, WINDOW):
+            yield from pool.map(attempt, window)
+
+
+def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
+    """The items in lists of this length, the last one shorter (Python 3.12 has it as itertools.batched)."""
+    iterator = iter(items)
+    while window := list(islice(iterator, length)):
+        yield window
+
+
+def students(decoded: Iterable[NDArray[np.uint8] | PhotoError], edge: int) -> Iterator[NDArray[np.uint8]]:
+    """Six photos each, in the order of `SHOES`, as one array of a student.
+
+    Args:
+        decoded: what `read_all` yields; a multiple of six.
+        edge: of one photo, in pixels.
+
+    Yields:
+        (3, 2, edge, edge, 3) bytes: pair, side, height, width, RGB.
+
+    Raises:
+        PhotoError: a photo could not be decoded.
+    """
+    for six in windows(decoded, len(SHOES)):
+        whole = np.empty((len(SHOES), edge, edge, 3), np.uint8)
+        for place, photo in enumerate(six):
+            if isinstance(photo, PhotoError):
+                raise photo
+            whole[place] = photo
+        yield whole.reshape(len(PAIRS), len(SIDES), edge, edge, 3)

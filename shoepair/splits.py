@@ -1,0 +1,142 @@
+"""Student -> train, valid, test_m or test_w, by a keyed hash of the student and nothing else.
+
+A student of the folder `train` goes to valid where hash(salt, batch, student) / 2^64 < share, else to train; students
+of `test_m` and `test_w` are test students. Nobody's split depends on who else is there, so nobody ever moves when
+students or batches are added or withdrawn. The price: the share of valid is met on average, not exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from shoepair import photos
+from shoepair.errors import ShoepairError
+from shoepair.table import Schema
+
+SPLITS = ("train", "valid", "test_m", "test_w")
+DEALT = ("train", "valid")  # the two that the hash deals; the folder decides on the others
+
+
+class Split(Schema):
+    """One row per student: batches in the order of the list, students ascending."""
+
+    batch: Series[str]
+    student: Series[str] = pa.Field(unique=True)
+    row: Series[int] = pa.Field(ge=0)  # of the student in the batch's store
+    split: Series[str] = pa.Field(isin=SPLITS)
+
+
+def share_of(salt: str, batch: str, student: str) -> float:
+    """Where a student falls in 0..1, uniform over students; the same on every machine, for ever."""
+    digest = hashlib.blake2b(f"{batch}/{student}".encode(), digest_size=8, key=salt.encode())
+    return int.from_bytes(digest.digest(), "big") / 2**64
+
+
+def assign(tables: Mapping[str, pd.DataFrame], salt: str, valid: float) -> pd.DataFrame:
+    """Put every student of the class into a split.
+
+    Args:
+        tables: batch -> `Photos` rows, in the order of arrival.
+        salt: keys the hash, at most 64 bytes.
+        valid: share of the students of the `train` folders that goes to valid.
+
+    Returns:
+        `Split` rows.
+
+    Raises:
+        ShoepairError: there is no batch; a student or a photo is in two batches; train or valid is empty.
+    """
+    if not tables:
+        found = "data/batches.yaml: no batches"
+        raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
+    _refuse_twice(tables)
+    rows = [
+        {
+            "batch": batch,
+            "student": student,
+            "row": row,
+            "split": _split(folder, share_of(salt, batch, student), valid),
+        }
+        for batch, table in tables.items()
+        for row, (student, folder) in enumerate(_students(table))
+    ]
+    split = pd.DataFrame(rows)
+    _refuse_empty(split, salt, valid)
+    return split
+
+
+def _students(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The students of a batch, ascending, each with the folder that the photos are in."""
+    folders = table.groupby("student", sort=True)["set"].first()
+    return [(str(student), str(folder)) for student, folder in folders.items()]
+
+
+def _split(folder: str, share: float, valid: float) -> str:
+    if folder != "train":
+        return folder
+    return "valid" if share < valid else "train"
+
+
+def _refuse_twice(tables: Mapping[str, pd.DataFrame]) -> None:
+    """No student and no photo may be in two batches: it could be in two splits then."""
+    whole = pd.concat([table.assign(batch=batch) for batch, table in tables.items()])
+    problems = []
+    for student, batches in whole.groupby("student")["batch"].unique().items():
+        if len(batches) > 1:
+            problems.append(f"{student}: in the batches {' and '.join(batches)}, expected one")
+    whole["place"] = whole["batch"] + "/" + whole["path"]
+    for _, group in whole.groupby("sha256"):
+        if group["batch"].nunique() > 1:
+            first, *others = group["place"]
+            problems.append(f"{first}: same content as {', '.join(others)}")
+    if problems:
+        found = f"data/raw: {len(problems)} problem{'s' if len(problems) > 1 else ''} between batches"
+        fix = "give each student one batch and one number, then run `dvc repro`"
+        raise ShoepairError(found, problems=sorted(problems), fix=fix)
+
+
+def _refuse_empty(split: pd.DataFrame, salt: str, valid: float) -> None:
+    dealt = split[split["split"].isin(DEALT)]
+    empty = [name for name in DEALT if name not in set(dealt["split"])]
+    if not empty:
+        return
+    found = f"split: no student in {' and '.join(empty)} (of {len(dealt)}, with salt {salt!r} and share {valid})"
+    if len(dealt) < len(DEALT):
+        raise ShoepairError(found, fix="the folders `train` of the batches must hold 2 students or more")
+    raise ShoepairError(found, fix=_remedy(dealt, salt, valid))
+
+
+def _remedy(dealt: pd.DataFrame, salt: str, valid: float) -> str:
+    """Which share or which salt would give every split a student: found by trying, so that it works when taken."""
+    students = list(zip(dealt["batch"], dealt["student"], strict=True))
+    shares = sorted(share_of(salt, *student) for student in students)
+    least, most = shares[0], shares[-1]
+    near = round((least + shares[1]) / 2 if valid <= least else (shares[-2] + most) / 2, 3)
+    advice = f"`split.valid: {near}`" if least < near <= most else "another `split.valid`"
+    for number in range(2, 1000):
+        if len({share_of(f"{salt}-{number}", *student) < valid for student in students}) == len(DEALT):
+            return f"set {advice} or `split.salt: {salt}-{number}` in params.yaml"
+    return f"set {advice} in params.yaml"
+
+
+def counts(split: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, int]]:
+    """Students and pairs of shoes per split, together and per kind.
+
+    A student who handed in men's and women's shoes counts in both `students_m` and `students_w`.
+    """
+    shoes = pd.concat(list(tables.values())).drop_duplicates(["student", "pair"])
+    shoes = shoes.merge(split[["student", "split"]], on="student", validate="many_to_one")
+    return {name: _count(shoes[shoes["split"] == name]) for name in SPLITS}
+
+
+def _count(shoes: pd.DataFrame) -> dict[str, int]:
+    kinds = {kind: shoes[shoes["kind"] == kind] for kind in photos.KINDS}
+    numbers = {"students": shoes["student"].nunique(), "pairs": len(shoes)}
+    for kind, group in kinds.items():
+        numbers |= {f"students_{kind}": group["student"].nunique(), f"pairs_{kind}": len(group)}
+    return numbers

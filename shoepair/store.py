@@ -1,0 +1,148 @@
+"""The image store: every photo of one batch in one HDF5 file.
+
+Layout, format 1 (N students, S the edge of an image):
+
+    /images    (N, 3, 2, S, S, 3)  uint8   student, pair 1-3, left/right, height, width, RGB; one chunk per student
+    /student   (N,)                str     e.g. "u052", ascending; the scale of the first axis
+    /pair /side /height /width /channel    the scales of the other axes
+    attrs      format = 1; of /images: scale_factor = 1/255, add_offset = -0.5
+
+The file MUST hold these, MUST NOT hold compressed or external data, and MAY be read by anything that knows netCDF-4:
+pixels stay uint8, a quarter of float32, and the two attributes are the CF convention, so that xarray reads -0.5..0.5.
+Compression is left out: it takes longer than decoding the photo did, for a fifth of the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from shoepair import photos
+from shoepair.errors import ShoepairError
+from shoepair.paths import replacing
+
+FORMAT = 1
+SCALE_FACTOR = np.float32(1 / 255)  # float32, so that readers of the convention give float32 and not float64
+ADD_OFFSET = np.float32(-0.5)
+STUDENT_SHAPE = (len(photos.PAIRS), len(photos.SIDES))
+
+
+def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Bytes as the networks see them: float32 of byte / 255 - 0.5, correctly rounded.
+
+    (byte - 127.5) / 255 is the same number with one rounding instead of two: the difference is exact in float32.
+    """
+    return (pixels.astype(np.float32) - np.float32(127.5)) / np.float32(255)
+
+
+def write(path: Path, students: Sequence[str], images: Iterable[NDArray[np.uint8]], edge: int) -> None:
+    """Write the store of one batch; the same input gives the same bytes.
+
+    Args:
+        path: the file; it appears when it is whole.
+        students: N ids, ascending.
+        images: N arrays (3, 2, edge, edge, 3), in the order of `students`; one at a time is in memory.
+        edge: S, in pixels.
+    """
+    with replacing(path) as part, h5py.File(part, "w", libver="v110") as file:
+        file.attrs["format"] = FORMAT
+        shape = (len(students), *STUDENT_SHAPE, edge, edge, 3)
+        data = file.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), track_times=False)
+        data.attrs["scale_factor"] = SCALE_FACTOR
+        data.attrs["add_offset"] = ADD_OFFSET
+        _write_scales(file, data, students)
+        for row, image in zip(range(len(students)), images, strict=True):
+            data[row] = image
+
+
+def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) -> None:
+    """Name the axes, as netCDF-4 wants it: one scale dataset each."""
+    text = h5py.string_dtype()
+    scales: dict[str, tuple[Sequence[object], object]] = {
+        "student": (students, text),
+        "pair": (photos.PAIRS, np.uint8),
+        "side": (photos.SIDES, text),
+        "height": (range(data.shape[3]), np.uint16),
+        "width": (range(data.shape[4]), np.uint16),
+        "channel": (("red", "green", "blue"), text),
+    }
+    for axis, (name, (values, dtype)) in enumerate(scales.items()):
+        scale = file.create_dataset(name, data=list(values), dtype=dtype, track_times=False)
+        scale.make_scale(name)
+        data.dims[axis].attach_scale(scale)
+
+
+class Store:
+    """A store opened for reading; use it in a `with`. Nothing is read that was not asked for.
+
+    Raises:
+        ShoepairError: the file is missing, or is not a store of format 1.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = h5py.File(path, "r")
+        except FileNotFoundError:
+            found = f"{path}: missing"
+            raise ShoepairError(found, fix="run `dvc repro`, which builds it") from None
+        except OSError:
+            self._refuse("not an HDF5 file")
+        try:
+            self._check()
+        except ShoepairError:
+            self._file.close()
+            raise
+        self._images: h5py.Dataset = self._file["images"]
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return int(self._images.shape[0])
+
+    @property
+    def edge(self) -> int:
+        """S, the edge of an image in pixels."""
+        return int(self._images.shape[3])
+
+    @property
+    def students(self) -> list[str]:
+        """The ids of the N students, ascending."""
+        return [str(name) for name in self._file["student"].asstr()[:]]
+
+    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The photos of some students.
+
+        Args:
+            rows: T row numbers, in any order.
+
+        Returns:
+            (T, 3, 2, S, S, 3) bytes.
+        """
+        images = np.empty((len(rows), *self._images.shape[1:]), np.uint8)
+        for place, row in enumerate(rows):
+            self._images.read_direct(images, np.s_[int(row)], np.s_[place])
+        return images
+
+    def _check(self) -> None:
+        number = self._file.attrs.get("format", "none")
+        if number != FORMAT:
+            self._refuse(f"format {number}")
+        data = self._file.get("images")
+        if not isinstance(data, h5py.Dataset) or data.dtype != np.uint8 or data.ndim != 6:
+            self._refuse("no images of (N, 3, 2, S, S, 3) bytes in it")
+
+    def _refuse(self, got: str) -> NoReturn:
+        found = f"{self.path}: {got}, expected a store of format {FORMAT}"
+        fix = f"delete it and run `dvc repro normalize@{self.path.stem}`, which rebuilds it"
+        raise ShoepairError(found, fix=fix) from None

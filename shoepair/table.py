@@ -1,0 +1,261 @@
+"""The photo tables: what lies in a batch's folder, what of it is accepted, and the rules between the two.
+
+Every table of the pipeline is a Parquet file whose columns a pandera schema fixes; the file carries the format number
+and the name of the table. The same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+from pandera.typing import Series
+
+from shoepair import photos
+from shoepair.errors import ShoepairError, escaped
+from shoepair.paths import replacing
+
+FORMAT = 1
+SETS = ("train", "test_m", "test_w")
+KIND_OF_SET = {"test_m": "m", "test_w": "w"}  # a test set holds one kind; train holds both
+SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}  # left by file managers, like every name with a dot in front
+
+
+class Schema(pa.DataFrameModel):
+    """What all tables share: exactly the named columns, in this order, of these types."""
+
+    class Config:
+        """How pandera checks."""
+
+        strict = True
+        ordered = True
+        coerce = True
+
+
+class Files(Schema):
+    """One row per file found in a batch; the parts of the name are missing where it has a fault."""
+
+    path: Series[str]  # within the batch's folder, "/" between the parts, escaped where not printable
+    set: Series[str] = pa.Field(nullable=True, isin=SETS)
+    student: Series[str] = pa.Field(nullable=True)
+    pair: Series[pd.Int8Dtype] = pa.Field(nullable=True, isin=photos.PAIRS)
+    side: Series[str] = pa.Field(nullable=True, isin=photos.SIDES)
+    kind: Series[str] = pa.Field(nullable=True, isin=photos.KINDS)
+    bytes: Series[int] = pa.Field(ge=0)
+    sha256: Series[str] = pa.Field(nullable=True)
+    ignored: Series[bool]  # hidden and system files
+    fault: Series[str] = pa.Field(nullable=True)
+
+
+class Photos(Schema):
+    """One row per accepted photo: students ascending, pairs 1, 2, 3, left before right."""
+
+    path: Series[str] = pa.Field(unique=True)
+    set: Series[str] = pa.Field(isin=SETS)
+    student: Series[str]
+    pair: Series[int] = pa.Field(isin=photos.PAIRS)
+    side: Series[str] = pa.Field(isin=photos.SIDES)
+    kind: Series[str] = pa.Field(isin=photos.KINDS)
+    bytes: Series[int] = pa.Field(gt=0)
+    sha256: Series[str] = pa.Field(unique=True)
+
+
+def write(path: Path, rows: pd.DataFrame, schema: type[Schema]) -> None:
+    """Write a table, after a check against its schema."""
+    frame = schema.validate(rows.reset_index(drop=True))
+    marks = {"shoepair.table": schema.__name__.lower(), "shoepair.format": str(FORMAT)}
+    columns = arrow.Table.from_pandas(frame, preserve_index=False)
+    columns = columns.replace_schema_metadata({**(columns.schema.metadata or {}), **marks})
+    with replacing(path) as part:
+        parquet.write_table(columns, part)
+
+
+def read(path: Path, schema: type[Schema]) -> pd.DataFrame:
+    """Read a table.
+
+    Raises:
+        ShoepairError: the file is missing, or is not a table of this name and format.
+    """
+    wanted = schema.__name__.lower()
+    fix = "run `dvc repro`, which rebuilds it"
+    try:
+        columns = parquet.read_table(path)
+    except FileNotFoundError:
+        found = f"{path}: missing"
+        raise ShoepairError(found, fix=fix) from None
+    except (arrow.ArrowInvalid, OSError):
+        found = f"{path}: not a Parquet file, expected the table {wanted}"
+        raise ShoepairError(found, fix=f"delete it and {fix}") from None
+    marks = columns.schema.metadata or {}
+    name, number = (marks.get(key, b"nothing").decode() for key in (b"shoepair.table", b"shoepair.format"))
+    if (name, number) != (wanted, str(FORMAT)):
+        found = f"{path}: table {name} of format {number}, expected {wanted} of format {FORMAT}"
+        raise ShoepairError(found, fix=f"delete it and {fix}")
+    frame: pd.DataFrame = schema.validate(columns.to_pandas())
+    return frame
+
+
+def scan(folder: Path) -> pd.DataFrame:
+    """List every file of a batch, with what its name tells and the digest of its content.
+
+    Args:
+        folder: the batch: sub-folders `train`, `test_m`, `test_w`; photos directly in it count as `train`.
+
+    Returns:
+        `Files` rows, in the order of their paths.
+
+    Raises:
+        ShoepairError: there is no such folder, or no file in it.
+    """
+    if not folder.is_dir():
+        found = f"{folder}: no such folder, but the batch is listed in data/batches.yaml"
+        raise ShoepairError(found, fix=f"put the photos there, or take {folder.name!r} from the list")
+    rows = sorted((_row(folder, path) for path in _walk(folder)), key=itemgetter("path"))
+    if all(row["ignored"] for row in rows):
+        found = f"{folder}: no photos"
+        raise ShoepairError(found, fix="put the photos there: six for each student, like u052_3_left_w.png")
+    return pd.DataFrame(rows, columns=list(Files.to_schema().columns))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every entry under a folder that is not itself a folder to look into; links are not followed."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+        else:
+            yield path
+
+
+def _row(folder: Path, path: Path) -> dict[str, Any]:
+    """What one file is, in terms of `Files`."""
+    within = path.relative_to(folder)
+    row: dict[str, Any] = {"path": escaped(within.as_posix()), "ignored": _is_system_file(within)}
+    if path.is_symlink() or not path.is_file():
+        kind = "a link" if path.is_symlink() else "a device or pipe"
+        return row | {"bytes": 0, "fault": None if row["ignored"] else f"not a regular file but {kind}"}
+    row |= {"bytes": path.stat().st_size}
+    if row["ignored"]:
+        return row
+    row |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    if within.parent.as_posix() not in {".", *SETS}:
+        folders = ", ".join(SETS)
+        return row | {"fault": f"in folder {escaped(within.parent.as_posix())!r}, expected {folders} or none"}
+    try:
+        name = photos.parse(path.name)
+    except photos.PhotoError as error:
+        return row | {"fault": str(error)}
+    return row | {"set": within.parent.name or SETS[0], **vars(name)}
+
+
+def _is_system_file(within: Path) -> bool:
+    return any(part.startswith(".") for part in within.parts) or within.name in SYSTEM_FILES
+
+
+def accept(rows: pd.DataFrame) -> pd.DataFrame:
+    """The photos among the files, in store order: what `validate` hands on when there are no faults.
+
+    Args:
+        rows: `Files` rows without faults.
+
+    Returns:
+        `Photos` rows.
+    """
+    named = rows[~rows["ignored"]]
+    return named.sort_values(["student", "pair", "side"])[list(Photos.to_schema().columns)]
+
+
+def faults(rows: pd.DataFrame, undecodable: Mapping[str, str]) -> list[str]:
+    """Every breach of the rules in one batch, each as a line that names the file or the student.
+
+    Args:
+        rows: `Files` rows.
+        undecodable: path -> reason, for the files that do not decode.
+
+    Returns:
+        One line a fault, in the order of the names; none if the batch is sound.
+    """
+    kept = rows[~rows["ignored"]]
+    named = kept[kept["fault"].isna()]
+    lines = [f"{row.path}: {row.fault}" for row in kept[kept["fault"].notna()].itertuples()]
+    lines += [f"{path}: {reason}" for path, reason in undecodable.items()]
+    lines += _repeated(kept)
+    for student, group in named.groupby("student", sort=True):
+        lines += [f"{student}: {text}" for text in _student_faults(group)]
+    return sorted(lines)
+
+
+def _repeated(kept: pd.DataFrame) -> Iterator[str]:
+    """Files of the same content: one of them is surely not what its name says."""
+    for _, group in kept[kept["sha256"].notna()].groupby("sha256", sort=False):
+        if len(group) > 1:
+            first, *others = sorted(group["path"])
+            yield f"{first}: same content as {', '.join(others)}"
+
+
+def _student_faults(group: pd.DataFrame) -> Iterator[str]:
+    """The rules over one student's photos."""
+    sets = sorted(group["set"].unique())
+    if len(sets) > 1:
+        yield f"in the sets {' and '.join(sets)}, expected one"
+        return  # what follows would only repeat it
+    found = [(int(pair), str(side)) for pair, side in zip(group["pair"], group["side"], strict=True)]
+    if len(found) != len(photos.SHOES) or set(found) != set(photos.SHOES):
+        yield f"{len(found)} photos, expected 6 ({_difference(found)})"
+    for pair, kinds in group.groupby("pair")["kind"]:
+        if kinds.nunique() > 1:
+            yield f"pair {pair} is both m and w, expected one kind"
+    wanted = KIND_OF_SET.get(sets[0])
+    for row in group.itertuples():
+        if wanted and row.kind != wanted:
+            yield f"{row.path} is of kind {row.kind}, expected only {wanted} in {sets[0]}"
+
+
+def _difference(found: list[tuple[int, str]]) -> str:
+    """What of the six photos is missing and what is there twice."""
+    missing = [f"pair {pair} {side}" for pair, side in photos.SHOES if (pair, side) not in found]
+    twice = [f"pair {pair} {side}" for pair, side in photos.SHOES if found.count((pair, side)) > 1]
+    parts = [("missing", missing), ("more than once", twice)]
+    return "; ".join(f"{word}: {', '.join(shoes)}" for word, shoes in parts if shoes)
+
+
+def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int) -> pd.DataFrame:
+    """Hold a batch against all rules.
+
+    Args:
+        batch: its name, for the message.
+        folder: its photos.
+        rows: `Files` rows.
+        edge: of a photo as it will be stored, in pixels.
+
+    Returns:
+        `Photos` rows.
+
+    Raises:
+        ShoepairError: names every fault of the batch.
+    """
+    whole = rows[~rows["ignored"] & rows["fault"].isna()]["path"]
+    decoded = photos.read_all((folder / path for path in whole), edge)
+    undecodable = {path: str(got) for path, got in zip(whole, decoded, strict=True) if isinstance(got, Exception)}
+    problems = faults(rows, undecodable)
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        found = f"{folder}: {count}, nothing of batch {batch!r} was accepted"
+        raise ShoepairError(found, problems=problems, fix="correct the files, then run `dvc repro`")
+    return accept(rows)
+
+
+def counts(rows: pd.DataFrame, accepted: pd.DataFrame) -> dict[str, int]:
+    """Files in = accepted + ignored: the numbers of the validation report."""
+    return {
+        "files": len(rows),
+        "accepted": len(accepted),
+        "ignored": int(rows["ignored"].sum()),
+        "students": accepted["student"].nunique(),
+    }

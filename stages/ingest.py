@@ -1,0 +1,18 @@
+"""Stage ingest: the photos of a batch -> one row per file found.
+
+Reads   data/raw/<batch>
+Writes  data/table/<batch>.parquet
+"""
+
+from shoepair import errors, paths, table
+
+
+def main(batch: str) -> None:
+    """List every file, with what its name tells and the digest of its content."""
+    rows = table.scan(paths.raw(batch))
+    table.write(paths.table(batch), rows, table.Files)
+    print(f"ingest {batch}: {len(rows)} files, {rows['ignored'].sum()} of them system files, ignored")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,22 @@
+"""Stage normalize: class photos + checked table -> one HDF5 store per batch.
+
+Reads   data/raw/<batch>, data/valid/<batch>.parquet
+Writes  data/store/<batch>.h5; layout in shoepair/store.py
+Params  normalize
+"""
+
+from shoepair import errors, params, paths, photos, store, table
+
+
+def main(batch: str) -> None:
+    """Decode, orient, crop and pack every accepted photo, in table order."""
+    edge = params.load(params.Normalize).edge
+    rows = table.read(paths.valid(batch), table.Photos)
+    students = list(rows["student"].unique())
+    decoded = photos.read_all((paths.raw(batch) / path for path in rows["path"]), edge)
+    store.write(paths.store(batch), students, photos.students(decoded, edge), edge)
+    print(f"normalize {batch}: {len(rows)} photos of {len(students)} students, {edge} x {edge} pixels each")
+
+
+if __name__ == "__main__":
+    errors.run(main)

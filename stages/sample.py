@@ -1,0 +1,18 @@
+"""Stage sample: a declaration in data/batches.yaml -> a drawn class of photos.
+
+Writes  data/raw/<batch>
+Params  data/batches.yaml: samples.<batch>
+"""
+
+from shoepair import errors, params, paths, sample
+
+
+def main(batch: str) -> None:
+    """Draw the class that the batch declares."""
+    drawn = params.load_sample(batch)
+    count = sample.draw_class(paths.raw(batch), drawn.students, drawn.test_students, drawn.seed)
+    print(f"sample {batch}: {count} photos drawn")
+
+
+if __name__ == "__main__":
+    errors.run(main)
