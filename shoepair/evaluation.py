@@ -134,16 +134,3 @@ def headline(details: dict[str, Any]) -> dict[str, Any]:
     best = max(details, key=lambda model: float(details[model]["valid"]["balanced"]))  # the first one if equal
     table = {model: {split: each["balanced"] for split, each in sets.items()} for model, sets in details.items()}
     return {"best": {"model": best, **table[best]}, **table}
-
-
-def report(details: dict[str, Any], best: str) -> str:
-    """The table that people read: the best model first, a row per model and set, percent."""
-    lines = ["model         set      positive  negative  balanced  (95 % interval)   all six: negative  balanced"]
-    for model in sorted(details, key=lambda name: name != best):
-        for split, got in sorted(details[model].items(), key=lambda item: item[0] == "valid"):
-            lines.append(
-                f"{model:13} {split:8} {got['positive']:8.1%}  {got['negative']:8.1%}  {got['balanced']:8.1%}"
-                f"  ({got['low']:.1%} - {got['high']:.1%})".ljust(71)
-                + f"{got['negative_all']:9.1%}  {got['balanced_all']:8.1%}"
-            )
-    return "\n".join([*lines, f"best by validation accuracy: {best}"])

@@ -5,7 +5,7 @@ Writes  data/scores.parquet, metrics/evaluation.json, metrics/details.json
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import batches, errors, evaluation, models, pairs, params, paths, table, training
+from shoepair import batches, errors, evaluation, models, pairs, params, paths, report, table, training
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     table.write(paths.SCORES, scores, evaluation.Scores)
     paths.write_json(paths.EVALUATION_DETAILS, details)
     paths.write_json(paths.EVALUATION_METRICS, headline)
-    print(evaluation.report(details, headline["best"]["model"]))
+    print(report.accuracy_table(details, headline["best"]["model"]))
 
 
 if __name__ == "__main__":

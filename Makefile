@@ -1,0 +1,36 @@
+# `make repro`: set up, run the pipeline, print the accuracies.  `make test`: set up, check and test everything.
+# `make repro PHOTOS=path/to/class`: the same on a folder of real class photos.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+NAME ?= $(notdir $(patsubst %/,%,$(PHOTOS)))
+# The project's own programs first: DVC starts each stage as plain `python`.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: setup repro test lint
+
+repro: setup
+ifdef PHOTOS
+	@shoepair add "$(PHOTOS)" --name "$(NAME)" --alone
+endif
+	@shoepair doctor
+	@dvc repro
+	@shoepair metrics
+
+test: setup lint
+	@python -m pytest
+
+lint: setup
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+# Made again when the locked versions or the package's metadata change.
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d, expected 3.11 or later: make PYTHON=python3.11" % sys.version_info[:2])'
+	@$(PYTHON) -m venv .venv
+	@echo "installing the locked packages into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""What a drawn photo is made of, low to high: primitives, rendering, floors, wardrobe, trimmings, shoes."""

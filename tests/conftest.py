@@ -1,0 +1,103 @@
+"""Tiny classes for the tests: photos of random pixels, a project around them, the real `dvc` and `git` commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+EDGE = 32
+CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def write_photo(path: Path, seed: Iterable[int], edge: int = EDGE) -> None:
+    """An RGBA PNG of its own colour and noise, whatever the name of the file says."""
+    rng = np.random.default_rng(list(seed))
+    pixels = rng.integers(0, 60, (edge, edge, 4), np.uint8) + rng.integers(0, 190, 4, np.uint8)
+    pixels[..., 3] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, "PNG")
+
+
+def write_student(folder: Path, student: str, kind: str = "m", extension: str = "jpg") -> list[Path]:
+    """Six photos of one student."""
+    written = []
+    for pair in (1, 2, 3):
+        for place, side in enumerate(("left", "right")):
+            path = folder / f"{student}_{pair}_{side}_{kind}.{extension}"
+            write_photo(path, [int(student[1:]), pair, place, len(folder.name)])
+            written.append(path)
+    return written
+
+
+def write_class(folder: Path, sets: dict[str, tuple[str, ...]] | None = None) -> None:
+    """Students in `train`, `test_m` and `test_w`."""
+    for name, students in (sets or CLASS).items():
+        for student in students:
+            write_student(folder / name, student, "w" if name == "test_w" else "m")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that stands in the file exactly once."""
+    text = path.read_text()
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+    path.write_text(text.replace(old, new))
+
+
+def copy_project(folder: Path) -> Path:
+    """The project's own files, as git tracks them or would, with small parameters and a tiny class."""
+    for name in ("shoepair", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore"):
+        shutil.copyfile(ROOT / name, folder / name)
+    edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
+    edit(folder / "params.yaml", "epochs: 20 ", "epochs: 2 ")
+    edit(folder / "params.yaml", "resamples: 2000 ", "resamples: 100 ")
+    write_class(folder / "data/raw/tiny")
+    (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one tiny batch, as the current directory; no git, no dvc."""
+    monkeypatch.chdir(copy_project(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a real command with this Python's programs first on the PATH; its output comes back as text."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for name, value in {"DVC_NO_ANALYTICS": "1", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "t")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "t@example.org")
+
+    def call(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    return call
+
+
+@pytest.fixture
+def repository(project: Path, run: Run) -> Path:
+    """The tiny project under git and dvc, its batch tracked."""
+    run("git", "init", "-q", "-b", "main")
+    run("dvc", "init", "-q")
+    run("dvc", "add", "-q", "data/raw/tiny")
+    run("git", "add", "--all")
+    run("git", "commit", "-q", "-m", "Add the tiny class")
+    return project
