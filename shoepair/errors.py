@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 class ShoepairError(Exception):
@@ -45,7 +46,8 @@ def run(main: Callable[..., None]) -> None:
     except TypeError:
         wanted = " ".join(name.upper() for name in inspect.signature(main).parameters)
         given = " ".join(words) or "nothing"
-        usage = f"usage: python -m {main.__module__} {wanted}".rstrip()
+        stage = Path(inspect.getfile(main)).stem  # run as a program, its module is called __main__
+        usage = f"usage: python -m stages.{stage} {wanted}".rstrip()
         sys.exit(f"error: {given}: not the arguments of this stage\n{usage}")
     try:
         main(*words)

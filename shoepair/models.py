@@ -147,7 +147,11 @@ MODELS: dict[str, type[Network]] = {"cnn": CNN, "cnn_channel": CNNChannel}
 
 
 def build(name: str, shape: Shape, seed: int) -> Network:
-    """The network of this name with PyTorch's default initialisation, drawn from the seed.
+    """The network of this name, its weights drawn from the seed.
+
+    Weights are normal with variance 2 / inputs, biases 0, which keeps the size of the activations from layer to layer
+    (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015). PyTorch's default shrinks them by a factor of 2.4 per
+    layer, and `CNN` then stays at its start for 20 epochs: measured, see README.md.
 
     Raises:
         ShoepairError: no network has this name.
@@ -155,9 +159,14 @@ def build(name: str, shape: Shape, seed: int) -> Network:
     if name not in MODELS:
         found = f"models: {name!r} is not a model, expected one of {', '.join(MODELS)}"
         raise ShoepairError(found, fix="correct `models` in params.yaml")
-    with torch.random.fork_rng(devices=[]):  # the layers draw from the global generator; leave it as it was
-        torch.manual_seed(seed)
-        return MODELS[name](**asdict(shape))
+    with torch.random.fork_rng(devices=[]):  # creating layers draws from the global generator; leave it as it was
+        model = MODELS[name](**asdict(shape))
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every layer here has one
+    return model
 
 
 def weights_of(model: nn.Module) -> Weights:

@@ -42,7 +42,9 @@ def _unique(names: list[str]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         kind = "unique"
-        raise PydanticCustomError(kind, "Input should name nothing twice: {twice}", {"twice": ", ".join(twice)})
+        raise PydanticCustomError(
+            kind, "Input should be a list that names nothing twice: {twice}", {"twice": ", ".join(twice)}
+        )
     return names
 
 

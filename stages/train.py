@@ -19,6 +19,7 @@ def main(name: str) -> None:
     train, valid = (batches.from_table(pairs.standard(rows, split)) for split in ("train", "valid"))
     history = training.fit(model, train, valid, recipe, training.Checkpoint(paths.checkpoint(name), report=print))
     models.save(name, model, training.facts(recipe, history))
+    paths.checkpoint(name).unlink()
     training.write_curves(history, paths.epochs(name), paths.iterations(name))
     print(f"train {name}: best epoch {history.best.epoch} of {recipe.epochs}")
 

@@ -1,0 +1,149 @@
+"""The whole pipeline by the real `dvc` and `git` commands, on a tiny class; and a class that arrives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Run, edit, write_class, write_student
+from ruamel.yaml import YAML
+
+from shoepair import arrival, paths
+from shoepair.errors import ShoepairError
+from stages import evaluate, train
+
+pytestmark = pytest.mark.slow
+
+
+def ran(output: str) -> set[str]:
+    """The stages that `dvc repro` ran, from what it printed."""
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Every file that the pipeline wrote."""
+    roots = ("data/table", "data/valid", "data/store", "models", "plots", "metrics", "reports")
+    files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
+    files += [folder / path for path in (paths.SPLIT, paths.PAIRS, paths.SCORES, Path("dvc.lock"))]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
+    everything = {f"{stage}@tiny" for stage in ("ingest", "validate", "normalize")}
+    everything |= {"split", "pairs", "train@cnn", "train@cnn_channel", "evaluate"}
+    assert ran(run("dvc", "repro").stdout) == everything
+    first = outputs(repository)
+    assert ran(run("dvc", "repro").stdout) == set()
+    assert not list((repository / "checkpoints").iterdir()), "a finished training left its checkpoint"
+
+    headline = json.loads(first["metrics/evaluation.json"])
+    assert headline["best"]["model"] in {"cnn", "cnn_channel"}
+    assert set(headline["cnn"]) == {"valid", "test_m", "test_w"}
+    assert "best.test_m" in run("dvc", "metrics", "show").stdout
+    assert "positive  negative  balanced" in run("python", "-m", "shoepair.cli", "metrics").stdout
+
+    edit(repository / "params.yaml", "lr: 1.0e-4 ", "lr: 2.0e-4 ")
+    assert ran(run("dvc", "repro").stdout) == {"train@cnn", "train@cnn_channel", "evaluate"}
+    edit(repository / "params.yaml", "lr: 2.0e-4 ", "lr: 1.0e-4 ")
+    run("dvc", "repro")
+    assert outputs(repository) == first, "the same inputs gave other bytes"
+
+    edit(repository / "params.yaml", "salt: shoes ", "salt: boots ")
+    assert ran(run("dvc", "repro").stdout) >= {"split", "pairs"}
+    assert not ran(run("dvc", "repro").stdout)
+
+
+def test_two_builds_in_different_places_give_the_same_bytes(repository: Path, run: Run, tmp_path: Path) -> None:
+    run("dvc", "repro")
+    first = outputs(repository)
+    other = tmp_path / "elsewhere"
+    run("git", "clone", "-q", str(repository), str(other))
+    shutil.copytree(repository / "data/raw/tiny", other / "data/raw/tiny")
+    run("sh", "-c", f"cd '{other}' && dvc repro")
+    assert outputs(other) == first
+
+
+def test_fault_in_a_photo_stops_the_pipeline_before_anything_is_trained(repository: Path, run: Run) -> None:
+    (repository / "data/raw/tiny/train/u001_1_left_m.jpg").write_bytes(b"x")
+    done = run("dvc", "repro", status=255)
+    assert "error: data/raw/tiny: 1 problem, nothing of batch 'tiny' was accepted" in done.stderr
+    assert "train/u001_1_left_m.jpg: cannot be decoded" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (repository / "models").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_training_a_model_that_does_not_exist() -> None:
+    with pytest.raises(ShoepairError, match="models: 'resnet' is not a model"):
+        train.main("resnet")
+    assert not Path("models").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_evaluating_before_training_says_what_to_do() -> None:
+    with pytest.raises(ShoepairError, match=r"data/pairs\.parquet: missing\nrun `dvc repro`"):
+        evaluate.main()
+
+
+def test_class_that_arrives_becomes_a_batch(repository: Path, run: Run, tmp_path: Path) -> None:
+    handed_in = tmp_path / "Handed In"
+    write_class(handed_in, {"train": ("u200", "u201"), "test_m": ("u202",)})
+    run("python", "-m", "shoepair.cli", "add", str(handed_in), "--name", "late")
+    batches = repository / "data/batches.yaml"
+    assert batches.read_text() == "# the order of arrival\nbatches:\n  - tiny\n  - late\nsamples: {}\n"
+    assert (repository / "data/raw/late.dvc").is_file()
+    assert "data/raw/late/" not in run("git", "status", "--short").stdout, "git would take the photos"
+    ran_stages = ran(run("dvc", "repro").stdout)
+    assert {"ingest@late", "normalize@late", "evaluate"} <= ran_stages
+    assert (handed_in / "train/u200_1_left_m.jpg").is_file()
+
+
+def test_class_that_arrives_alone_replaces_the_samples(repository: Path, tmp_path: Path) -> None:
+    batches = repository / "data/batches.yaml"
+    batches.write_text((ROOT / "data/batches.yaml").read_text())
+    write_class(tmp_path / "winter", {"train": ("u200", "u201")})
+    counts = arrival.add(tmp_path / "winter", "winter", alone=True)
+    assert counts == {"files": 12, "accepted": 12, "ignored": 0, "students": 2}
+    assert YAML(typ="safe").load(batches.read_text()) == {"batches": ["winter"], "samples": {}}
+    assert batches.read_text().startswith("# The batches of the class")
+    assert arrival.doctor()[1] == "data/batches.yaml: 1 batches, each with photos"
+
+
+def test_class_with_a_fault_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
+    write_student(tmp_path / "new" / "train", "u300")[0].unlink()
+    before = run("git", "status", "--short", "--ignored").stdout
+    for folder, name, text in (
+        (tmp_path / "new", "new", "u300: 5 photos, expected 6"),
+        (tmp_path / "new", "tiny", "--name 'tiny': this batch is there already"),
+        (tmp_path / "new", "New Class", "--name 'New Class', expected small letters"),
+        (tmp_path / "none", "none", "none: no such folder"),
+    ):
+        done = run("python", "-m", "shoepair.cli", "add", str(folder), "--name", name, status=1)
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+    assert run("git", "status", "--short", "--ignored").stdout == before
+    assert not (repository / "data/raw/new").exists()
+
+
+def test_class_that_cannot_be_tracked_is_taken_back(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_class(tmp_path / "new", {"train": ("u200", "u201")})
+    before = (repository / "data/batches.yaml").read_bytes()
+    monkeypatch.setattr(arrival.sys, "executable", "/bin/false")
+    with pytest.raises(ShoepairError, match="data/raw/new: `dvc add` failed"):
+        arrival.add(tmp_path / "new", "new", alone=False)
+    assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
+    assert (repository / "data/batches.yaml").read_bytes() == before
+
+
+@pytest.mark.usefixtures("project")
+def test_doctor_names_a_batch_without_photos_and_a_wrong_parameter() -> None:
+    edit(paths.BATCHES, "  - tiny\n", "  - tiny\n  - summer\n")
+    with pytest.raises(ShoepairError, match="summer: no folder data/raw/summer and no sample class"):
+        arrival.doctor()
+    edit(paths.PARAMS, "seed: 1 ", "sead: 1 ")
+    with pytest.raises(ShoepairError, match="sead: not a parameter of this project"):
+        arrival.doctor()

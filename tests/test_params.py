@@ -1,0 +1,114 @@
+"""params.yaml, data/batches.yaml and atomic files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import edit
+
+from shoepair import params, paths
+from shoepair.errors import ShoepairError
+
+PARAMS = Path("params.yaml")
+
+
+def refused() -> str:
+    with pytest.raises(ShoepairError) as caught:
+        params.load(params.Split)  # whichever view is asked for, the whole file is checked
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("lr: 1.0e-4 ", "lr: 0 ", "lr: 0, expected greater than 0"),
+        ("lr: 1.0e-4 ", "lr: fast ", "lr: 'fast', expected a valid number"),
+        ("\nn: 4 ", "\nn: 0 ", "n: 0, expected greater than or equal to 1"),
+        ("\nn: 4 ", "\nn: 4.5 ", "n: 4.5, expected a valid integer"),
+        ("kernel_size: 3 ", "kernel_size: 4 ", "kernel_size: 4, expected 3 or 5"),
+        ("batch_size: 32 ", "batch_size: 31 ", "batch_size: 31, expected even: half same, half different pairs"),
+        ("epochs: 2 ", "epochs: true ", "epochs: True, expected a valid integer"),
+        ("seed: 1 ", "sead: 1 ", "sead: not a parameter of this project\n  seed: missing"),
+        ("  salt: shoes ", "  pepper: shoes ", "split.pepper: not a parameter of this project\n  split.salt: missing"),
+        ("valid: 0.20 ", "valid: 1.0 ", "split.valid: 1.0, expected less than 1"),
+        ("edge: 32 ", "edge: 40 ", "normalize.edge: 40, expected a multiple of 16"),
+        (
+            "models: [cnn, cnn_channel]",
+            "models: [cnn, cnn]",
+            "models: ['cnn', 'cnn'], expected a list that names nothing twice",
+        ),
+        ("\nseed: 1 ", "\nseed: [1 ", "params.yaml: not YAML"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_wrong_parameter_is_named(old: str, new: str, text: str) -> None:
+    edit(PARAMS, old, new)
+    assert text in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_all_mistakes_are_told_at_once_and_each_once() -> None:
+    edit(PARAMS, "\nn: 4 ", "\nn: 0 ")  # a field of two views
+    edit(PARAMS, "lr: 1.0e-4 ", "lr: -1 ")
+    message = refused()
+    assert message.startswith("params.yaml: 2 problems\n")
+    assert message.count("n: 0") == 1
+    assert message.endswith("correct params.yaml, then run `dvc repro`")
+
+
+@pytest.mark.usefixtures("project")
+def test_missing_file_is_told() -> None:
+    PARAMS.unlink()
+    assert "params.yaml: missing\nrun in the project's folder" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_number_written_without_a_point_is_a_number() -> None:
+    edit(PARAMS, "lr: 1.0e-4 ", "lr: 1e-3 ")
+    assert params.load(params.Train).lr == 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("batches: [a, a]\nsamples: {}\n", "batches: ['a', 'a'], expected a list that names nothing twice"),
+        ("batches: [../a]\nsamples: {}\n", "batches.0: '../a', expected a name of small letters"),
+        ("batches: []\n", "samples: missing"),
+        ("batches: []\nsamples: {x: {students: 0, test_students: 1, seed: 1}}\n", "samples.x.students: 0, expected"),
+        ("- a\n", "data/batches.yaml: holds no mapping of keys to values"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_list_of_batches_that_is_none(text: str, message: str) -> None:
+    paths.BATCHES.write_text(text)
+    with pytest.raises(ShoepairError) as caught:
+        params.load_batches()
+    assert message in str(caught.value)
+
+
+@pytest.mark.usefixtures("project")
+def test_sample_class_that_is_not_declared() -> None:
+    with pytest.raises(ShoepairError, match=r"no sample class 'x', only none at all"):
+        params.load_sample("x")
+
+
+def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    paths.write_text(path, "old\n")
+    reason = "stop"
+    with pytest.raises(KeyboardInterrupt), paths.replacing(path) as part:  # noqa: PT012 - the block is what is tested
+        part.write_text("half")
+        raise KeyboardInterrupt(reason)
+    assert path.read_bytes() == b"old\n"
+    assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        paths.write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,112 @@
+"""Names and decoding of photos."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from shoepair import photos
+
+RNG = np.random.default_rng(3)
+
+
+@given(st.integers(0, 10**9), st.sampled_from((1, 2, 3)), st.sampled_from(photos.SIDES), st.sampled_from("mw"))
+def test_name_and_its_parts_are_one(number: int, pair: int, side: str, kind: str) -> None:
+    name = photos.parse(f"u{number:03}_{pair}_{side}_{kind}.jpg")
+    assert name == photos.PhotoName(f"u{number:03}", pair, side, kind)
+
+
+@given(st.text(max_size=30))
+def test_any_other_text_is_refused_with_a_reason(text: str) -> None:
+    if not photos.NAME.fullmatch(text):
+        with pytest.raises(photos.PhotoError, match="expected"):
+            photos.parse(text)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_photo_of_the_right_size_is_untouched_bit_for_bit(tmp_path: Path, mode: str) -> None:
+    pixels = RNG.integers(0, 256, (224, 224, len(mode)), np.uint8)  # alpha is noise too: it must not blend in
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", "PNG")
+    decoded = photos.decode(tmp_path / "a.jpg", 224)
+    assert decoded.dtype == np.uint8
+    assert (decoded == pixels[..., :3]).all()
+
+
+def test_format_is_read_from_the_bytes(tmp_path: Path) -> None:
+    for encoding in ("PNG", "JPEG", "WEBP"):
+        Image.new("RGB", (40, 40), "red").save(tmp_path / "a.gif", encoding)
+        assert photos.decode(tmp_path / "a.gif", 16).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("encoding", ["GIF", "BMP", "TIFF"])
+def test_other_formats_are_refused(tmp_path: Path, encoding: str) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png", encoding)
+    with pytest.raises(photos.PhotoError, match="not a PNG, JPEG or WebP image"):
+        photos.decode(tmp_path / "a.png", 16)
+
+
+def test_photo_of_another_shape_is_cropped_to_the_middle(tmp_path: Path) -> None:
+    wide = np.zeros((32, 96, 3), np.uint8)
+    wide[:, 32:64] = 200
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    assert (photos.decode(tmp_path / "a.png", 32) == 200).all()
+
+
+def test_large_photo_is_reduced_with_antialiasing(tmp_path: Path) -> None:
+    fine = (np.indices((320, 320)).sum(0) % 2 * 255).astype(np.uint8)  # a chessboard of single pixels
+    Image.fromarray(fine).save(tmp_path / "a.png")
+    reduced = photos.decode(tmp_path / "a.png", 32)
+    assert (np.abs(reduced.astype(int) - 127) <= 8).all(), "pixels were picked instead of averaged"
+
+
+def test_photo_is_turned_upright(tmp_path: Path) -> None:
+    lying = np.zeros((32, 32, 3), np.uint8)
+    lying[:, :16] = 250  # left half bright
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise: the left side comes to the top
+    Image.fromarray(lying).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    upright = photos.decode(tmp_path / "a.jpg", 32)
+    assert upright[:12].min() > 200
+    assert upright[20:].max() < 50
+
+
+def test_photo_that_claims_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(photos.PhotoError, match="claims more pixels than is safe"):
+        photos.decode(tmp_path / "a.png", 16)
+
+
+def test_photos_come_in_order_and_one_fault_hides_no_other(tmp_path: Path) -> None:
+    names = [tmp_path / f"{number}.png" for number in range(120)]
+    for number, path in enumerate(names):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(path)
+    names[3].write_bytes(b"")
+    names[110].write_bytes(b"x")
+    found = list(photos.read_all(names, 16))
+    reds = [None if isinstance(photo, photos.PhotoError) else int(photo[0, 0, 0]) for photo in found]
+    assert reds == [None if number in {3, 110} else number for number in range(120)]
+
+
+def test_students_are_made_of_six_photos_in_order() -> None:
+    decoded = [np.full((16, 16, 3), number, np.uint8) for number in range(12)]
+    first, second = photos.students(decoded, 16)
+    assert first.shape == (3, 2, 16, 16, 3)
+    assert first[..., 0, 0, 0].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert second[2, 1].min() == 11
+
+
+def test_no_part_of_a_damaged_photo_gets_through(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)).save(buffer, "PNG")
+    whole = buffer.getvalue()
+    for length in (0, 1, 8, 20, 40, 100, 1000, len(whole) - 100):
+        (tmp_path / "a.png").write_bytes(whole[:length])
+        with pytest.raises(photos.PhotoError, match="cannot be decoded"):
+            photos.decode(tmp_path / "a.png", 16)

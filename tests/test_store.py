@@ -1,0 +1,189 @@
+"""The HDF5 store, and the batches read from it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray
+from numpy.typing import NDArray
+
+from shoepair import batches, errors, paths, splits, store, table
+from shoepair import pairs as pair_table
+from stages import ingest, normalize, pairs, split, validate
+
+RNG = np.random.default_rng(5)
+PIXELS = RNG.integers(0, 256, (4, 3, 2, 16, 16, 3), np.uint8)
+NAMES = ["u001", "u003", "u004", "u052"]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    store.write(tmp_path / "a.h5", NAMES, PIXELS, 16)
+    return tmp_path / "a.h5"
+
+
+def test_what_is_written_is_read(written: Path) -> None:
+    with store.Store(written) as opened:
+        assert (len(opened), opened.edge, opened.students) == (4, 16, NAMES)
+        assert (opened.read([3, 0]) == PIXELS[[3, 0]]).all()
+
+
+def test_same_input_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    store.write(tmp_path / "elsewhere" / "b.h5", NAMES, iter(PIXELS), 16)
+    assert (tmp_path / "elsewhere" / "b.h5").read_bytes() == written.read_bytes()
+
+
+def test_xarray_reads_the_scaled_values(written: Path) -> None:
+    with xarray.open_dataset(written, engine="h5netcdf") as opened:
+        images = opened["images"]
+        assert images.dims == ("student", "pair", "side", "height", "width", "channel")
+        assert images.dtype == np.float32
+        assert list(opened["student"].to_numpy()) == NAMES
+        np.testing.assert_allclose(images.to_numpy(), store.scaled(PIXELS), atol=1e-7)
+
+
+def test_scaled_is_the_correctly_rounded_value_of_every_byte() -> None:
+    every = np.arange(256, dtype=np.uint8)
+    exact = np.arange(256, dtype=np.float64) / 255 - 0.5
+    assert store.scaled(every).dtype == np.float32
+    assert (store.scaled(every) == exact.astype(np.float32)).all()
+    assert (store.scaled(every).min(), store.scaled(every).max()) == (-0.5, 0.5)
+
+
+def test_at_most_two_hundredths_more_than_a_byte_per_value(tmp_path: Path) -> None:
+    whole = RNG.integers(0, 256, (3, 3, 2, 224, 224, 3), np.uint8)
+    store.write(tmp_path / "a.h5", NAMES[:3], whole, 224)
+    assert (tmp_path / "a.h5").stat().st_size / whole.size <= 1.02
+
+
+class Counted(io.BytesIO):
+    """A file in memory that counts the bytes read from it."""
+
+    count = 0
+
+    def readinto(self, buffer: NDArray[np.uint8]) -> int:  # type: ignore[override]  # h5py hands over a buffer
+        got = super().readinto(buffer)
+        self.count += got
+        return got
+
+
+def test_no_more_is_read_than_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = RNG.integers(0, 256, (20, 3, 2, 64, 64, 3), np.uint8)
+    names = [f"u{number:03}" for number in range(20)]
+    store.write(tmp_path / "a.h5", names, whole, 64)
+    content = Counted((tmp_path / "a.h5").read_bytes())
+    real = h5py.File
+    monkeypatch.setattr(store.h5py, "File", lambda _path, mode: real(content, mode))
+    with store.Store(tmp_path / "a.h5") as opened:
+        opened.read([7])
+    assert whole[7].size <= content.count < 1.5 * whole[7].size
+
+
+@pytest.mark.parametrize("number", [0, 2, "1"])
+def test_store_of_another_format_is_refused(written: Path, number: object) -> None:
+    with h5py.File(written, "r+") as file:
+        file.attrs["format"] = number
+    with pytest.raises(errors.ShoepairError, match="expected a store of format 1\ndelete it and run `dvc repro norm"):
+        store.Store(written)
+
+
+def test_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.h5").write_bytes(b"junk")
+    with pytest.raises(errors.ShoepairError, match=r"a\.h5: not an HDF5 file"):
+        store.Store(tmp_path / "a.h5")
+    with pytest.raises(errors.ShoepairError, match=r"b\.h5: missing"):
+        store.Store(tmp_path / "b.h5")
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.attrs["format"] = 1
+    with pytest.raises(errors.ShoepairError, match="no images of"):
+        store.Store(tmp_path / "c.h5")
+
+
+def test_writing_that_fails_leaves_the_old_file_and_nothing_else(written: Path) -> None:
+    def broken() -> Iterator[NDArray[np.uint8]]:
+        yield PIXELS[0]
+        reason = "the disk is gone"
+        raise OSError(reason)
+
+    before = written.read_bytes()
+    with pytest.raises(OSError, match="the disk is gone"):
+        store.write(written, NAMES, broken(), 16)
+    assert written.read_bytes() == before
+    assert list(written.parent.iterdir()) == [written]
+
+
+def prepare() -> None:
+    """All stages before training on the tiny class."""
+    for stage in (ingest, validate, normalize):
+        stage.main("tiny")
+    split.main()
+    pairs.main()
+
+
+@pytest.mark.usefixtures("project")
+def test_load_split_gives_the_assignments_array() -> None:
+    prepare()
+    rows = table.read(paths.SPLIT, splits.Split)
+    train = batches.load_split("train")
+    assert train.dtype == np.float32
+    assert train.shape == ((rows["split"] == "train").sum(), 3, 2, 32, 32, 3)
+    with store.Store(paths.store("tiny")) as opened:
+        pixels = opened.read(rows[rows["split"] == "train"]["row"].to_numpy())
+    assert (train == (pixels / 255 - 0.5).astype(np.float32)).all()
+    with pytest.raises(errors.ShoepairError, match="split 'tset', expected one of train, valid, test_m, test_w"):
+        batches.load_split("tset")
+
+
+@pytest.mark.usefixtures("project")
+def test_test_sets_are_not_mixed_up() -> None:
+    prepare()
+    for name, student in (("test_m", "u021"), ("test_w", "u034")):
+        with store.Store(paths.store("tiny")) as opened:
+            pixels = opened.read([opened.students.index(student)])
+        assert (batches.load_split(name) == store.scaled(pixels)).all()
+
+
+def test_batch_is_left_above_right_height_before_width_and_channels_last() -> None:
+    data = batches.from_arrays(PIXELS)
+    images, labels = data.batch(torch.arange(len(data)))
+    assert images.shape == (24, 3, 32, 16)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    for image, label, (student, left, right) in zip(images, labels, data.shoes, strict=True):
+        above, below = PIXELS[student, left, 0], PIXELS[student, right, 1]
+        expected = store.scaled(np.concatenate([above, below]).transpose(2, 0, 1))
+        assert (image.numpy() == expected).all()
+        assert int(label) == int(left == right)
+
+
+def test_pairs_of_an_array_are_those_of_the_assignment() -> None:
+    data = batches.from_arrays(store.scaled(PIXELS))
+    images, labels = data.batch(torch.arange(len(data)))
+    stacked = images.permute(0, 2, 3, 1).numpy()
+    for label, generate in ((1, pair_table.generate_same_pair), (0, pair_table.generate_different_pair)):
+        expected = generate(store.scaled(PIXELS))
+        assert (stacked[labels == label] == expected).all()
+
+
+def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.write(paths.store("a"), NAMES[:2], PIXELS[:2], 16)
+    store.write(paths.store("b"), NAMES[2:], PIXELS[2:], 16)
+    rows = pd.DataFrame({"batch": ["b", "a", "b"], "row": [1, 0, 0], "left": [1, 2, 3], "right": [1, 3, 3]})
+    data = batches.from_table(rows.assign(same=[1, 0, 1]))
+    images, _ = data.batch(torch.arange(3))
+    for image, student, left, right in zip(images, (3, 0, 2), (0, 1, 2), (0, 2, 2), strict=True):
+        both = np.concatenate([PIXELS[student, left, 0], PIXELS[student, right, 1]])
+        assert (image.numpy() == store.scaled(both.transpose(2, 0, 1))).all()
+
+
+def test_photos_are_held_once_as_bytes() -> None:
+    data = batches.from_arrays(PIXELS)
+    assert data.images.dtype == torch.uint8
+    assert data.images.nbytes == PIXELS.nbytes

@@ -1,0 +1,222 @@
+"""ingest and validate: what is found, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import write_photo, write_student
+from PIL import Image
+
+from shoepair import paths, table
+from shoepair.errors import ShoepairError
+from stages import ingest, validate
+
+TRAIN = Path("data/raw/tiny/train")
+
+
+def run_both() -> None:
+    ingest.main("tiny")
+    validate.main("tiny")
+
+
+def refused() -> str:
+    """The message, after a check that nothing was written."""
+    ingest.main("tiny")
+    with pytest.raises(ShoepairError) as caught:
+        validate.main("tiny")
+    assert not paths.valid("tiny").exists()
+    assert not paths.validation("tiny").exists()
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("project")
+def test_sound_class_is_accepted_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    run_both()
+    rows = table.read(paths.valid("tiny"), table.Photos)
+    assert len(rows) == 48
+    assert list(rows["student"].unique()) == ["u001", "u002", "u003", "u005", "u008", "u013", "u021", "u034"]
+    assert list(zip(rows["pair"], rows["side"], strict=True))[:6] == [
+        (pair, side) for pair in (1, 2, 3) for side in ("left", "right")
+    ]
+    assert "48 files = 48 accepted + 0 ignored" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_student_whose_files_end_in_png_is_not_lost() -> None:
+    write_student(TRAIN, "u052", extension="png")
+    run_both()
+    assert (table.read(paths.valid("tiny"), table.Photos)["student"] == "u052").sum() == 6
+
+
+@pytest.mark.usefixtures("project")
+def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
+    run_both()
+    before = table.read(paths.valid("tiny"), table.Photos)
+    for name in (".DS_Store", "Thumbs.db", "._u001_1_left_m.jpg"):
+        (TRAIN / name).write_bytes(b"x")
+    run_both()
+    assert table.read(paths.valid("tiny"), table.Photos).equals(before)
+    report = paths.read_json(paths.validation("tiny"), "")
+    assert report == {"batch": "tiny", "files": 51, "accepted": 48, "ignored": 3, "students": 8}
+
+
+@pytest.mark.usefixtures("project")
+def test_photos_directly_in_the_batch_count_as_train() -> None:
+    write_student(TRAIN.parent, "u060")
+    run_both()
+    rows = table.read(paths.valid("tiny"), table.Photos)
+    assert set(rows.loc[rows["student"] == "u060", "set"]) == {"train"}
+
+
+@pytest.mark.usefixtures("project")
+def test_all_faults_are_told_at_once() -> None:
+    (TRAIN / "u001_1_left_m.jpg").unlink()
+    write_photo(TRAIN / "u002_4_left_m.jpg", [1])
+    (TRAIN / "u003_2_right_m.jpg").write_bytes(b"no image")
+    message = refused()
+    assert "data/raw/tiny: 3 problems, nothing of batch 'tiny' was accepted" in message
+    assert "u001: 5 photos, expected 6 (missing: pair 1 left)" in message
+    assert "train/u002_4_left_m.jpg: pair 4, expected 1-3" in message
+    assert "train/u003_2_right_m.jpg: cannot be decoded (not a PNG, JPEG or WebP image)" in message
+    assert message.endswith("correct the files, then run `dvc repro`")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notes.txt", "train/notes.txt: not a photo's name, expected like u052_3_left_w.png"),
+        ("u002_1_up_m.jpg", "side 'up', expected left or right"),
+        ("u002_1_left_x.jpg", "kind 'x', expected m or w"),
+        ("U002_1_left_m.jpg", "student 'U002', expected a small u and digits"),
+        ("u002_1_Left_m.png", "side 'Left', expected left or right"),
+        ("u002_0_left_m.jpg", "pair 0, expected 1-3"),
+        ("u002_1_left_m.jpg\n", "not a photo's name"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_name_that_breaks_the_grammar(name: str, text: str) -> None:
+    write_photo(TRAIN / name, [99])
+    assert text in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_name_with_control_characters_is_shown_escaped() -> None:
+    (TRAIN / "u1\n\x1b[31mfake: all is well").write_bytes(b"x")
+    assert r"u1\n\x1b[31mfake: all is well" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_shoe_there_twice_is_named() -> None:
+    write_photo(TRAIN / "u001_1_left_m.png", [77])
+    assert "u001: 7 photos, expected 6 (more than once: pair 1 left)" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_shoes_of_a_pair_of_two_kinds() -> None:
+    (TRAIN / "u001_1_left_m.jpg").rename(TRAIN / "u001_1_left_w.jpg")
+    assert "u001: pair 1 is both m and w, expected one kind" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_kind_that_the_test_set_does_not_hold() -> None:
+    write_student(TRAIN.parent / "test_m", "u070", kind="w")
+    write_student(TRAIN.parent / "test_w", "u071", kind="m")
+    message = refused()
+    assert "u070: test_m/u070_1_left_w.jpg is of kind w, expected only m in test_m" in message
+    assert "u071: test_w/u071_3_right_m.jpg is of kind m, expected only w in test_w" in message
+
+
+@pytest.mark.usefixtures("project")
+def test_student_in_two_sets() -> None:
+    write_student(TRAIN.parent / "test_m", "u001")
+    assert "u001: in the sets test_m and train, expected one" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_two_files_of_the_same_content() -> None:
+    (TRAIN / "u002_1_left_m.jpg").write_bytes((TRAIN / "u001_1_left_m.jpg").read_bytes())
+    assert "train/u001_1_left_m.jpg: same content as train/u002_1_left_m.jpg" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_folder_that_is_no_set() -> None:
+    write_photo(TRAIN / "more" / "u090_1_left_m.jpg", [5])
+    assert "train/more/u090_1_left_m.jpg: in folder 'train/more', expected train, test_m, test_w or none" in refused()
+
+
+@pytest.mark.parametrize(("content", "text"), [(b"", "the file is empty"), (b"GIF89a", "not a PNG, JPEG or WebP")])
+@pytest.mark.usefixtures("project")
+def test_file_that_is_no_photo(content: bytes, text: str) -> None:
+    (TRAIN / "u001_1_left_m.jpg").write_bytes(content)
+    assert f"train/u001_1_left_m.jpg: cannot be decoded ({text}" in refused()
+
+
+@pytest.mark.parametrize("encoding", ["PNG", "JPEG"])
+@pytest.mark.usefixtures("project")
+def test_truncated_photo(encoding: str) -> None:
+    path = TRAIN / "u001_1_left_m.jpg"
+    Image.open(path).convert("RGB").resize((90, 90)).save(path, encoding)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert re.search(r"train/u001_1_left_m.jpg: cannot be decoded \(.*truncated", refused())
+
+
+@pytest.mark.usefixtures("project")
+def test_links_and_pipes_are_no_photos() -> None:
+    (TRAIN / "u001_1_left_m.jpg").unlink()
+    (TRAIN / "u001_1_left_m.jpg").symlink_to("/etc/passwd")
+    os.mkfifo(TRAIN / "u099_1_left_m.jpg")
+    message = refused()
+    assert "train/u001_1_left_m.jpg: not a regular file but a link" in message
+    assert "train/u099_1_left_m.jpg: not a regular file but a device or pipe" in message
+
+
+def test_batch_without_photos(project: Path) -> None:
+    (project / "data/raw/none").mkdir()
+    (project / "data/raw/none/.gitignore").write_text("x")
+    with pytest.raises(ShoepairError, match="data/raw/none: no photos"):
+        ingest.main("none")
+
+
+@pytest.mark.usefixtures("project")
+def test_batch_without_a_folder_exits_1_without_a_traceback() -> None:
+    words = [sys.executable, "-m", "stages.ingest", "winter"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "error: data/raw/winter: no such folder, but the batch is listed in data/batches.yaml",
+        "put the photos there, or take 'winter' from the list",
+    ]
+    assert not Path("data/table").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_stage_called_with_other_words_says_how() -> None:
+    words = [sys.executable, "-m", "stages.ingest"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "usage: python -m stages.ingest BATCH" in done.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_same_rows_give_the_same_bytes() -> None:
+    ingest.main("tiny")
+    first = paths.table("tiny").read_bytes()
+    ingest.main("tiny")
+    assert paths.table("tiny").read_bytes() == first
+
+
+@pytest.mark.usefixtures("project")
+def test_table_of_another_kind_or_no_table_is_refused() -> None:
+    run_both()
+    with pytest.raises(ShoepairError, match="table photos of format 1, expected files of format 1"):
+        table.read(paths.valid("tiny"), table.Files)
+    paths.valid("tiny").write_bytes(b"junk")
+    with pytest.raises(ShoepairError, match="not a Parquet file"):
+        table.read(paths.valid("tiny"), table.Photos)
+    with pytest.raises(ShoepairError, match=r"none.parquet: missing\nrun `dvc repro`"):
+        table.read(paths.valid("none"), table.Photos)

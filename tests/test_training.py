@@ -1,0 +1,190 @@
+"""The networks, the training loop, the accuracies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from shoepair import batches, models, training
+from shoepair.errors import ShoepairError
+
+EDGE = 32
+SHAPE = models.Shape(edge=EDGE)
+
+
+def class_of(students: int, seed: int = 0, edge: int = EDGE) -> NDArray[np.uint8]:
+    """Students whose three pairs differ plainly: each pair has a colour, each photo its noise."""
+    rng = np.random.default_rng(seed)
+    colours = rng.integers(0, 200, (students, 3, 1, 1, 1, 3))
+    noise = rng.integers(0, 55, (students, 3, 2, edge, edge, 3))
+    return (colours + noise).astype(np.uint8)
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    return [value.clone() for value in model.state_dict().values()]
+
+
+def equal(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(("name", "count"), [("cnn", 1_260_918), ("cnn_channel", 633_826)])
+def test_number_of_parameters(name: str, count: int) -> None:
+    assert sum(p.numel() for p in models.build(name, models.Shape(), 1).parameters()) == count
+
+
+@pytest.mark.parametrize("name", list(models.MODELS))
+@pytest.mark.parametrize("kernel_size", [3, 5])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_networks_give_two_logits(name: str, kernel_size: int, batch_norm: bool) -> None:
+    model = models.build(name, models.Shape(2, kernel_size, batch_norm, 0.5, EDGE), 1)
+    assert model(torch.zeros(3, 3, 2 * EDGE, EDGE)).shape == (3, 2)
+    convolutions = [layer for layer in model.features if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [2, 4, 8, 16]
+    assert {layer.padding for layer in convolutions} == {((kernel_size - 1) // 2,) * 2}
+
+
+def test_channels_are_left_rgb_then_right_rgb() -> None:
+    x = torch.arange(2 * 3 * 2 * EDGE * EDGE, dtype=torch.float32).reshape(2, 3, 2 * EDGE, EDGE)
+    both = models.CNNChannel(edge=EDGE).arrange(x)
+    assert torch.equal(both[:, :3], x[:, :, :EDGE])
+    assert torch.equal(both[:, 3:], x[:, :, EDGE:])
+    assert not torch.equal(both, x.reshape(2, 6, EDGE, EDGE)), "the reshape of the published solution"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [({"n": 0}, "n: 0"), ({"kernel_size": 4}, "kernel_size: 4, expected 3 or 5"), ({"dropout": 1.0}, "dropout: 1.0")],
+)
+def test_layers_that_cannot_be_are_refused(values: dict[str, int], text: str) -> None:
+    with pytest.raises(ShoepairError, match=text):
+        models.Shape(**values)  # type: ignore[arg-type]  # wrong values are the point
+
+
+def test_model_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ShoepairError, match="models: 'resnet' is not a model, expected one of cnn, cnn_channel"):
+        models.build("resnet", SHAPE, 1)
+
+
+def test_seed_makes_the_weights_and_leaves_the_global_generator_alone() -> None:
+    state = torch.random.get_rng_state()
+    one, again, other = (weights(models.build("cnn", SHAPE, seed)) for seed in (1, 1, 2))
+    assert equal(one, again)
+    assert not equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("count", [30, 33])
+@pytest.mark.parametrize("size", [2, 8, 60, 100])
+def test_every_pair_once_an_epoch_and_half_of_each_kind(count: int, size: int) -> None:
+    same = torch.tensor([1, 0] * count)
+    order = torch.Generator().manual_seed(1)
+    first, second = ([*training.balanced_batches(same, size, order)] for _ in range(2))
+    assert torch.cat(first).sort().values.tolist() == list(range(2 * count)), "a pair was dropped or repeated"
+    assert all(same[batch].sum() * 2 == len(batch) for batch in first)
+    assert [len(batch) for batch in first[:-1]] == [size] * (len(first) - 1)
+    assert not torch.equal(torch.cat(first), torch.cat(second)), "not reshuffled"
+
+
+@pytest.mark.parametrize("size", [1, 7, 0])
+def test_odd_batch_size_is_refused(size: int) -> None:
+    with pytest.raises(ShoepairError, match=f"batch_size: {size}, expected an even number"):
+        training.Recipe(batch_size=size)
+
+
+class Sees(nn.Module):
+    """Calls a pair same when the upper and the lower half have the same first pixel: right only on upright images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        apart = (x[:, :, 0, 0] - x[:, :, x.shape[2] // 2, 0]).abs().sum(1)
+        return torch.stack([apart, torch.full_like(apart, 1e-3)], 1)
+
+
+def marked() -> NDArray[np.uint8]:
+    """Photos whose first pixel names the pair; the rest is the transposed picture of other pairs."""
+    data = np.random.default_rng(1).integers(0, 255, (4, 3, 2, EDGE, EDGE, 3), np.uint8)
+    data[:, :, :, 0, 0] = np.array([10, 90, 200])[None, :, None, None]
+    return data
+
+
+def test_accuracies_are_those_of_a_model_that_knows() -> None:
+    assert training.get_accuracy(Sees(), marked()) == (1.0, 1.0)
+
+
+def test_one_minus_positive_accuracy_is_the_share_of_same_pairs_missed() -> None:
+    data = marked()
+    data[0, 0, 1, 0, 0] = 55  # one of 12 same pairs now looks different; the different pairs stay so
+    assert training.get_accuracy(Sees(), data) == (11 / 12, 1.0)
+
+
+@pytest.mark.parametrize("size", [1, 5, 64])
+def test_accuracy_does_not_depend_on_the_batch_size(size: int) -> None:
+    model = models.build("cnn_channel", SHAPE, 3)
+    assert training.get_accuracy(model, class_of(3), size) == training.get_accuracy(model, class_of(3), 32)
+
+
+def test_same_seed_same_bits() -> None:
+    recipe = training.Recipe(epochs=2, batch_size=8)
+    results = []
+    for _ in range(2):
+        model = models.build("cnn_channel", models.Shape(dropout=0.2, edge=EDGE), 1)
+        history = training.train_model(model, class_of(4), class_of(2, 1), recipe=recipe)
+        results.append((weights(model), history))
+    assert equal(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
+
+
+def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
+    model = models.build("cnn_channel", SHAPE, 1)
+    recipe = training.Recipe(epochs=6, batch_size=12)
+    valid = class_of(4, 1)
+    history = training.train_model(model, class_of(8), valid, recipe=recipe, checkpoint_path=tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [f"epoch-00{n}.safetensors" for n in range(1, 7)]
+    best = history.best
+    assert best.valid_balanced == max(epoch.valid_balanced for epoch in history.epochs)
+    assert training.get_accuracy(model, valid) == (best.valid_positive, best.valid_negative)
+    assert len(history.losses) == 6 * 4, "one loss an iteration, the short batch too"
+    again = models.build("cnn_channel", SHAPE, 2)
+    again.load_state_dict(models.load_file(tmp_path / f"epoch-{best.epoch:03}.safetensors"))
+    assert equal(weights(again), weights(model))
+
+
+def test_first_of_equally_good_epochs_is_the_best() -> None:
+    epochs = [training.Epoch(number, 0.5, 1, 1, share, 0.5) for number, share in ((1, 0.2), (2, 0.6), (3, 0.6))]
+    assert training.History(epochs, []).best.epoch == 2
+
+
+def test_floats_and_bytes_train_alike() -> None:
+    recipe = training.Recipe(epochs=1, batch_size=8)
+    photos = class_of(3)
+    models_of = [models.build("cnn", SHAPE, 1) for _ in range(2)]
+    training.train_model(models_of[0], photos, photos, recipe=recipe)
+    floats = ((photos.astype(np.float64) / 255) - 0.5).astype(np.float32)
+    training.train_model(models_of[1], floats, floats, recipe=recipe)
+    assert equal(weights(models_of[0]), weights(models_of[1]))
+
+
+def test_weight_decay_reaches_the_weights() -> None:
+    lengths = []
+    for decay in (0.0, 1.0):
+        model = models.build("cnn", SHAPE, 1)
+        training.train_model(model, class_of(3), class_of(3), recipe=training.Recipe(2, 8, weight_decay=decay))
+        lengths.append(sum(float(value.square().sum()) for value in weights(model)))
+    assert lengths[1] < lengths[0]
+
+
+def test_loss_that_is_no_number_stops_the_run() -> None:
+    with pytest.raises(ShoepairError, match=r"the loss is (nan|inf) in iteration \d+ .*\ntry a smaller `lr`"):
+        training.train_model(
+            models.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=training.Recipe(9, 8, 1e30)
+        )
+
+
+def test_data_are_held_as_they_come() -> None:
+    photos = class_of(5)
+    assert batches.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"
