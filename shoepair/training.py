@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,17 @@ from shoepair.paths import write_text
 DIGITS = 6  # of every number in curves and cards
 
 Photos = NDArray[np.uint8] | NDArray[np.float32]
+
+
+class Source(Protocol):
+    """What an epoch draws its batches from: `PairData`, or anything of the same two parts."""
+
+    @property
+    def same(self) -> Tensor:
+        """The (P,) labels of the pairs: 1 same, 0 different."""
+
+    def batch(self, which: Tensor) -> tuple[Tensor, Tensor]:
+        """The pairs of these numbers: (B, 3, 2S, S) images and (B,) labels."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # dropout can draw from the global generator only
         for number in range(1, recipe.epochs + 1):
-            losses = list(_epoch(model, train, optimizer, recipe, order))
+            losses = list(epoch(model, train, optimizer, recipe, order))
             history.losses += losses
             history.epochs.append(_measure(model, train, valid, number, losses, recipe.batch_size))
             if history.best.epoch == number:
@@ -151,8 +162,8 @@ def fit(
     return history
 
 
-def _epoch(
-    model: nn.Module, train: PairData, optimizer: torch.optim.Optimizer, recipe: Recipe, order: torch.Generator
+def epoch(
+    model: nn.Module, train: Source, optimizer: torch.optim.Optimizer, recipe: Recipe, order: torch.Generator
 ) -> Iterator[float]:
     """One pass over the training pairs, yielding the loss of every iteration."""
     model.train()
@@ -264,9 +275,9 @@ def train_model(
         Losses and accuracies; the model holds the weights of the best epoch by validation accuracy.
     """
 
-    def checkpoint(epoch: Epoch, weights: Weights) -> None:
+    def checkpoint(done: Epoch, weights: Weights) -> None:
         if checkpoint_path is not None:
-            save_weights(Path(checkpoint_path) / f"epoch-{epoch.epoch:03}.safetensors", weights)
+            save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
 
     train, valid = batches.from_arrays(train_data), batches.from_arrays(valid_data)
     return fit(model, train, valid, recipe or Recipe(), checkpoint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -
     assert "best.test_m" in run("dvc", "metrics", "show").stdout
     assert "positive  negative  balanced" in run("python", "-m", "shoepair.cli", "metrics").stdout
 
-    edit(repository / "params.yaml", "lr: 1.0e-4 ", "lr: 2.0e-4 ")
+    edit(repository / "params.yaml", "lr: 1.0e-3 ", "lr: 2.0e-4 ")
     assert ran(run("dvc", "repro").stdout) == {"train@cnn", "train@cnn_channel", "evaluate"}
-    edit(repository / "params.yaml", "lr: 2.0e-4 ", "lr: 1.0e-4 ")
+    edit(repository / "params.yaml", "lr: 2.0e-4 ", "lr: 1.0e-3 ")
     run("dvc", "repro")
     assert outputs(repository) == first, "the same inputs gave other bytes"
 
@@ -132,7 +133,7 @@ def test_class_that_cannot_be_tracked_is_taken_back(
 ) -> None:
     write_class(tmp_path / "new", {"train": ("u200", "u201")})
     before = (repository / "data/batches.yaml").read_bytes()
-    monkeypatch.setattr(arrival.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ShoepairError, match="data/raw/new: `dvc add` failed"):
         arrival.add(tmp_path / "new", "new", alone=False)
     assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]

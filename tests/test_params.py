@@ -23,8 +23,8 @@ def refused() -> str:
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("lr: 1.0e-4 ", "lr: 0 ", "lr: 0, expected greater than 0"),
-        ("lr: 1.0e-4 ", "lr: fast ", "lr: 'fast', expected a valid number"),
+        ("lr: 1.0e-3 ", "lr: 0 ", "lr: 0, expected greater than 0"),
+        ("lr: 1.0e-3 ", "lr: fast ", "lr: 'fast', expected a valid number"),
         ("\nn: 4 ", "\nn: 0 ", "n: 0, expected greater than or equal to 1"),
         ("\nn: 4 ", "\nn: 4.5 ", "n: 4.5, expected a valid integer"),
         ("kernel_size: 3 ", "kernel_size: 4 ", "kernel_size: 4, expected 3 or 5"),
@@ -51,7 +51,7 @@ def test_wrong_parameter_is_named(old: str, new: str, text: str) -> None:
 @pytest.mark.usefixtures("project")
 def test_all_mistakes_are_told_at_once_and_each_once() -> None:
     edit(PARAMS, "\nn: 4 ", "\nn: 0 ")  # a field of two views
-    edit(PARAMS, "lr: 1.0e-4 ", "lr: -1 ")
+    edit(PARAMS, "lr: 1.0e-3 ", "lr: -1 ")
     message = refused()
     assert message.startswith("params.yaml: 2 problems\n")
     assert message.count("n: 0") == 1
@@ -66,7 +66,7 @@ def test_missing_file_is_told() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_number_written_without_a_point_is_a_number() -> None:
-    edit(PARAMS, "lr: 1.0e-4 ", "lr: 1e-3 ")
+    edit(PARAMS, "lr: 1.0e-3 ", "lr: 1e-3 ")
     assert params.load(params.Train).lr == 0.001
 
 

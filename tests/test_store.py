@@ -13,6 +13,7 @@ import pytest
 import torch
 import xarray
 from numpy.typing import NDArray
+from typing_extensions import Buffer
 
 from shoepair import batches, errors, paths, splits, store, table
 from shoepair import pairs as pair_table
@@ -68,7 +69,7 @@ class Counted(io.BytesIO):
 
     count = 0
 
-    def readinto(self, buffer: NDArray[np.uint8]) -> int:  # type: ignore[override]  # h5py hands over a buffer
+    def readinto(self, buffer: Buffer) -> int:
         got = super().readinto(buffer)
         self.count += got
         return got
@@ -80,7 +81,7 @@ def test_no_more_is_read_than_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     store.write(tmp_path / "a.h5", names, whole, 64)
     content = Counted((tmp_path / "a.h5").read_bytes())
     real = h5py.File
-    monkeypatch.setattr(store.h5py, "File", lambda _path, mode: real(content, mode))
+    monkeypatch.setattr(h5py, "File", lambda _path, mode: real(content, mode))
     with store.Store(tmp_path / "a.h5") as opened:
         opened.read([7])
     assert whole[7].size <= content.count < 1.5 * whole[7].size

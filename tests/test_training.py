@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from shoepair import batches, models, training
@@ -150,7 +151,7 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
     assert training.get_accuracy(model, valid) == (best.valid_positive, best.valid_negative)
     assert len(history.losses) == 6 * 4, "one loss an iteration, the short batch too"
     again = models.build("cnn_channel", SHAPE, 2)
-    again.load_state_dict(models.load_file(tmp_path / f"epoch-{best.epoch:03}.safetensors"))
+    again.load_state_dict(load_file(tmp_path / f"epoch-{best.epoch:03}.safetensors"))
     assert equal(weights(again), weights(model))
 
 

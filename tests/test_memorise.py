@@ -1,0 +1,29 @@
+"""The sanity check of the assignment: a network that can learn at all memorises five students."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shoepair import models, photos, sample, table, training
+
+STUDENTS = 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "lr"), [("cnn", 5e-5), ("cnn_channel", 2e-4)])
+def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, tmp_path: Path) -> None:
+    torch.set_num_threads(2)
+    sample.draw_class(tmp_path, STUDENTS, 1, seed=1)
+    rows = table.accept(table.scan(tmp_path))
+    paths = [tmp_path / path for path in rows.loc[rows["set"] == "train", "path"]]
+    data = np.stack(list(photos.students(photos.read_all(paths, 224), 224)))
+    assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)
+    # All 15 same and 15 different pairs are one batch: an epoch is an iteration.
+    recipe = training.Recipe(epochs=50, batch_size=30, lr=lr, seed=1)
+    history = training.train_model(models.build(name, models.Shape(), 1), data, data[:1], recipe=recipe)
+    assert len(history.losses) == 50
+    assert max(min(epoch.train_positive, epoch.train_negative) for epoch in history.epochs) >= 0.9
