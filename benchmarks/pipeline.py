@@ -99,7 +99,7 @@ def _training_of(name: str, pairs: batches.PairData, times: int) -> Row:
     model = models.build(name, models.Shape(), 1)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters())
-    resident = Resident(*pairs.batch(torch.arange(BATCH)), len(pairs))
+    resident = Resident(*pairs.batch(torch.arange(min(BATCH, len(pairs)))), len(pairs))
     recipe = training.Recipe(batch_size=BATCH)
 
     def run(source: training.Source) -> None:

@@ -107,7 +107,7 @@ def doctor() -> list[str]:
         found = f"{paths.BATCHES}: {len(homeless)} of {len(listed.batches)} batches have no photos"
         fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or take them from the list"
         raise ShoepairError(found, problems=homeless, fix=fix)
-    return [f"{paths.PARAMS}: in order", f"{paths.BATCHES}: {len(listed.batches)} batches, each with photos"]
+    return [f"{paths.PARAMS}: in order", f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}"]
 
 
 def _tracked(name: str) -> bool:

@@ -109,7 +109,7 @@ def test_class_that_arrives_alone_replaces_the_samples(repository: Path, tmp_pat
     assert counts == {"files": 12, "accepted": 12, "ignored": 0, "students": 2}
     assert YAML(typ="safe").load(batches.read_text()) == {"batches": ["winter"], "samples": {}}
     assert batches.read_text().startswith("# The batches of the class")
-    assert arrival.doctor()[1] == "data/batches.yaml: 1 batches, each with photos"
+    assert arrival.doctor()[1] == "data/batches.yaml: in order, with photos for winter"
 
 
 def test_class_with_a_fault_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:

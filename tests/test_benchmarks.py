@@ -1,0 +1,47 @@
+"""The benchmarks run, and what they count is right; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, write_photo
+
+from benchmarks import pipeline
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for student in (1, 2):
+        for pair in (1, 2, 3):
+            for place, side in enumerate(("left", "right")):
+                path = tmp_path / "train" / f"u{student:03}_{pair}_{side}_m.jpg"
+                write_photo(path, [student, pair, place], edge=224)
+    return tmp_path
+
+
+def test_every_part_is_measured_beside_its_reference(folder: Path) -> None:
+    rows = pipeline.data_stages(folder, times=1) + pipeline.training_stage(pipeline.read(folder), times=1)
+    names = ["ingest", "validate", "normalize", "stored", "train cnn", "train cnn_channel"]
+    assert [row["what"] for row in rows] == names
+    assert all(row["ours"] > 0 and row["reference"] > 0 for row in rows)
+    stored = rows[3]
+    assert stored["reference"] == 12 * 224 * 224 * 3
+    assert 1 < stored["ratio"] <= 1.02
+    assert len(pipeline.printed(rows).splitlines()) == 7
+
+
+def test_folder_that_is_not_there_is_one_line() -> None:
+    words = [sys.executable, "-m", "benchmarks.pipeline", "no/where"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no/where: no such folder")
+
+
+def test_training_alone_reports_its_peak(folder: Path) -> None:
+    words = [sys.executable, "-m", "benchmarks.pipeline", str(folder), "--only-train", "cnn_channel", "--epochs", "1"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert json.loads(done.stdout)["peak_mb"] > 0
