@@ -79,6 +79,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a real command with this Python's programs first on the PATH; its output comes back as text."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
     for name, value in {"DVC_NO_ANALYTICS": "1", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GIT_COMMITTER_NAME", "t")
