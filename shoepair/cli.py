@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from shoepair import arrival, paths, report
+from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(analyze, name="analyze")
 
 
 @app.callback()

@@ -18,7 +18,9 @@ from shoepair import params
 ORDER = [
     *("errors", "paths", "params", "photos", "table", "store", "splits", "pairs", "batches", "models", "training"),
     *("evaluation", "drawing.primitives", "drawing.rendering", "drawing.floors", "drawing.wardrobe"),
-    *("drawing.trimmings", "drawing.shoes", "sample", "report", "arrival", "cli"),
+    *("drawing.trimmings", "drawing.shoes", "sample", "report", "arrival"),
+    *("analysis.parameters", "analysis.receptive", "analysis.conv1d", "analysis.gnn", "analysis.page"),
+    *("analysis.cli", "cli"),
 ]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
 PIPELINE: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -1,0 +1,139 @@
+"""Worked analysis: why the networks do what they do, with every step shown and every number checked.
+
+    parameters.py  how many weights each layer has, as formulas and as counted in the modules
+    receptive.py   how much of a shoe one unit sees
+    conv1d.py      a 1D convolution network by hand, forward and backward
+    gnn.py         a graph network by hand, the convolution's generalisation
+    page.py        all of it as JSON, Markdown and pictures
+    cli.py         `shoepair analyze`: all of it in the terminal, and a user's own numbers
+
+Of the pipeline it imports only the networks' definitions. Here stands what the chapters share: the loss that both
+networks by hand end in, the check of a user's numbers, and how numbers and tables are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shoepair.errors import ShoepairError
+
+Floats = NDArray[np.float64]
+
+_NUMBER = re.compile(r"-?[\d,.]+( %)?")
+
+
+def finite(name: str, values: ArrayLike) -> Floats:
+    """A user's numbers as float64.
+
+    Args:
+        name: what they are, for the message.
+        values: any shape, at least one number.
+
+    Raises:
+        ShoepairError: none at all, rows of different lengths, or a value that is no finite number.
+    """
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        found = f"{name}: not an array of numbers (rows of different lengths, or words)"
+        raise ShoepairError(found) from None
+    if array.size == 0:
+        found = f"{name}: empty, expected at least one number"
+        raise ShoepairError(found)
+    for place in np.argwhere(~np.isfinite(array)):
+        where = f", value {', '.join(str(index + 1) for index in place)}" if array.ndim else ""
+        found = f"{name}{where}: {array[tuple(place)]}, expected a finite number"
+        raise ShoepairError(found)
+    return array
+
+
+def refuse_overflow(results: Mapping[str, ArrayLike]) -> None:
+    """Refuse results that have left the range of float64, by name.
+
+    Raises:
+        ShoepairError: a result is infinite or, as the difference of two infinite ones, not a number.
+    """
+    for name, values in results.items():
+        if not np.isfinite(np.asarray(values)).all():
+            found = f"{name}: beyond what float64 holds (1.8e308)"
+            raise ShoepairError(found, fix="use smaller numbers")
+
+
+def target(value: float) -> float:
+    """The label that a network is to say, checked.
+
+    Raises:
+        ShoepairError: it is not within 0 and 1.
+    """
+    if not 0 <= value <= 1:  # also false for NaN
+        found = f"target: {value}, expected 0 (different) or 1 (same), or a probability between them"
+        raise ShoepairError(found)
+    return float(value)
+
+
+def sigmoid(logit: float) -> float:
+    """1 / (1 + exp(-logit)), by the exponential that cannot overflow: exp(-|logit|)."""
+    small = np.exp(-abs(logit))
+    return float(1 / (1 + small) if logit >= 0 else small / (1 + small))
+
+
+def cross_entropy(logit: float, wanted: float) -> float:
+    """-t ln(p) - (1 - t) ln(1 - p) of p = sigmoid(logit), written as ln(1 + exp(logit)) - t logit.
+
+    In this form no logarithm of a p that was rounded to 0 or 1 is taken; its derivative by the logit is p - t.
+    """
+    softplus = max(logit, 0.0) + np.log1p(np.exp(-abs(logit)))
+    return float(softplus - wanted * logit)
+
+
+def show(value: ArrayLike, digits: int = 7) -> str:
+    """A number, vector or matrix as text: [[1, 2], [0, 1]]; no number has more than `digits` digits."""
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim:
+        return f"[{', '.join(show(each, digits) for each in array)}]"
+    return f"{float(array) + 0.0:.{digits}g}"  # + 0.0 makes -0 a 0
+
+
+def products(left: Floats, right: Floats, plus: float) -> str:
+    """A scalar product and what is added to it, with all terms: (-1)·1 + 2·3 + (-1)·2 + 0."""
+
+    def term(value: float) -> str:
+        return show(value) if value >= 0 else f"({show(value)})"
+
+    terms = [f"{term(a)}·{term(b)}" for a, b in zip(left.ravel(), right.ravel(), strict=True)]
+    return " + ".join([*terms, term(plus)])
+
+
+def derivatives(dz: float, rows: Mapping[str, tuple[str, ArrayLike]]) -> str:
+    """The backward pass as a table.
+
+    Args:
+        dz: derivative of the loss by the logit. Every other one is a multiple of it, and shown as that too: with small
+            whole numbers given, the other factor is whole and can be checked by hand.
+        rows: by name, how the derivative comes about and its value.
+    """
+    lines = [
+        [name, how, show(np.asarray(value) / dz) if dz else "-", show(value)] for name, (how, value) in rows.items()
+    ]
+    return table(["derivative", "how", "divided by dz", "value"], [["dz", "p - t", "1", show(dz, 11)], *lines])
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, padded so that it reads as well in a terminal; columns of numbers stand to the right."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(3, *map(len, column)) for column in columns]
+    right = [all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in columns]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(cells, widths, right, strict=True)
+        )
+        return f"| {' | '.join(aligned)} |"
+
+    rule = ["-" * (width - 1) + ("-:"[number]) for width, number in zip(widths, right, strict=True)]
+    return "\n".join(line(cells) for cells in (header, rule, *rows))

@@ -1,0 +1,29 @@
+"""Stage analyze: the shape of the networks -> their worked analysis: a page, its numbers and its pictures.
+
+Writes  reports/analysis/: index.md, analysis.json and the pictures
+Params  n, kernel_size, train.batch_norm
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from shoepair import errors, models, params, paths, sample
+from shoepair.analysis import page
+
+
+def main() -> None:
+    """Write the page, its receptive fields drawn on a photo of the sample class."""
+    chosen = params.load(params.Analyze)
+    shape = models.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
+    with tempfile.TemporaryDirectory() as drawn:
+        sample.draw_class(Path(drawn), 1, 1, seed=1)
+        with Image.open(min(Path(drawn).glob("train/*"))) as photo:
+            page.write(paths.ANALYSIS, shape, np.asarray(photo.convert("RGB")))
+    print(f"analyze: {paths.ANALYSIS / 'index.md'} written, for n = {shape.n} and K = {shape.kernel_size}")
+
+
+if __name__ == "__main__":
+    errors.run(main)
