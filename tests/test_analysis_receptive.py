@@ -75,7 +75,7 @@ def test_rows_of_the_last_maps_that_see_both_shoes(kernel_size: int, rows: int) 
 
 
 @given(st.integers(0, 8), st.integers(1, 9))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_stacked_convolutions(convolutions: int, kernel_size: int) -> None:
     layers = nn.Sequential(*(nn.Conv1d(1, 1, kernel_size, bias=False) for _ in range(convolutions))).double()
     for layer in layers:
@@ -93,7 +93,7 @@ WINDOWS = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.
 
 
 @given(st.lists(WINDOWS, min_size=1, max_size=3))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 def test_recurrence_holds_for_any_kernel_stride_padding_and_dilation(layers: list[tuple[int, int, int, int]]) -> None:
     field = receptive.Field("image")
     x = torch.ones(1, 1, 120, dtype=torch.float64, requires_grad=True)
