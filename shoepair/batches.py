@@ -70,7 +70,9 @@ def from_arrays(data: NDArray[np.uint8] | NDArray[np.float32]) -> PairData:
     standard = nine[nine["standard"]]
     shoes = [(row, left - 1, right - 1) for row in range(len(data)) for left, right in _lefts_and_rights(standard)]
     images = data if data.dtype == np.uint8 else data.astype(np.float32, copy=False)
-    return PairData(torch.from_numpy(images), torch.tensor(shoes), torch.tensor(list(standard["same"]) * len(data)))
+    labels = list(standard["same"]) * len(data)
+    numbers = torch.tensor(shoes, dtype=torch.int64).reshape(-1, 3)  # also where there is no student
+    return PairData(torch.from_numpy(images), numbers, torch.tensor(labels, dtype=torch.int64))
 
 
 def _lefts_and_rights(rows: pd.DataFrame) -> list[tuple[int, int]]:

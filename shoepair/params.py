@@ -22,6 +22,7 @@ from shoepair import paths
 from shoepair.errors import ShoepairError
 
 BATCH_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+SALT_BYTES = 64  # the longest key of the hash in splits.py
 
 
 def _even(number: int) -> int:
@@ -36,6 +37,13 @@ def _sixteens(edge: int) -> int:
         kind = "sixteens"
         raise PydanticCustomError(kind, "Input should be a multiple of 16: the networks halve it four times")
     return edge
+
+
+def _key(salt: str) -> str:
+    if len(salt.encode()) > SALT_BYTES:
+        kind = "key"
+        raise PydanticCustomError(kind, "Input should be a text of 64 bytes at most")
+    return salt
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -66,7 +74,7 @@ class _Typed(BaseModel):
 class Split(_Typed):
     """Who is in train and who in valid."""
 
-    salt: str = Field(alias="split.salt", min_length=1, max_length=64)
+    salt: Annotated[str, AfterValidator(_key)] = Field(alias="split.salt", min_length=1)
     valid: float = Field(alias="split.valid", gt=0, lt=1)
 
 

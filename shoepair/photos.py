@@ -23,6 +23,16 @@ SIDES = ("left", "right")
 KINDS = ("m", "w")
 SHOES = tuple((pair, side) for pair in PAIRS for side in SIDES)  # the six photos of a student, in store order
 FORMATS = ("PNG", "JPEG", "WEBP")
+ORIENTATION = 0x0112  # the EXIF tag
+TURNS = {  # its value -> what turns the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 THREADS = 2  # Pillow decodes outside the interpreter lock; more threads than this gain nothing measurable
 WINDOW = 48  # photos in flight: bounds the memory, whatever the size of the batch
 
@@ -91,7 +101,12 @@ def decode(path: Path, edge: int) -> NDArray[np.uint8]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             image.load()
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            if image.mode.startswith("I"):  # Pillow would cut 16 bits off at 255
+                reason = "cannot be decoded (16 bits a pixel, expected 8)"
+                raise PhotoError(reason)
+            # Not ImageOps.exif_transpose: it writes all of the EXIF block anew and fails on odd entries of it.
+            turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+            upright = (image if turn is None else image.transpose(turn)).convert("RGB")
     except Image.DecompressionBombError:
         reason = "cannot be decoded (claims more pixels than is safe)"
         raise PhotoError(reason) from None

@@ -119,8 +119,9 @@ def _remedy(dealt: pd.DataFrame, salt: str, valid: float) -> str:
     near = round((least + shares[1]) / 2 if valid <= least else (shares[-2] + most) / 2, 3)
     advice = f"`split.valid: {near}`" if least < near <= most else "another `split.valid`"
     for number in range(2, 1000):
-        if len({share_of(f"{salt}-{number}", *student) < valid for student in students}) == len(DEALT):
-            return f"set {advice} or `split.salt: {salt}-{number}` in params.yaml"
+        other = f"{salt[:12]}-{number}"  # cut: a key of the hash has 64 bytes at most, a letter up to four
+        if len({share_of(other, *student) < valid for student in students}) == len(DEALT):
+            return f"set {advice} or `split.salt: {other}` in params.yaml"
     return f"set {advice} in params.yaml"
 
 

@@ -207,7 +207,7 @@ def _student_faults(group: pd.DataFrame) -> Iterator[str]:
         return  # what follows would only repeat it
     found = [(int(pair), str(side)) for pair, side in zip(group["pair"], group["side"], strict=True)]
     if len(found) != len(photos.SHOES) or set(found) != set(photos.SHOES):
-        yield f"{len(found)} photos, expected 6 ({_difference(found)})"
+        yield f"{len(found)} photo{'s' if len(found) > 1 else ''}, expected 6 ({_difference(found)})"
     for pair, kinds in group.groupby("pair")["kind"]:
         if kinds.nunique() > 1:
             yield f"pair {pair} is both m and w, expected one kind"

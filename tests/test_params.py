@@ -112,3 +112,74 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
     finally:
         os.umask(mask)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("valid: 0.20 ", "valid: 0.0 ", "split.valid: 0.0, expected greater than 0"),
+        ("salt: shoes ", "salt: '' ", "split.salt: '', String should have at least 1 character"),
+        ("salt: shoes ", f"salt: {'x' * 65} ", f"split.salt: '{'x' * 65}', "),
+        ("salt: shoes ", "salt: 7 ", "split.salt: 7, expected a valid string"),
+        ("lr: 1.0e-3 ", "lr: .inf ", "lr: inf, expected a finite number"),
+        ("lr: 1.0e-3 ", "lr: .nan ", "lr: nan, expected "),
+        ("weight_decay: 0.0 ", "weight_decay: -0.1 ", "weight_decay: -0.1, expected greater than or equal to 0"),
+        ("epochs: 2 ", "epochs: 0 ", "epochs: 0, expected greater than or equal to 1"),
+        ("batch_size: 32 ", "batch_size: 0 ", "batch_size: 0, expected greater than or equal to 2"),
+        ("\nseed: 1 ", "\nseed: -1 ", "seed: -1, expected greater than or equal to 0"),
+        ("dropout: 0.0 ", "dropout: 1.0 ", "train.dropout: 1.0, expected less than 1"),
+        ("threads: 2 ", "threads: 0 ", "train.threads: 0, expected greater than or equal to 1"),
+        ("batch_norm: false ", "batch_norm: 0 ", "train.batch_norm: 0, expected a valid boolean"),
+        ("edge: 32 ", "edge: 0 ", "normalize.edge: 0, expected greater than or equal to 16"),
+        ("edge: 32 ", "edge: 1040 ", "normalize.edge: 1040, expected less than or equal to 1024"),
+        ("resamples: 100 ", "resamples: 99 ", "evaluate.resamples: 99, expected greater than or equal to 100"),
+        ("models: [cnn, cnn_channel]", "models: []", "models: [], List should have at least 1 item"),
+        ("normalize:\n", "normalise:\n", "normalise.edge: not a parameter of this project\n  normalize.edge: missing"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_value_beside_its_range_is_named_with_the_range(old: str, new: str, text: str) -> None:
+    edit(PARAMS, old, new)
+    assert text in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_section_that_is_missing_or_no_section() -> None:
+    edit(PARAMS, "\nsplit:\n", "\nother:\n")
+    message = refused()
+    assert "other.salt: not a parameter of this project" in message
+    assert "split.salt: missing\n  split.valid: missing" in message
+    PARAMS.write_text("split: 3\n")
+    assert "split: not a parameter of this project" in refused()
+
+
+@pytest.mark.parametrize("content", [b"", b"- 1\n", b"text"])
+@pytest.mark.usefixtures("project")
+def test_parameters_that_are_no_mapping(content: bytes) -> None:
+    PARAMS.write_bytes(content)
+    assert refused() == "params.yaml: holds no mapping of keys to values\ncorrect it, or `git checkout params.yaml`"
+
+
+@pytest.mark.parametrize(
+    "content", [b"lr: \xff\n", b"lr: 1\nlr: 2\n", b"lr: 1\x00\n", b"lr: !!python/name:os.system\n"]
+)
+@pytest.mark.usefixtures("project")
+def test_parameters_that_are_not_plain_yaml(content: bytes) -> None:
+    PARAMS.write_bytes(content)
+    message = refused()
+    assert message.startswith("params.yaml: not YAML\n  ")
+    assert message.endswith("\ncorrect params.yaml")
+
+
+@pytest.mark.usefixtures("project")
+def test_loaded_parameters_cannot_be_changed() -> None:
+    chosen = params.load(params.Train)
+    with pytest.raises(ValueError, match="frozen"):
+        chosen.lr = 1.0
+
+
+@pytest.mark.usefixtures("project")
+def test_salt_of_more_bytes_than_the_hash_takes_is_refused() -> None:
+    edit(PARAMS, "salt: shoes ", f"salt: {'é' * 40} ")
+    with pytest.raises(ShoepairError):
+        params.load(params.Split)

@@ -110,3 +110,92 @@ def test_no_part_of_a_damaged_photo_gets_through(tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(whole[:length])
         with pytest.raises(photos.PhotoError, match="cannot be decoded"):
             photos.decode(tmp_path / "a.png", 16)
+
+
+def test_tall_photo_is_cropped_to_the_middle_too(tmp_path: Path) -> None:
+    tall = np.zeros((96, 32, 3), np.uint8)
+    tall[32:64] = 200
+    Image.fromarray(tall).save(tmp_path / "a.png")
+    assert (photos.decode(tmp_path / "a.png", 32) == 200).all()
+
+
+UPRIGHT = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
+LYING = {  # EXIF orientation -> the pixels as the file holds them, after the standard's table
+    1: UPRIGHT,
+    2: UPRIGHT[:, ::-1],
+    3: UPRIGHT[::-1, ::-1],
+    4: UPRIGHT[::-1],
+    5: UPRIGHT.transpose(1, 0, 2),
+    6: np.rot90(UPRIGHT, 1),
+    7: UPRIGHT[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90(UPRIGHT, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", LYING)
+def test_every_orientation_ends_upright_bit_for_bit(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(LYING[orientation])).save(tmp_path / "a.png", exif=exif)
+    assert (photos.decode(tmp_path / "a.png", 4) == UPRIGHT).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "encoding"), [("L", "PNG"), ("LA", "PNG"), ("P", "PNG"), ("1", "PNG"), ("L", "JPEG")]
+)
+def test_photo_without_three_channels_becomes_rgb(tmp_path: Path, mode: str, encoding: str) -> None:
+    Image.new("RGB", (16, 16), "white").convert(mode).save(tmp_path / "a.png", encoding)
+    decoded = photos.decode(tmp_path / "a.png", 16)
+    assert decoded.shape == (16, 16, 3)
+    assert (decoded == 255).all()
+
+
+def test_print_colours_become_rgb(tmp_path: Path) -> None:
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
+    red, green, blue = photos.decode(tmp_path / "a.jpg", 16)[8, 8].tolist()
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+@pytest.mark.parametrize("encoding", ["JPEG", "WEBP"])
+def test_no_part_of_a_cut_photo_of_another_format_gets_through(tmp_path: Path, encoding: str) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)).save(buffer, encoding, quality=95)
+    whole = buffer.getvalue()
+    for length in (0, 1, 8, 20, 40, 100, 1000, len(whole) - 100):
+        (tmp_path / "a.jpg").write_bytes(whole[:length])
+        with pytest.raises(photos.PhotoError, match="cannot be decoded"):
+            photos.decode(tmp_path / "a.jpg", 16)
+
+
+def test_letters_that_only_look_like_ascii_break_the_grammar() -> None:
+    for name in ("u052_1_left_m.\u017f", "u052_1_left_m.jp\u212a", "u\u0665_1_left_m.jpg", "u052_1_left_m.jpg "):
+        with pytest.raises(photos.PhotoError, match="not a photo's name"):
+            photos.parse(name)
+
+
+def test_student_of_a_photo_that_is_damaged_is_not_made() -> None:
+    decoded = [np.zeros((16, 16, 3), np.uint8)] * 5 + [photos.PhotoError("cut")]
+    with pytest.raises(photos.PhotoError, match="cut"):
+        list(photos.students(decoded, 16))
+
+
+def test_odd_entry_beside_the_orientation_is_no_reason_to_break_off(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = 72.0
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.jpg", exif=exif)
+    content = (tmp_path / "a.jpg").read_bytes()
+    entry = b"\x01\x1a\x00\x05\x00\x00\x00\x01"  # the resolution, said to be a rational
+    assert content.count(entry) == 1
+    (tmp_path / "a.jpg").write_bytes(content.replace(entry, b"\x01\x1a\x00\x02\x00\x00\x00\x01"))  # said to be text
+    assert photos.decode(tmp_path / "a.jpg", 16).shape == (16, 16, 3)
+
+
+def test_grey_photo_of_16_bits_does_not_turn_white(tmp_path: Path) -> None:
+    Image.fromarray(np.full((16, 16), 30_000, np.uint16)).save(tmp_path / "a.png")
+    try:
+        decoded = photos.decode(tmp_path / "a.png", 16)
+    except photos.PhotoError:
+        return  # to refuse it is as good
+    assert abs(int(decoded.max()) - 30_000 // 257) <= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +189,41 @@ def test_photos_are_held_once_as_bytes() -> None:
     data = batches.from_arrays(PIXELS)
     assert data.images.dtype == torch.uint8
     assert data.images.nbytes == PIXELS.nbytes
+
+
+def test_bytes_do_not_tell_when_they_were_written(written: Path, tmp_path: Path) -> None:
+    time.sleep(1.1)  # HDF5 keeps times in whole seconds
+    store.write(tmp_path / "later.h5", NAMES, PIXELS, 16)
+    assert (tmp_path / "later.h5").read_bytes() == written.read_bytes()
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_photos_of_more_or_fewer_students_than_named_write_nothing(tmp_path: Path, count: int) -> None:
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        store.write(tmp_path / "a.h5", NAMES, (PIXELS[row % 4] for row in range(count)), 16)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_are_not_bytes_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["format"] = 1
+        file["images"] = np.zeros((1, 3, 2, 16, 16, 3), np.float32)
+    with pytest.raises(errors.ShoepairError, match=r"no images of \(N, 3, 2, S, S, 3\) bytes in it"):
+        store.Store(tmp_path / "a.h5")
+
+
+def test_refused_store_is_not_kept_open(written: Path) -> None:
+    with h5py.File(written, "r+") as file:
+        file.attrs["format"] = 2
+    with pytest.raises(errors.ShoepairError) as caught:
+        store.Store(written)
+    with h5py.File(written, "r+") as file:  # HDF5 does not open for writing what is open for reading
+        file.attrs["format"] = 1
+    assert caught.value.fix == "delete it and run `dvc repro normalize@a`, which rebuilds it"
+    with store.Store(written) as opened:
+        assert len(opened) == 4
+
+
+def test_no_rows_are_no_photos(written: Path) -> None:
+    with store.Store(written) as opened:
+        assert opened.read([]).shape == (0, 3, 2, 16, 16, 3)

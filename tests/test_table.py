@@ -220,3 +220,88 @@ def test_table_of_another_kind_or_no_table_is_refused() -> None:
         table.read(paths.valid("tiny"), table.Photos)
     with pytest.raises(ShoepairError, match=r"none.parquet: missing\nrun `dvc repro`"):
         table.read(paths.valid("none"), table.Photos)
+
+
+@pytest.mark.usefixtures("project")
+def test_whole_message_in_the_order_of_the_names() -> None:
+    (TRAIN / "u003_2_right_m.jpg").write_bytes(b"")
+    (TRAIN / "w note.txt").write_text("x")
+    for side in ("left", "right"):
+        (TRAIN / f"u013_3_{side}_m.jpg").unlink()
+    write_photo(TRAIN / "u013_1_left_m.png", [8])
+    assert refused().splitlines() == [
+        "data/raw/tiny: 3 problems, nothing of batch 'tiny' was accepted",
+        "  train/u003_2_right_m.jpg: cannot be decoded (the file is empty)",
+        "  train/w note.txt: not a photo's name, expected like u052_3_left_w.png",
+        "  u013: 5 photos, expected 6 (missing: pair 3 left, pair 3 right; more than once: pair 1 left)",
+        "correct the files, then run `dvc repro`",
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_refused_batch_leaves_what_was_accepted_before() -> None:
+    run_both()
+    before = paths.valid("tiny").read_bytes(), paths.validation("tiny").read_bytes()
+    (TRAIN / "u001_1_left_m.jpg").unlink()
+    ingest.main("tiny")
+    with pytest.raises(ShoepairError, match="1 problem, nothing of batch 'tiny' was accepted"):
+        validate.main("tiny")
+    assert (paths.valid("tiny").read_bytes(), paths.validation("tiny").read_bytes()) == before
+
+
+@pytest.mark.usefixtures("project")
+def test_content_that_is_there_three_times_is_told_once_with_every_file() -> None:
+    for name in ("u001_1_right_m.jpg", "u002_1_left_m.jpg"):
+        (TRAIN / name).write_bytes((TRAIN / "u001_1_left_m.jpg").read_bytes())
+    message = refused()
+    assert "train/u001_1_left_m.jpg: same content as train/u001_1_right_m.jpg, train/u002_1_left_m.jpg\n" in message
+    assert message.count("same content") == 1
+
+
+@pytest.mark.usefixtures("project")
+def test_files_of_file_managers_and_hidden_folders_are_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("desktop.ini", "Thumbs.db", "._a"):
+        (TRAIN / name).write_bytes(b"x")
+    write_photo(TRAIN / ".thumbnails" / "u001_1_left_m.jpg", [1])
+    run_both()
+    assert "ingest tiny: 52 files, 4 of them system files, ignored" in capsys.readouterr().out
+    report = paths.read_json(paths.validation("tiny"), "")
+    assert report["files"] == report["accepted"] + report["ignored"] == 48 + 4
+
+
+@pytest.mark.usefixtures("project")
+def test_stray_photo_is_told_and_moves_no_other_students_rows() -> None:
+    write_photo(TRAIN / "u000_1_left_m.jpg", [6])  # first of all in the listing
+    assert "1 problem," in refused()
+    rows = table.read(paths.table("tiny"), table.Files)
+    assert list(rows["student"]) == [Path(path).name[:4] for path in rows["path"]]
+
+
+@pytest.mark.usefixtures("project")
+def test_student_in_two_sets_is_told_that_and_nothing_that_follows_from_it() -> None:
+    write_student(TRAIN.parent / "test_w", "u001", kind="w")
+    assert [line for line in refused().splitlines() if "u001" in line] == [
+        "  u001: in the sets test_w and train, expected one"
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_men_and_women_shoes_of_one_student_are_accepted_in_train() -> None:
+    for side in ("left", "right"):
+        (TRAIN / f"u001_3_{side}_m.jpg").rename(TRAIN / f"u001_3_{side}_w.jpg")
+    run_both()
+    rows = table.read(paths.valid("tiny"), table.Photos)
+    assert list(rows.loc[rows["student"] == "u001", "kind"]) == ["m", "m", "m", "m", "w", "w"]
+
+
+@pytest.mark.usefixtures("project")
+def test_refusal_seen_from_outside() -> None:
+    (TRAIN / "u001_1_left_m.jpg").unlink()
+    ingest.main("tiny")
+    words = [sys.executable, "-m", "stages.validate", "tiny"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: data/raw/tiny: 1 problem, nothing of batch 'tiny' was accepted\n  u001: 5")
+    assert "Traceback" not in done.stderr
+    assert not Path("data/valid").exists()
+    assert not Path("reports").exists()

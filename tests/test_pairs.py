@@ -1,0 +1,89 @@
+"""The table of pairs, from the split to the file; the laws of single pairs are in test_splits_and_pairs.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shoepair import pairs, paths, splits, table
+from shoepair.errors import ShoepairError
+from stages import ingest, split, validate
+from stages import pairs as stage
+
+SPLIT = pd.DataFrame(
+    {
+        "batch": ["a", "a", "a", "b", "b"],
+        "student": ["u1", "u2", "u3", "u7", "u8"],
+        "row": [0, 1, 2, 0, 1],
+        "split": ["test_w", "train", "valid", "test_m", "train"],
+    }
+)
+
+
+def test_splits_come_in_their_order_and_students_in_theirs() -> None:
+    rows = pairs.build(SPLIT)
+    assert list(rows["student"].unique()) == ["u2", "u8", "u3", "u7", "u1"]
+    assert list(rows["split"].unique()) == list(splits.SPLITS)
+    assert rows.index.tolist() == list(range(45))
+
+
+def test_pairs_point_at_the_rows_of_their_own_student() -> None:
+    rows = pairs.build(SPLIT)
+    told = rows.drop_duplicates("student")[list(SPLIT.columns)].sort_values("student", ignore_index=True)
+    assert told.equals(SPLIT)
+    assert (rows.groupby("student").size() == 9).all()
+
+
+@pytest.mark.parametrize("name", splits.SPLITS)
+def test_standard_pairs_are_of_the_asked_split_alone_and_half_of_them_same(name: str) -> None:
+    rows = pairs.standard(pairs.build(SPLIT), name)
+    assert set(rows["student"]) == set(SPLIT[SPLIT["split"] == name]["student"])
+    assert (rows.groupby(["student", "same"]).size() == 3).all()
+
+
+def test_every_shoe_is_as_often_in_same_as_in_different_standard_pairs() -> None:
+    rows = pairs.build(SPLIT)
+    for side in ("left", "right"):
+        counted = rows[rows["standard"]].groupby(["student", side])["same"].agg(["size", "sum"])
+        assert (counted["size"] == 2).all(), f"the {side} shoe alone would tell something"
+        assert (counted["sum"] == 1).all()
+
+
+def test_generated_pairs_are_those_of_the_table() -> None:
+    data = np.arange(2 * 3 * 2, dtype=np.float32).reshape(2, 3, 2, 1, 1, 1) * np.ones((1, 1, 1, 2, 2, 3), np.float32)
+    rows = pairs.build(SPLIT[SPLIT["split"] == "train"].assign(row=[0, 1]))
+    for same, generate in ((pairs.SAME, pairs.generate_same_pair), (pairs.DIFFERENT, pairs.generate_different_pair)):
+        chosen = rows[rows["standard"] & (rows["same"] == same)]
+        row, left, right = (chosen[name].to_numpy() for name in ("row", "left", "right"))
+        told = np.concatenate([data[row, left - 1, 0], data[row, right - 1, 1]], axis=1)
+        assert (generate(data) == told).all()
+
+
+def test_data_of_the_caller_are_left_as_they_are() -> None:
+    data = np.random.default_rng(1).random((2, 3, 2, 2, 2, 3), np.float32)
+    before = data.copy()
+    for generate in (pairs.generate_same_pair, pairs.generate_different_pair):
+        generate(data)[:] = 0
+    assert (data == before).all()
+
+
+@pytest.mark.usefixtures("project")
+def test_stage_writes_the_same_bytes_again_and_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    ingest.main("tiny")
+    validate.main("tiny")
+    split.main()
+    stage.main()
+    first = paths.PAIRS.read_bytes()
+    assert capsys.readouterr().out.splitlines()[-1] == "pairs: 24 same, 48 different"
+    paths.PAIRS.unlink()
+    stage.main()
+    assert paths.PAIRS.read_bytes() == first
+    assert table.read(paths.PAIRS, pairs.Pairs).equals(pairs.build(table.read(paths.SPLIT, splits.Split)))
+
+
+@pytest.mark.usefixtures("project")
+def test_stage_before_the_split_says_what_to_run() -> None:
+    with pytest.raises(ShoepairError, match=r"data/split\.parquet: missing\nrun `dvc repro`"):
+        stage.main()
+    assert not paths.PAIRS.exists()

@@ -1,0 +1,106 @@
+"""Splits of whole classes and through the stage; the laws of single students are in test_splits_and_pairs.py."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_splits_and_pairs import photo_rows
+
+from shoepair import paths, splits, table
+from shoepair.errors import ShoepairError
+from stages import ingest, split, validate
+
+
+def advised(tables: dict[str, pd.DataFrame], salt: str, valid: float) -> str:
+    """What to do about an empty split; nothing where none is empty."""
+    try:
+        splits.assign(tables, salt, valid)
+    except ShoepairError as error:
+        return error.fix
+    return ""
+
+
+def test_share_over_a_large_class_is_the_one_asked_for() -> None:
+    students = [f"u{number:05}" for number in range(10_000)]
+    rows = pd.DataFrame({"student": students, "path": students, "set": "train", "sha256": students})
+    shares = splits.assign({"a": rows}, "shoes", 0.2)["split"].value_counts(normalize=True)
+    assert set(shares.index) == {"train", "valid"}
+    assert abs(shares["valid"] - 0.2) < 0.016  # four standard deviations
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.floats(0, 1), st.floats(0, 1))
+def test_larger_share_takes_nobody_out_of_valid(number: int, one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    share = splits.share_of("shoes", "a", f"u{number}")
+    assert 0 <= share < 1
+    assert (share < less) <= (share < more)
+
+
+def test_salt_re_deals() -> None:
+    tables = {"a": photo_rows([f"u{number:03}" for number in range(40)])}
+    first, second = (splits.assign(tables, salt, 0.5)["split"] for salt in ("shoes", "boots"))
+    assert 8 < (first != second).sum() < 32
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 4), st.sampled_from((0.001, 0.1, 0.9, 0.999)), st.integers(0, 50))
+def test_advice_for_an_empty_split_works_whatever_the_class(students: int, valid: float, salt: int) -> None:
+    tables = {"a": photo_rows([f"u{number}" for number in range(students)])}
+    advice = advised(tables, f"s{salt}", valid)
+    share = re.search(r"`split\.valid: ([0-9.]+)`", advice)
+    other = re.search(r"`split\.salt: ([\w-]+)`", advice)
+    assert share or other or not advice, advice
+    if share:
+        assert set(splits.assign(tables, f"s{salt}", float(share[1]))["split"]) == {"train", "valid"}
+    if other:
+        assert set(splits.assign(tables, other[1], valid)["split"]) == {"train", "valid"}
+
+
+def test_photo_in_three_batches_is_told_once_with_every_place() -> None:
+    tables = {name: photo_rows([f"u{number}1", f"u{number}2"]) for number, name in enumerate("abc")}
+    for rows in tables.values():
+        rows.loc[0, "sha256"] = "same"
+    with pytest.raises(ShoepairError) as caught:
+        splits.assign(tables, "shoes", 0.5)
+    assert caught.value.found == "data/raw: 1 problem between batches"
+    assert caught.value.problems == ("a/u011left: same content as b/u111left, c/u211left",)
+
+
+def test_same_content_within_one_batch_is_left_to_validate() -> None:
+    rows = photo_rows([f"u{number:03}" for number in range(40)])
+    rows.loc[:1, "sha256"] = "same"
+    assert len(splits.assign({"a": rows}, "shoes", 0.3)) == 40
+
+
+def test_students_are_counted_once_whatever_photos_they_have() -> None:
+    rows = pd.concat([photo_rows(["u1"]), photo_rows(["u2"]).query("pair == 1")])
+    counted = splits.counts(pd.DataFrame({"student": ["u1", "u2"], "split": ["train", "train"]}), {"a": rows})
+    assert (counted["train"]["students"], counted["train"]["pairs"]) == (2, 4)
+
+
+@pytest.mark.usefixtures("project")
+def test_stage_counts_everybody_and_writes_the_same_bytes_again() -> None:
+    ingest.main("tiny")
+    validate.main("tiny")
+    split.main()
+    written = paths.SPLIT.read_bytes(), paths.SPLIT_METRICS.read_bytes()
+    split.main()
+    assert (paths.SPLIT.read_bytes(), paths.SPLIT_METRICS.read_bytes()) == written
+    counted = paths.read_json(paths.SPLIT_METRICS, "")
+    sizes = table.read(paths.SPLIT, splits.Split)["split"].value_counts()
+    assert list(counted) == list(splits.SPLITS)
+    assert {name: numbers["students"] for name, numbers in counted.items()} == sizes.to_dict()
+    assert sum(numbers["pairs"] for numbers in counted.values()) == 24
+    assert (counted["test_m"]["pairs_m"], counted["test_m"]["pairs_w"]) == (3, 0)
+    assert (counted["test_w"]["pairs_m"], counted["test_w"]["pairs_w"]) == (0, 3)
+
+
+def test_long_salt_is_no_reason_to_break_off() -> None:
+    tables = {"a": photo_rows(["u001", "u002"])}
+    advice = [advised(tables, f"{number:064}", 0.3) for number in range(20)]
+    assert any("split.valid" in line for line in advice)
