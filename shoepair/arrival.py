@@ -1,52 +1,57 @@
-"""A class arrives: a folder of photos becomes a batch of the pipeline, or nothing has changed.
+"""A class arrives: a folder or archive of photos becomes a batch of the pipeline, or nothing has changed.
 
-The folder is held against the rules of `validate` before anything is touched; the list of batches, which makes the
-batch part of the pipeline, is written last.
+The photos are held against the rules of `validate` and against the batches that are there, before anything is touched.
+The list of batches, which makes the batch part of the pipeline, is written last. A journal tells the next command what
+to take back, should this one be killed.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
-import sys
-from io import StringIO
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ruamel.yaml import YAML
+import pandas as pd
+import psutil
 
-from shoepair import params, paths, table
-from shoepair.errors import ShoepairError
+from shoepair import archives, batchlist, params, paths, roster, table, tracking, withdrawals
+from shoepair.errors import ShoepairError, escaped
 
 
-def add(folder: Path, name: str, *, alone: bool) -> dict[str, int]:
-    """Check a folder of class photos, copy it to data/raw, track it with DVC, and list it as a batch.
+def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) -> dict[str, int]:
+    """Check class photos, copy them to data/raw, track them with DVC, and list them as a batch.
 
     Args:
-        folder: photos as handed in, in sub-folders `train`, `test_m`, `test_w`; those directly in it count as train.
+        source: a folder, or a zip or tar file, of photos in sub-folders `train`, `test_m`, `test_w`; those directly in
+            it count as train.
         name: of the batch.
         alone: take all other batches and sample classes from the list, so that real and drawn shoes do not mix.
+        dry_run: check only.
 
     Returns:
         The counts of the validation report.
 
     Raises:
-        ShoepairError: the folder breaks a rule, the name is taken or not a name; nothing was changed.
+        ShoepairError: the photos break a rule, or are those of a batch that is there; the name is taken or not a name;
+            nothing was changed.
     """
+    recover()
     _refuse_name(name)
-    if not folder.is_dir():
-        found = f"{folder}: no such folder, expected one of class photos"
-        raise ShoepairError(found, fix="give the folder that holds train/, test_m/ and test_w/")
-    rows = table.scan(folder)
-    accepted = table.check(name, folder, rows, params.load(params.Normalize).edge)
-    raw = paths.raw(name)
-    try:
-        shutil.copytree(folder, raw, copy_function=shutil.copyfile)  # the bytes; no owner, rights or times
-        _track(raw)
-        _list(name, alone=alone)
-    except BaseException:  # also a key pressed: a half-copied class would be taken for a whole one
-        shutil.rmtree(raw, ignore_errors=True)
-        raw.with_name(f"{name}.dvc").unlink(missing_ok=True)
-        raise
+    with archives.opened(source) as folder:
+        rows = table.scan(folder)
+        accepted = table.check(name, folder, rows, params.load(params.Normalize).edge)
+        _refuse_withdrawn(name, accepted)
+        if not alone:
+            _refuse_known(source, name, accepted)
+        if not dry_run:
+            with _journal(name):
+                _copy(folder, paths.raw(name))
+                tracking.add(name)
+                if alone:
+                    batchlist.clear()
+                batchlist.append(name)
     return table.counts(rows, accepted)
 
 
@@ -55,33 +60,86 @@ def _refuse_name(name: str) -> None:
     if not params.BATCH_NAME.fullmatch(name):
         found = f"--name {name!r}, expected small letters, digits, '-' and '_', 63 at most, letter or digit first"
         raise ShoepairError(found, fix="choose another name")
-    if name in batches.batches or name in batches.samples or paths.raw(name).exists():
+    if name in batches.batches or name in batches.samples:
         found = f"--name {name!r}: this batch is there already"
         raise ShoepairError(found, fix="choose another name; or, if it is the same class, just run `make repro`")
+    if paths.raw(name).exists() or tracking.file(name).exists():
+        found = f"--name {name!r}: {paths.raw(name)} is there, but {paths.BATCHES} does not list it"
+        raise ShoepairError(found, fix="choose another name; or move the folder elsewhere and add it from there")
 
 
-def _track(raw: Path) -> None:
-    """Have DVC record the content of the folder; it writes <folder>.dvc for git."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", "--quiet", str(raw)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        found = f"{raw}: `dvc add` failed"
-        raise ShoepairError(found, problems=done.stderr.splitlines(), fix="run it by hand to see why")
+def _refuse_withdrawn(name: str, accepted: pd.DataFrame) -> None:
+    """Photos of students who withdrew from a batch of this name do not come back unnoticed."""
+    back = sorted(set(accepted["student"]) & set(withdrawals.load().get(name, [])))
+    if back:
+        found = f"--name {name!r}: {len(back)} of its students withdrew from a batch of this name"
+        problems = [f"{student}: withdrawn in {paths.WITHDRAWN}" for student in back]
+        raise ShoepairError(found, problems=problems, fix="take their photos out; or choose another name")
 
 
-def _list(name: str, *, alone: bool) -> None:
-    """Append the batch to data/batches.yaml, or make it the only one; comments stay."""
-    yaml = YAML()
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(paths.BATCHES.read_text(encoding="utf-8"))
-    if alone:
-        document["batches"].clear()
-        document["samples"].clear()
-    document["batches"].append(name)
-    text = StringIO()
-    yaml.dump(document, text)
-    paths.write_text(paths.BATCHES, text.getvalue())
+def _refuse_known(source: Path, name: str, accepted: pd.DataFrame) -> None:
+    """No student and no photo may be in two batches: it could be in two splits then."""
+    problems = roster.collisions(name, accepted)
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with the batches that are there"
+        found = f"{escaped(str(source))}: {count}, nothing was added"
+        fix = "give each student one batch and one number; or `--alone` to work this batch and no other"
+        raise ShoepairError(found, problems=problems, fix=fix)
+
+
+@contextmanager
+def _journal(name: str) -> Iterator[None]:
+    """Write down what is being added; take it back if the block fails, leave the note if the process is killed."""
+    paths.write_json(paths.JOURNAL, {"batch": name, "process": os.getpid()})
+    try:
+        yield
+    except BaseException:  # also a key pressed: a half-copied class would be taken for a whole one
+        _take_back(name)
+        raise
+    finally:
+        paths.JOURNAL.unlink(missing_ok=True)
+
+
+def recover() -> str:
+    """Take back what a killed `shoepair add` left.
+
+    Returns:
+        What was done, or nothing if there was nothing to do.
+
+    Raises:
+        ShoepairError: another `shoepair add` is at work.
+    """
+    if not paths.JOURNAL.is_file():
+        return ""
+    note = paths.read_json(paths.JOURNAL, f"delete {paths.JOURNAL}")
+    name, process = str(note["batch"]), int(note["process"])
+    if process != os.getpid() and psutil.pid_exists(process) and "add" in psutil.Process(process).cmdline():
+        found = f"{paths.JOURNAL}: process {process} is adding batch {name!r}"
+        raise ShoepairError(found, fix="wait for it, or stop it")
+    done = ""
+    if name not in params.load_batches().batches:
+        _take_back(name)
+        done = f"batch {name!r}: its `shoepair add` was killed; {paths.raw(name)} is taken back, add it again"
+    paths.JOURNAL.unlink()
+    return done
+
+
+def _take_back(name: str) -> None:
+    shutil.rmtree(paths.raw(name), ignore_errors=True)
+    tracking.file(name).unlink(missing_ok=True)
+
+
+def _copy(folder: Path, raw: Path) -> None:
+    """The bytes of every regular file; no owner, rights or times, and no link that might lead elsewhere."""
+    try:
+        for path in table.walk(folder):
+            if path.is_file() and not path.is_symlink():
+                target = raw / path.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+    except OSError as error:
+        found = f"{raw}: cannot be copied ({error.strerror}), nothing was added"
+        raise ShoepairError(found, fix="make room or put the rights in order, then add it again") from None
 
 
 def doctor() -> list[str]:

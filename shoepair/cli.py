@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, paths, report
+from shoepair import arrival, departure, paths, report, roster
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError
+from shoepair.purge import purge as purge_everything
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(analyze, name="analyze")
@@ -23,15 +24,54 @@ def _about() -> None:
 
 @app.command()
 def add(
-    folder: Annotated[Path, typer.Argument(help="Class photos: train/, test_m/, test_w/ with six per student.")],
+    source: Annotated[Path, typer.Argument(help="Class photos, a folder, zip or tar: train/, test_m/, test_w/.")],
     name: Annotated[str, typer.Option(help="Of the batch: small letters, digits, '-', '_'.")],
     *,
     alone: Annotated[bool, typer.Option("--alone", help="Take all other batches from the list.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
-    """Check a folder of class photos and make it a batch of the pipeline."""
-    counts = arrival.add(folder, name, alone=alone)
-    typer.echo(f"{counts['students']} students, {counts['accepted']} photos are now batch {name!r}")
-    typer.echo("next: `dvc repro`, then `git add data` and commit")
+    """Check class photos and make them a batch of the pipeline."""
+    counts = arrival.add(source, name, alone=alone, dry_run=dry_run)
+    found = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
+    if dry_run:
+        typer.echo(f"{found}: in order, could be batch {name!r}; nothing was changed")
+        return
+    typer.echo(f"{found}: now batch {name!r}")
+    typer.echo("next: `dvc repro`, then `git add data dvc.lock metrics` and commit")
+
+
+@app.command()
+def batches() -> None:
+    """List the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
+    typer.echo(report.batch_table(roster.overview()))
+
+
+@app.command()
+def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
+    """Take a batch out of the pipeline; an older commit still brings it back."""
+    files = departure.remove(batch)
+    typer.echo(f"batch {batch!r}: {files} files are no longer part of the class")
+    typer.echo("next: `dvc repro`, then `git add --all data dvc.lock metrics` and commit")
+
+
+@app.command()
+def forget(
+    student: Annotated[str, typer.Argument(help="Number of the student, like u052.")] = "",
+    batch: Annotated[str, typer.Option(help="The batch that the student is in.")] = "",
+    *,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete withdrawn students from DVC's cache too.")] = False,
+) -> None:
+    """Withdraw a student: first the photos, then, after `dvc repro`, everything else by --purge."""
+    if bool(student) != bool(batch) or bool(student) == purge:
+        found = "forget: expected `shoepair forget STUDENT --batch BATCH`, or `shoepair forget --purge`"
+        raise ShoepairError(found, fix="first withdraw the student, then `dvc repro`, then purge")
+    if purge:
+        for line in report.purge_lines(purge_everything()):
+            typer.echo(line)
+        return
+    gone = departure.forget(student, batch)
+    typer.echo(f"{student}: {len(gone)} photos left batch {batch!r}")
+    typer.echo("next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`")
 
 
 @app.command()

@@ -25,6 +25,8 @@ SPLIT_METRICS = Path("metrics/split.json")
 EVALUATION_METRICS = Path("metrics/evaluation.json")
 EVALUATION_DETAILS = Path("metrics/details.json")
 ANALYSIS = Path("reports/analysis")
+WITHDRAWN = Path("data/withdrawn.yaml")
+JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed
 
 
 def raw(batch: str) -> Path:

@@ -41,6 +41,8 @@ NAME = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+STUDENT = re.compile(r"(?<![a-z0-9])u[0-9]+(?![0-9])", re.IGNORECASE | re.ASCII)  # anywhere in a name or text
+
 Item = TypeVar("Item")
 
 
@@ -81,6 +83,12 @@ def parse(name: str) -> PhotoName:
         reason = f"student {parts['student']!r}, expected a small u and digits"
         raise PhotoError(reason)
     return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["kind"])
+
+
+def owner(name: str) -> str:
+    """The student that a name mentions, also where it breaks the grammar: "u052" in "U052 copy.png"; or ""."""
+    student = STUDENT.search(name)
+    return student[0].lower() if student else ""
 
 
 def decode(path: Path, edge: int) -> NDArray[np.uint8]:

@@ -117,18 +117,18 @@ def scan(folder: Path) -> pd.DataFrame:
     if not folder.is_dir():
         found = f"{folder}: no such folder, but the batch is listed in data/batches.yaml"
         raise ShoepairError(found, fix=f"put the photos there, or take {folder.name!r} from the list")
-    rows = sorted((_row(folder, path) for path in _walk(folder)), key=itemgetter("path"))
+    rows = sorted((_row(folder, path) for path in walk(folder)), key=itemgetter("path"))
     if all(row["ignored"] for row in rows):
         found = f"{folder}: no photos"
         raise ShoepairError(found, fix="put the photos there: six for each student, like u052_3_left_w.png")
     return pd.DataFrame(rows, columns=list(Files.to_schema().columns))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """Every entry under a folder that is not itself a folder to look into; links are not followed."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
+            yield from walk(path)
         else:
             yield path
 
@@ -136,7 +136,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _row(folder: Path, path: Path) -> dict[str, Any]:
     """What one file is, in terms of `Files`."""
     within = path.relative_to(folder)
-    row: dict[str, Any] = {"path": escaped(within.as_posix()), "ignored": _is_system_file(within)}
+    row: dict[str, Any] = {"path": escaped(within.as_posix()), "ignored": is_system_file(within)}
     if path.is_symlink() or not path.is_file():
         kind = "a link" if path.is_symlink() else "a device or pipe"
         return row | {"bytes": 0, "fault": None if row["ignored"] else f"not a regular file but {kind}"}
@@ -154,7 +154,8 @@ def _row(folder: Path, path: Path) -> dict[str, Any]:
     return row | {"set": within.parent.name or SETS[0], **vars(name)}
 
 
-def _is_system_file(within: Path) -> bool:
+def is_system_file(within: Path) -> bool:
+    """Whether a path within a batch is one that systems leave behind: it is counted and ignored."""
     return any(part.startswith(".") for part in within.parts) or within.name in SYSTEM_FILES
 
 

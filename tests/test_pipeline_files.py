@@ -18,7 +18,8 @@ from shoepair import params
 ORDER = [
     *("errors", "paths", "params", "photos", "table", "store", "splits", "pairs", "batches", "models", "training"),
     *("evaluation", "drawing.primitives", "drawing.rendering", "drawing.floors", "drawing.wardrobe"),
-    *("drawing.trimmings", "drawing.shoes", "sample", "report", "arrival"),
+    *("drawing.trimmings", "drawing.shoes", "sample", "report"),
+    *("archives", "roster", "batchlist", "tracking", "withdrawals", "arrival", "departure", "records", "purge"),
     *("analysis.parameters", "analysis.receptive", "analysis.conv1d", "analysis.gnn", "analysis.page"),
     *("analysis.cli", "cli"),
 ]

@@ -1,0 +1,92 @@
+"""What DVC recorded, now and along git's history: which version of every batch, which models.
+
+Read from `dvc.lock` and the `.dvc` files as git holds them; nothing is checked out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from shoepair import paths
+from shoepair.errors import ShoepairError
+
+LOCK = Path("dvc.lock")
+
+
+@dataclass(frozen=True)
+class Version:
+    """The records of one commit that changed them: batch -> digest of its photos; names of the models trained."""
+
+    commit: str  # abbreviated
+    date: str  # of the commit, like 2026-11-24
+    subject: str
+    raw: dict[str, str]
+    models: tuple[str, ...]
+
+
+def in_use() -> set[str]:
+    """The digests that the workspace's records name: inputs and outputs of stages, and the photos of batches."""
+    documents = [_parsed(path.read_bytes(), path) for path in sorted(paths.RAW.glob("*.dvc"))]
+    if LOCK.is_file():
+        documents += list(_parsed(LOCK.read_bytes(), LOCK).get("stages", {}).values())
+    entries = [entry for document in documents for kind in ("outs", "deps") for entry in document.get(kind, [])]
+    return {entry["md5"] for entry in entries if "md5" in entry}
+
+
+def versions() -> Iterator[Version]:
+    """Every commit on any branch, tag or experiment that changed what DVC recorded, newest first."""
+    parsed: dict[str, Any] = {}  # blob -> its document: the same file stands in many commits
+    for line in _git("log", "--all", "--format=%h%x09%cs%x09%s", "--", str(LOCK), str(paths.RAW)).splitlines():
+        commit, date, subject = line.split("\t", 2)
+        raw: dict[str, str] = {}
+        models: tuple[str, ...] = ()
+        for entry in _git("ls-tree", "-r", commit, str(LOCK), f"{paths.RAW.as_posix()}/").splitlines():
+            marks, name = entry.split("\t", 1)
+            blob = marks.split()[2]
+            if blob not in parsed:
+                parsed[blob] = _parsed(_git("cat-file", "blob", blob).encode(), Path(f"{commit}:{name}"))
+            if name == str(LOCK):
+                raw |= _drawn(parsed[blob])
+                models = tuple(_instances(parsed[blob], "train"))
+            elif name.endswith(".dvc"):
+                raw[PurePosixPath(name).stem] = parsed[blob]["outs"][0]["md5"]
+        yield Version(commit, date, subject, raw, models)
+
+
+def _drawn(lock: dict[str, Any]) -> dict[str, str]:
+    """Sample classes: their photos are an output."""
+    return {batch: stage["outs"][0]["md5"] for batch, stage in _instances(lock, "sample").items() if "outs" in stage}
+
+
+def _instances(lock: dict[str, Any], stage: str) -> dict[str, Any]:
+    """What a foreach stage was run for: `train@cnn` as cnn."""
+    stages = lock.get("stages", {})
+    return {name.partition("@")[2]: entry for name, entry in stages.items() if name.startswith(f"{stage}@")}
+
+
+def _parsed(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        document = YAML(typ="safe").load(text.decode())
+    except (YAMLError, UnicodeDecodeError):
+        document = None
+    if not isinstance(document, dict):
+        found = f"{path}: not a record of DVC's"
+        raise ShoepairError(found, fix="run `shoepair doctor`, or `git checkout` the file")
+    return document
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        found = f"`git {words[0]}` failed"
+        raise ShoepairError(
+            found, problems=done.stderr.splitlines(), fix="run in the project's folder, a git repository"
+        )
+    return done.stdout

@@ -1,0 +1,119 @@
+"""Who is in the class: the students of every listed batch, from the names of their photos.
+
+Names are enough for who is there and for what a batch weighs; where contents must be compared, only files of equal
+length are read. So a new batch is held against a class of any size without reading the class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from shoepair import params, paths, photos, table
+from shoepair.errors import ShoepairError
+
+COLUMNS = ["path", "student", "kind", "bytes"]
+
+
+def members(batch: str) -> pd.DataFrame | None:
+    """The photos of a batch by name, wherever they can be read from.
+
+    Args:
+        batch: a listed one.
+
+    Returns:
+        One row per photo with a sound name: `path` within the batch, `student`, `kind`, `bytes`; or None where neither
+        the photos nor the table of stage `ingest` are here.
+    """
+    folder = paths.raw(batch)
+    if folder.is_dir():
+        return pd.DataFrame(list(_named(batch)), columns=COLUMNS).sort_values("path", ignore_index=True)
+    if paths.table(batch).is_file():
+        rows = table.read(paths.table(batch), table.Files)
+        return rows.loc[rows["student"].notna(), COLUMNS].reset_index(drop=True)
+    return None
+
+
+def _named(batch: str) -> Iterable[dict[str, Any]]:
+    folder = paths.raw(batch)
+    for path in table.walk(folder):
+        within = path.relative_to(folder)
+        if table.is_system_file(within) or path.is_symlink() or not path.is_file():
+            continue
+        try:
+            name = photos.parse(path.name)
+        except photos.PhotoError:
+            continue
+        yield {"path": within.as_posix(), "student": name.student, "kind": name.kind, "bytes": path.stat().st_size}
+
+
+def collisions(batch: str, accepted: pd.DataFrame) -> list[str]:
+    """What speaks against a new batch beside those that are listed: a student or a photo that is there already.
+
+    Args:
+        batch: name of the new one.
+        accepted: its `Photos` rows.
+
+    Returns:
+        One line a student or photo; or a single line, if the whole batch is there already.
+
+    Raises:
+        ShoepairError: a listed batch is not here, so that nothing can be said.
+    """
+    problems = []
+    for other in params.load_batches().batches:
+        there = members(other)
+        if there is None:
+            found = f"batch {other!r}: its photos are not here, so batch {batch!r} cannot be compared with it"
+            raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` if it is a sample class")
+        problems += _equal(other, there, accepted)
+    return problems
+
+
+def _equal(other: str, there: pd.DataFrame, accepted: pd.DataFrame) -> list[str]:
+    same = _same_content(other, there, accepted)
+    if len(same) == len(accepted) == len(there):
+        return [f"all {len(accepted)} photos: the batch equals {other!r}"]
+    both = sorted(set(there["student"]) & set(accepted["student"]))
+    problems = [f"{student}: already in batch {other!r}, expected in one batch only" for student in both]
+    return problems + [f"{path}: same content as {other}/{place}" for path, place in same]
+
+
+def _same_content(other: str, there: pd.DataFrame, accepted: pd.DataFrame) -> list[tuple[str, str]]:
+    """Pairs of paths (new, there) of the same bytes; only files of a length that both have are read."""
+    digests = dict(zip(accepted["sha256"], accepted["path"], strict=True))
+    alike = there[there["bytes"].isin(set(accepted["bytes"]))]
+    if paths.raw(other).is_dir():
+        held = {path: hashlib.sha256((paths.raw(other) / path).read_bytes()).hexdigest() for path in alike["path"]}
+    else:
+        rows = table.read(paths.table(other), table.Files)
+        held = dict(zip(rows["path"], rows["sha256"], strict=True))
+    return sorted((digests[digest], path) for path, digest in held.items() if digest in digests)
+
+
+def overview() -> pd.DataFrame:
+    """Every listed batch with its numbers.
+
+    Returns:
+        One row per batch: `batch`, `source` (drawn, added), `students`, `photos`, `men` and `women` (students with
+        such shoes; many have both), `quarantined` (students set aside by `validate`), `bytes`. A number is missing
+        where the photos are not here, or the stage that counts it has not run.
+    """
+    listed = params.load_batches()
+    rows = []
+    for batch in listed.batches:
+        row: dict[str, Any] = {"batch": batch, "source": "drawn" if batch in listed.samples else "added"}
+        there = members(batch)
+        if there is not None:
+            row |= {"students": there["student"].nunique(), "photos": len(there), "bytes": int(there["bytes"].sum())}
+            kinds = there.groupby("kind")["student"].nunique()
+            row |= {"men": int(kinds.get("m", 0)), "women": int(kinds.get("w", 0))}
+        if paths.validation(batch).is_file():
+            report = paths.read_json(paths.validation(batch), "run `dvc repro`")
+            row |= {"quarantined": report.get("quarantined_students", 0)}
+        rows.append(row)
+    columns = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], "Int64"))
