@@ -12,7 +12,7 @@ from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.error import YAMLError
 
 from shoepair import params, paths
 
@@ -23,8 +23,12 @@ def append(name: str) -> None:
     """Make a batch the last of the list."""
 
     def lines_with(document: Any, lines: list[str]) -> None:
-        batches: CommentedSeq = document["batches"]
-        line, column = batches.lc.item(len(batches) - 1)
+        if not document["batches"]:
+            line = document.lc.key("batches")[0]
+            lines[line] = lines[line].replace(" []", "", 1)
+            lines.insert(line + 1, f"  - {name}\n")
+            return
+        line, column = document["batches"].lc.item(len(document["batches"]) - 1)
         lines.insert(line + 1, f"{lines[line][: column - 2]}- {name}\n")
 
     _change(lambda document: document["batches"].append(name), lines_with)
@@ -80,7 +84,7 @@ def _change(wanted: Change, in_lines: Callable[[Any, list[str]], None]) -> None:
     lines = text.splitlines(keepends=True)
     try:
         in_lines(document, lines)
-    except (AttributeError, IndexError, KeyError):  # an empty list, or one in brackets, has no lines of its own
+    except (AttributeError, IndexError, KeyError, TypeError):  # in brackets, entries have no lines of their own
         lines = []
     wanted(document)
     changed = _with_brackets("".join(lines), document)
@@ -100,4 +104,7 @@ def _with_brackets(text: str, document: Any) -> str:
 
 
 def _read(text: str) -> Any:
-    return YAML(typ="safe").load(text)
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError:
+        return None

@@ -1,0 +1,62 @@
+"""Changing data/batches.yaml: the entry in question and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from shoepair import batchlist, paths
+
+OWN = (ROOT / "data/batches.yaml").read_text()
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+def changed(text: str, change: Callable[[], None]) -> str:
+    paths.BATCHES.write_text(text)
+    change()
+    return paths.BATCHES.read_text()
+
+
+def test_new_batch_stands_after_the_last_and_before_the_next_comment() -> None:
+    assert changed(OWN, lambda: batchlist.append("late")) == OWN.replace("  - drawn\n", "  - drawn\n  - late\n")
+
+
+def test_batch_added_and_removed_leaves_the_file_as_it_was() -> None:
+    assert changed(OWN, lambda: batchlist.append("late")) != OWN
+    batchlist.remove("late")
+    assert paths.BATCHES.read_text() == OWN
+
+
+def test_removing_a_sample_class_takes_what_it_is_drawn_from() -> None:
+    text = changed(OWN, lambda: batchlist.remove("drawn"))
+    assert YAML(typ="safe").load(text) == {"batches": [], "samples": {}}
+    assert "# Sample classes are drawn, not photographed" in text
+    batchlist.append("late")
+    assert paths.BATCHES.read_text().count("batches:\n  - late\n") == 1
+
+
+def test_clearing_keeps_the_comments() -> None:
+    text = changed(OWN, batchlist.clear)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        line for line in OWN.splitlines() if line.startswith("#")
+    ]
+    assert YAML(typ="safe").load(text) == {"batches": [], "samples": {}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("batches: [a, b]  # two\nsamples: {}\n", {"batches": ["a", "b", "late"], "samples": {}}),
+        ("batches:\n- a # first\n- b\nsamples: {}", {"batches": ["a", "b", "late"], "samples": {}}),
+        ("samples: {}\nbatches:\n  - a", {"batches": ["a", "late"], "samples": {}}),
+        ("samples: {}\nbatches: []\n", {"batches": ["late"], "samples": {}}),
+    ],
+)
+def test_any_layout_is_read_back_with_the_new_batch(before: str, after: object) -> None:
+    text = changed(before, lambda: batchlist.append("late"))
+    assert YAML(typ="safe").load(text) == after
+    assert text.count("#") == before.count("#")
