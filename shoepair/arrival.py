@@ -143,30 +143,32 @@ def _copy(folder: Path, raw: Path) -> None:
 
 
 def doctor() -> list[str]:
-    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders.
+    """Take back what a killed command left; hold params.yaml and data/batches.yaml against their forms and the folders.
 
     Returns:
-        One line per thing that is in order.
+        One line per thing that was done or is in order.
 
     Raises:
         ShoepairError: a file has a mistake, or a batch no photos to come from.
     """
     params.load(params.Train)
     listed = params.load_batches()
+    done = recover()
     if not listed.batches:
         found = f"{paths.BATCHES}: no batches"
         raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
     homeless = [
         f"{name}: no folder {paths.raw(name)} and no sample class of this name"
         for name in listed.batches
-        if name not in listed.samples and not paths.raw(name).is_dir() and not _tracked(name)
+        if name not in listed.samples and not paths.raw(name).is_dir() and not tracking.file(name).is_file()
     ]
     if homeless:
         found = f"{paths.BATCHES}: {len(homeless)} of {len(listed.batches)} batches have no photos"
         fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or take them from the list"
         raise ShoepairError(found, problems=homeless, fix=fix)
-    return [f"{paths.PARAMS}: in order", f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}"]
-
-
-def _tracked(name: str) -> bool:
-    return paths.raw(name).with_name(f"{name}.dvc").is_file()
+    lines = [done] if done else []
+    return [
+        *lines,
+        f"{paths.PARAMS}: in order",
+        f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}",
+    ]

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shoepair import paths
+
 ROOT = Path(__file__).parent.parent
 EDGE = 32
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
@@ -66,6 +68,19 @@ def copy_project(folder: Path) -> Path:
     write_class(folder / "data/raw/tiny")
     (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n")
     return folder
+
+
+def ran(output: str) -> set[str]:
+    """The stages that `dvc repro` ran, from what it printed."""
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Every file that the pipeline wrote."""
+    roots = ("data/table", "data/valid", "data/store", "models", "plots", "metrics", "reports")
+    files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
+    files += [folder / path for path in (paths.SPLIT, paths.PAIRS, paths.SCORES, Path("dvc.lock"))]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
 
 
 @pytest.fixture

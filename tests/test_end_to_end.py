@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Run, edit, write_class, write_student
+from conftest import ROOT, Run, edit, outputs, ran, write_class, write_student
 from ruamel.yaml import YAML
 
 from shoepair import arrival, paths
@@ -16,19 +16,6 @@ from shoepair.errors import ShoepairError
 from stages import evaluate, train
 
 pytestmark = pytest.mark.slow
-
-
-def ran(output: str) -> set[str]:
-    """The stages that `dvc repro` ran, from what it printed."""
-    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    """Every file that the pipeline wrote."""
-    roots = ("data/table", "data/valid", "data/store", "models", "plots", "metrics", "reports")
-    files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
-    files += [folder / path for path in (paths.SPLIT, paths.PAIRS, paths.SCORES, Path("dvc.lock"))]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
@@ -148,3 +135,72 @@ def test_doctor_names_a_batch_without_photos_and_a_wrong_parameter() -> None:
     edit(paths.PARAMS, "seed: 1 ", "sead: 1 ")
     with pytest.raises(ShoepairError, match="sead: not a parameter of this project"):
         arrival.doctor()
+
+
+@pytest.mark.usefixtures("repository")
+def test_class_that_is_there_already_is_refused(tmp_path: Path) -> None:
+    write_class(tmp_path / "tiny")
+    with pytest.raises(ShoepairError, match="all 48 photos: the batch equals 'tiny'"):
+        arrival.add(tmp_path / "tiny", "other")
+    write_class(tmp_path / "new", {"train": ("u001", "u300")})
+    with pytest.raises(ShoepairError, match="u001: already in batch 'tiny', expected in one batch only"):
+        arrival.add(tmp_path / "new", "new")
+    for path in sorted((tmp_path / "new/train").glob("u001_*")):
+        path.rename(path.with_name(path.name.replace("u001", "u301")))
+    same = "train/u301_1_left_m.jpg: same content as tiny/train/u001_1_left_m.jpg"
+    with pytest.raises(ShoepairError, match=same):
+        arrival.add(tmp_path / "new", "new")
+    assert not paths.raw("new").exists()
+
+
+@pytest.mark.usefixtures("repository")
+def test_class_is_not_compared_with_photos_that_are_not_here(tmp_path: Path) -> None:
+    shutil.rmtree(paths.raw("tiny"))
+    write_class(tmp_path / "new", {"train": ("u300",)})
+    with pytest.raises(ShoepairError, match="batch 'tiny': its photos are not here.*\nrun `dvc pull`"):
+        arrival.add(tmp_path / "new", "new")
+    assert arrival.add(tmp_path / "new", "new", alone=True)["students"] == 1
+
+
+def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
+    write_class(tmp_path / "new/winter", {"train": ("u300", "u301")})
+    shutil.make_archive(str(tmp_path / "class"), "zip", tmp_path / "new")
+    before = run("git", "status", "--short", "--ignored").stdout
+    add = ("python", "-m", "shoepair.cli", "add", str(tmp_path / "class.zip"), "--name", "new")
+    assert (
+        "2 students, 12 photos, 0 system files ignored: in order, could be batch 'new'"
+        in run(*add, "--dry-run").stdout
+    )
+    assert run("git", "status", "--short", "--ignored").stdout == before
+    assert "now batch 'new'" in run(*add).stdout
+    assert (repository / "data/raw/new/train/u300_1_left_m.jpg").is_file()
+
+
+@pytest.mark.parametrize("moment", ["tracking.add", "batchlist.append"])
+def test_class_whose_arrival_is_killed_is_taken_back(repository: Path, run: Run, tmp_path: Path, moment: str) -> None:
+    write_class(tmp_path / "new", {"train": ("u300", "u301")})
+    listed = paths.BATCHES.read_bytes()
+    killed = f"""
+import os, signal
+from pathlib import Path
+from shoepair import arrival, batchlist, tracking
+{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+arrival.add(Path({str(tmp_path / "new")!r}), "new")
+"""
+    run("python", "-c", killed, status=-9)
+    assert paths.raw("new").is_dir()
+    done = run("python", "-m", "shoepair.cli", "doctor").stdout
+    assert "batch 'new': its `shoepair add` was killed; data/raw/new is taken back, add it again" in done
+    assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
+    assert paths.BATCHES.read_bytes() == listed
+    assert "killed" not in run("python", "-m", "shoepair.cli", "doctor").stdout
+    assert arrival.add(tmp_path / "new", "new")["students"] == 2
+
+
+@pytest.mark.usefixtures("repository")
+def test_folder_that_nobody_listed_is_not_overwritten(tmp_path: Path) -> None:
+    write_class(paths.raw("mine"), {"train": ("u300",)})
+    write_class(tmp_path / "new", {"train": ("u300",)})
+    with pytest.raises(ShoepairError, match=r"data/raw/mine is there, but data/batches\.yaml does not list it"):
+        arrival.add(tmp_path / "new", "mine")
+    assert len(list(paths.raw("mine").rglob("*.jpg"))) == 6

@@ -1,0 +1,170 @@
+"""Students and batches that leave, and what the cache and the workspace still hold of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import pandas as pd
+import pytest
+from conftest import Run, outputs, write_class, write_student
+
+from shoepair import arrival, batchlist, departure, paths, photos, roster, withdrawals
+from shoepair.errors import ShoepairError
+
+CLI = ("python", "-m", "shoepair.cli")
+GONE = "u005"
+
+
+def mentions(path: Path, digests: set[str]) -> bool:
+    """Whether a file holds the student, read by means other than those of the project."""
+    data = path.read_bytes()
+    if data.startswith(b"PAR1"):
+        frame = pd.read_parquet(path)
+        return bool(frame.astype(str).apply(lambda column: column.str.contains(GONE)).to_numpy().any())
+    if data.startswith(b"\x89HDF"):
+        with h5py.File(path) as file:
+            return GONE.encode() in list(file["student"][:])
+    return GONE.encode() in data or path.parent.name + path.name in digests
+
+
+@pytest.mark.slow
+def test_nothing_of_a_withdrawn_student_remains(repository: Path, run: Run, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    run("dvc", "remote", "add", "-q", "-d", "store", str(remote))
+    run("dvc", "repro", "-q")
+    run("git", "add", "--all")
+    run("git", "commit", "-q", "-m", "Train the first models")
+    (repository / "reports/analysis/pair.png").write_bytes((next(Path("data/raw/tiny/train").iterdir())).read_bytes())
+    cache = repository / ".dvc/cache/files/md5"
+    listing = next(path for path in cache.glob("??/*.dir") if GONE in path.read_text())
+    digests = {entry["md5"] for entry in json.loads(listing.read_text()) if GONE in entry["relpath"]}
+    assert len(digests) == 6
+    before = [path for path in cache.glob("??/*") if mentions(path, digests)]
+    assert len(before) >= 6 + 1 + 2 + 1 + 2, "photos, listing, two tables, store, split and pairs"
+
+    assert "nobody withdrew" in run(*CLI, "forget", "--purge", status=1).stderr
+    out = run(*CLI, "forget", GONE, "--batch", "tiny").stdout
+    assert "u005: 6 photos left batch 'tiny'" in out
+    assert withdrawals.load() == {"tiny": [GONE]}
+    early = run(*CLI, "forget", "--purge", status=1).stderr
+    assert "data/split.parquet: holds u005" in early
+    assert "run `dvc repro`" in early
+    assert [path for path in cache.glob("??/*") if mentions(path, digests)] == before
+
+    run("dvc", "repro", "-q")
+    kept = outputs(repository)
+    (repository / "my-copy").mkdir()
+    write_student(repository / "my-copy", GONE)
+    out = run(*CLI, "forget", "--purge").stdout
+    assert "deleted from the cache: 1 listing, 6 photos" in out
+    assert "models of commit" in out
+    assert "Train the first models): made while u005 was in 'tiny'" in out
+    assert "remote 'store': what was pushed" in out
+    assert "my-copy/u005_1_left_m.jpg: a file of this name" in out
+    assert [path for path in cache.glob("??/*") if mentions(path, digests)] == []
+    workspace = [path for root in ("data", "models", "plots", "reports", "metrics") for path in Path(root).rglob("*")]
+    holding = [path for path in workspace if path.is_file() and mentions(path, digests)]
+    assert holding == [paths.WITHDRAWN]
+    assert outputs(repository) == kept
+    assert run("dvc", "status", "-q").stdout == ""
+    assert not [
+        path for path in Path(".dvc/cache/runs").glob("??/*/*") if any(one in path.read_text() for one in digests)
+    ]
+    assert "deleted from the cache: nothing, it held no more" in run(*CLI, "forget", "--purge").stdout
+
+    handed_in = tmp_path / "again"
+    write_class(handed_in, {"train": ("u001", GONE)})
+    run(*CLI, "remove", "tiny")
+    assert (
+        "u005: withdrawn in data/withdrawn.yaml" in run(*CLI, "add", str(handed_in), "--name", "tiny", status=1).stderr
+    )
+
+
+def test_forgetting_takes_up_after_a_kill(repository: Path) -> None:
+    theirs = departure.photos_of(GONE, "tiny")
+    withdrawals.append("tiny", GONE)
+    theirs[0].unlink()
+    assert len(departure.forget(GONE, "tiny")) == 5
+    assert departure.photos_of(GONE, "tiny") == []
+    assert departure.forget(GONE, "tiny") == []
+    assert paths.WITHDRAWN.read_text().endswith("tiny:\n  - u005\n")
+    assert (repository / "data/raw/tiny/train/u001_1_left_m.jpg").is_file()
+
+
+@pytest.mark.usefixtures("repository")
+def test_forgetting_nobody_changes_nothing() -> None:
+    for student, batch, match in (
+        ("u999", "tiny", "batch 'tiny': no photo of student 'u999'"),
+        ("u005", "none", r"batch 'none': not in data/batches\.yaml, which lists tiny"),
+    ):
+        with pytest.raises(ShoepairError, match=match):
+            departure.forget(student, batch)
+    (paths.raw("tiny") / "train/u001_1_left_m.jpg").write_bytes(b"changed")
+    with pytest.raises(ShoepairError, match="changed since DVC recorded it"):
+        departure.forget("u005", "tiny")
+    with pytest.raises(ShoepairError, match="changed since DVC recorded it"):
+        departure.remove("tiny")
+    assert len(departure.photos_of("u005", "tiny")) == 6
+    assert not paths.WITHDRAWN.exists()
+
+
+@pytest.mark.usefixtures("repository")
+def test_last_student_is_not_forgotten_but_the_batch_removed(tmp_path: Path) -> None:
+    write_class(tmp_path / "one", {"train": ("u300",)})
+    arrival.add(tmp_path / "one", "one")
+    with pytest.raises(ShoepairError, match="u300 is its only student\nrun `shoepair remove one`"):
+        departure.forget("u300", "one")
+    assert departure.remove("one") == 6
+    assert not paths.raw("one").exists()
+    assert paths.BATCHES.read_text() == "# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n"
+
+
+@pytest.mark.usefixtures("project")
+def test_sample_class_leaves_with_its_declaration_and_nobody_withdraws_from_it() -> None:
+    drawn = "batches:\n  - tiny\n  - drawn\nsamples:\n  drawn:\n    students: 3\n    test_students: 1\n    seed: 1\n"
+    paths.BATCHES.write_text(drawn)
+    with pytest.raises(ShoepairError, match="drawn, not photographed"):
+        departure.forget("u001", "drawn")
+    departure.remove("drawn")
+    assert paths.BATCHES.read_text() == "batches:\n  - tiny\nsamples: {}\n"
+
+
+@pytest.mark.usefixtures("project")
+def test_photos_that_dvc_does_not_hold_are_not_deleted() -> None:
+    with pytest.raises(ShoepairError, match="not tracked by DVC, so deleting it would lose the photos"):
+        departure.remove("tiny")
+    assert paths.raw("tiny").is_dir()
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("text", ["tiny: u005", "tiny: [5]", "- u005", "tiny: [anna]"])
+def test_list_of_the_withdrawn_with_another_form_is_refused(text: str) -> None:
+    paths.WITHDRAWN.write_text(text)
+    with pytest.raises(ShoepairError, match=r"data/withdrawn\.yaml"):
+        withdrawals.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "student"),
+    [
+        ("u052_1_left_m.jpg", "u052"),
+        ("._U052 copy.png", "u052"),
+        ("yu052.jpg", ""),
+        ("xu1.png", ""),
+        ("u0521", "u0521"),
+    ],
+)
+def test_owner_is_told_from_any_name(name: str, student: str) -> None:
+    assert photos.owner(name) == student
+
+
+@pytest.mark.usefixtures("project")
+def test_overview_counts_by_name_and_marks_what_is_not_known(run: Run) -> None:
+    batchlist.append("far")
+    row = roster.overview().set_index("batch")
+    length = sum(path.stat().st_size for path in paths.raw("tiny").rglob("*.jpg"))
+    assert row.loc["tiny", ["students", "photos", "men", "women", "bytes"]].to_list() == [8, 48, 7, 1, length]
+    assert [name for name in row.columns if pd.isna(row.at["far", name])] == list(row.columns[1:])
+    assert "quarantined" in run(*CLI, "batches").stdout
