@@ -143,7 +143,7 @@ def _copy(folder: Path, raw: Path) -> None:
 
 
 def doctor() -> list[str]:
-    """Take back what a killed command left; hold params.yaml and data/batches.yaml against their forms and the folders.
+    """Take back what a killed command left; hold params.yaml and data/batches.yaml against form and folders.
 
     Returns:
         One line per thing that was done or is in order.

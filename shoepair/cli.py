@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, paths, report, roster
+from shoepair import arrival, departure, paths, report, roster, versions
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError
 from shoepair.purge import purge as purge_everything
@@ -72,6 +73,30 @@ def forget(
     gone = departure.forget(student, batch)
     typer.echo(f"{student}: {len(gone)} photos left batch {batch!r}")
     typer.echo("next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`")
+
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Markdown = Annotated[bool, typer.Option("--md", help="For a pull request.")]
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
+    after: Annotated[str, typer.Argument(help="Another; without it, the workspace.")] = versions.WORKSPACE,
+    *,
+    as_json: Json = False,
+    markdown: Markdown = False,
+) -> None:
+    """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
+    changes = versions.changes(before, after)
+    typer.echo(json.dumps(changes, indent=2) if as_json else report.diff_text(changes, markdown=markdown))
+
+
+@app.command()
+def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
+    """List the dataset versions along the git history."""
+    entries = versions.log()
+    typer.echo(json.dumps(entries, indent=2) if as_json else report.log_text(entries, markdown=markdown))
 
 
 @app.command()

@@ -62,8 +62,8 @@ def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
         `students`, `pairs`, and for the standard pairs `positive`, `negative`, `balanced` with its interval `low`,
         `high`; for all six different pairs `negative_all`, `balanced_all`, `low_all`, `high_all`. All 0..1.
     """
-    standard = _tally(scores[scores["standard"]])
-    everything = _tally(scores)
+    standard = tally(scores[scores["standard"]])
+    everything = tally(scores)
     positive, negative, balanced = (float(value) for value in _accuracies(standard.sum(axis=0)))
     _, negative_all, balanced_all = (float(value) for value in _accuracies(everything.sum(axis=0)))
     low, high = _interval(standard, resamples, seed)
@@ -74,7 +74,7 @@ def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     return {"students": len(standard), "pairs": len(scores), **rounded}
 
 
-def _tally(scores: pd.DataFrame) -> NDArray[np.int64]:
+def tally(scores: pd.DataFrame) -> NDArray[np.int64]:
     """(T, 2, 2) counts: student, (same, different) pairs, (right, all)."""
     same = scores["same"] == 1
     right = (scores["logit"] > 0) == same
@@ -83,20 +83,55 @@ def _tally(scores: pd.DataFrame) -> NDArray[np.int64]:
     return pd.DataFrame(columns).groupby(students).sum().to_numpy(np.int64).reshape(-1, 2, 2)
 
 
-def _accuracies(tally: NDArray[np.int64]) -> NDArray[np.float64]:
+def _accuracies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """(..., 2, 2) counts to (3, ...): positive, negative, balanced."""
-    share = tally[..., 0] / tally[..., 1]
+    share = counts[..., 0] / counts[..., 1]
     return np.stack([share[..., 0], share[..., 1], share.mean(axis=-1)])
 
 
-def _interval(tally: NDArray[np.int64], resamples: int, seed: int) -> tuple[float, float]:
-    """Percentile bootstrap over students of the balanced accuracy."""
+def _draws(students: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """(R, T): how often each student is drawn in each resample."""
     rng = np.random.default_rng(seed)
-    times = rng.multinomial(len(tally), np.full(len(tally), 1 / len(tally)), size=resamples)  # (R, T) draws of each
-    drawn = np.tensordot(times, tally, axes=1)  # (R, 2, 2)
+    return rng.multinomial(students, np.full(students, 1 / students), size=resamples)
+
+
+def _interval(counts: NDArray[np.int64], resamples: int, seed: int) -> tuple[float, float]:
+    """Percentile bootstrap over students of the balanced accuracy."""
+    drawn = np.tensordot(_draws(len(counts), resamples, seed), counts, axes=1)  # (R, 2, 2)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(_accuracies(drawn)[2], [tail, 1 - tail])
     return float(low), float(high)
+
+
+def difference(
+    before: pd.DataFrame, after: pd.DataFrame, resamples: int, seed: int
+) -> tuple[int, float, float, float] | None:
+    """How much better one set of answers is than another, on the students that both are about.
+
+    Paired percentile bootstrap: both sides draw the same students, so that what makes a student hard for both cancels
+    (Efron and Tibshirani: "An Introduction to the Bootstrap", 1993, chapter 13).
+
+    Args:
+        before: `Scores` rows of one model and one set.
+        after: likewise, of another model or another revision.
+        resamples: bootstrap draws.
+        seed: of the draws.
+
+    Returns:
+        Shared students, difference of the balanced accuracy on the standard pairs (after minus before), and the ends
+        of its 95 % interval; or None where no student is shared.
+    """
+    sides = [rows[rows["standard"]].assign(who=rows["batch"] + "/" + rows["student"]) for rows in (before, after)]
+    shared = set(sides[0]["who"]) & set(sides[1]["who"])
+    if not shared:
+        return None
+    tallies = np.stack([tally(side[side["who"].isin(shared)]) for side in sides], axis=1)  # (T, 2 sides, 2, 2)
+    drawn = np.tensordot(_draws(len(shared), resamples, seed), tallies, axes=1)  # (R, 2 sides, 2, 2)
+    gained = np.diff(_accuracies(drawn)[2], axis=1)[:, 0]  # (R,)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(gained, [tail, 1 - tail])
+    sums = _accuracies(tallies.sum(axis=0))[2]
+    return len(shared), float(sums[1] - sums[0]), float(low), float(high)
 
 
 def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:

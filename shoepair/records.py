@@ -40,10 +40,10 @@ def in_use() -> set[str]:
     return {entry["md5"] for entry in entries if "md5" in entry}
 
 
-def versions() -> Iterator[Version]:
-    """Every commit on any branch, tag or experiment that changed what DVC recorded, newest first."""
+def versions(start: str = "--all") -> Iterator[Version]:
+    """Every commit that changed what DVC recorded, newest first; by default on any branch, tag or experiment."""
     parsed: dict[str, Any] = {}  # blob -> its document: the same file stands in many commits
-    for line in _git("log", "--all", "--format=%h%x09%cs%x09%s", "--", str(LOCK), str(paths.RAW)).splitlines():
+    for line in _git("log", start, "--format=%h%x09%cs%x09%s", "--", str(LOCK), str(paths.RAW)).splitlines():
         commit, date, subject = line.split("\t", 2)
         raw: dict[str, str] = {}
         models: tuple[str, ...] = ()

@@ -29,15 +29,21 @@ def batch_table(overview: pd.DataFrame) -> str:
     total: dict[str, Any] = {"batch": "all", "source": ""}
     total |= {str(name): overview[name].sum() for name in overview.columns[len(total) :]}
     rows: list[dict[Any, Any]] = [*overview.to_dict("records"), total]
-    lines = [[str(name) for name in total], *([_cell(row[name]) for name in total] for row in rows)]
+    return "\n".join(_aligned([list(total), *([_cell(row[name]) for name in total] for row in rows)], texts=2))
+
+
+def _aligned(lines: list[list[str]], texts: int) -> list[str]:
+    """Rows of cells as lines: the first columns, which are texts, to the left, the numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(_justified(line, widths)) for line in lines)
+    left = [[cell.ljust(width) for cell, width in zip(line[:texts], widths[:texts], strict=True)] for line in lines]
+    right = [[cell.rjust(width) for cell, width in zip(line[texts:], widths[texts:], strict=True)] for line in lines]
+    return ["  ".join(pair[0] + pair[1]).rstrip() for pair in zip(left, right, strict=True)]
 
 
-def _justified(line: list[str], widths: list[int]) -> list[str]:
-    """The two columns of text to the left, the numbers to the right."""
-    texts = [text.ljust(width) for text, width in zip(line[:2], widths[:2], strict=True)]
-    return texts + [text.rjust(width) for text, width in zip(line[2:], widths[2:], strict=True)]
+def _markdown(lines: list[list[str]], texts: int) -> list[str]:
+    """Rows of cells as a Markdown table, the first row as its head."""
+    marks = [":--" if place < texts else "--:" for place in range(len(lines[0]))]
+    return ["| " + " | ".join(line) + " |" for line in (lines[0], marks, *lines[1:])]
 
 
 def _cell(value: Any) -> str:
@@ -49,3 +55,72 @@ def purge_lines(purged: Any) -> list[str]:
     parts = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(purged.deleted.items()) if count]
     done = f"deleted from the cache: {', '.join(parts) or 'nothing, it held no more'} ({purged.bytes:,} bytes)"
     return [done, "remains:", *(f"  {line}" for line in purged.remains)]
+
+
+def diff_text(changes: dict[str, Any], *, markdown: bool) -> str:
+    """What `shoepair diff` prints: the dataset's changes, then the accuracies beside each other.
+
+    Args:
+        changes: what `versions.compare` returns.
+        markdown: for a pull request, else for a terminal.
+    """
+    title = f"{changes['before']} -> {changes['after']}"
+    lines = [f"## Dataset: {title}" if markdown else f"dataset: {title}", ""]
+    facts = [
+        _fact(what, sign, changes[what].get(kind, []))
+        for what in ("batches", "students", "photos")
+        for kind, sign in (("added", "added"), ("removed", "removed"), ("changed", "changed"))
+    ]
+    facts += [_fact("students", "in another split", changes["moved"])]
+    if changes["salt"]:
+        facts += [f"split.salt {changes['salt'][0]!r} became {changes['salt'][1]!r}, which deals everybody anew"]
+    told = [fact for fact in facts if fact] or ["no photo, student or batch changed"]
+    lines += [f"- {fact}" if markdown else f"  {fact}" for fact in told]
+    if changes["metrics"]:
+        head = ["model", "set", "before", "after", "difference", "students", "verdict"]
+        cells = [head, *(_metric_cells(metric) for metric in changes["metrics"])]
+        lines += ["", *(_markdown(cells, 2) if markdown else _aligned(cells, 2))]
+        lines += ["", "balanced accuracy with 95 % intervals; differences are paired, over the test students of both"]
+    if changes["missing"]:
+        lines += ["", "not in reach (`dvc fetch --all-commits` brings what a remote has):"]
+        lines += [f"- {line}" if markdown else f"  {line}" for line in changes["missing"]]
+    return "\n".join(lines)
+
+
+def _fact(what: str, done: str, names: list[str], shown: int = 6) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{len(names)} {what} {done}: {', '.join(names[:shown])}{more}"
+
+
+def _metric_cells(metric: dict[str, Any]) -> list[str]:
+    sides = ["-" if metric[side] is None else _interval(metric[side], "") for side in ("before", "after")]
+    paired = metric["difference"]
+    if paired is None:
+        return [metric["model"], metric["set"], *sides, "-", "0", "no shared students"]
+    verdict = "clear" if paired["clear"] else "too few students" if paired["few"] else "within noise"
+    return [metric["model"], metric["set"], *sides, _interval(paired, "+"), str(paired["students"]), verdict]
+
+
+def _interval(got: dict[str, float], sign: str) -> str:
+    return f"{got['balanced']:{sign}.1%} ({got['low']:{sign}.1%} to {got['high']:{sign}.1%})"
+
+
+def log_text(entries: list[dict[str, Any]], *, markdown: bool) -> str:
+    """What `shoepair log` prints: a line per dataset version, newest first.
+
+    Args:
+        entries: what `versions.log` returns.
+        markdown: for a pull request, else for a terminal.
+    """
+    cells = [["commit", "date", "change", "subject", "students", "photos", "best model", "test_m", "test_w"]]
+    for entry in entries:
+        signs = (("+", "added"), ("-", "removed"), ("~", "changed"))
+        change = " ".join(sign + batch for sign, kind in signs for batch in entry[kind])
+        best = entry["best"]
+        shares = [f"{best[name]:.1%}" if name in best else "-" for name in ("test_m", "test_w")]
+        numbers = ["-" if entry[name] is None else f"{entry[name]:,}" for name in ("students", "photos")]
+        texts = [entry["commit"], entry["date"], change, entry["subject"][:50]]
+        cells.append([*texts, *numbers, best.get("model", "-"), *shares])
+    return "\n".join(_markdown(cells, 4) if markdown else _aligned(cells, 4))

@@ -163,8 +163,9 @@ def test_owner_is_told_from_any_name(name: str, student: str) -> None:
 @pytest.mark.usefixtures("project")
 def test_overview_counts_by_name_and_marks_what_is_not_known(run: Run) -> None:
     batchlist.append("far")
-    row = roster.overview().set_index("batch")
+    rows = {row["batch"]: row for row in roster.overview().to_dict("records")}
     length = sum(path.stat().st_size for path in paths.raw("tiny").rglob("*.jpg"))
-    assert row.loc["tiny", ["students", "photos", "men", "women", "bytes"]].to_list() == [8, 48, 7, 1, length]
-    assert [name for name in row.columns if pd.isna(row.at["far", name])] == list(row.columns[1:])
+    wanted = {"students": 8, "photos": 48, "men": 7, "women": 1, "bytes": length, "source": "added"}
+    assert {name: rows["tiny"][name] for name in wanted} == wanted
+    assert sum(value is pd.NA for value in rows["far"].values()) == 6
     assert "quarantined" in run(*CLI, "batches").stdout

@@ -157,7 +157,7 @@ def test_class_that_is_there_already_is_refused(tmp_path: Path) -> None:
 def test_class_is_not_compared_with_photos_that_are_not_here(tmp_path: Path) -> None:
     shutil.rmtree(paths.raw("tiny"))
     write_class(tmp_path / "new", {"train": ("u300",)})
-    with pytest.raises(ShoepairError, match="batch 'tiny': its photos are not here.*\nrun `dvc pull`"):
+    with pytest.raises(ShoepairError, match=r"batch 'tiny': its photos are not here.*\nrun `dvc pull`"):
         arrival.add(tmp_path / "new", "new")
     assert arrival.add(tmp_path / "new", "new", alone=True)["students"] == 1
 

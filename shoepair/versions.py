@@ -1,0 +1,251 @@
+"""Dataset versions: what changed between two revisions, and whether the accuracies moved beyond noise.
+
+Everything is read through DVC's API from what git and DVC recorded: the list of batches, the tables of accepted
+photos, the split, the scores. Nothing is checked out; what is in no cache is said and left out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+from dvc.exceptions import DvcException, FileMissingError
+from dvc.repo import Repo
+from dvc.scm import RevError
+from ruamel.yaml import YAML
+
+from shoepair import params, paths, records
+from shoepair.errors import ShoepairError
+from shoepair.evaluation import MEASURED, difference, headline
+
+WORKSPACE = "workspace"
+PHOTO = ["batch", "path"]
+STUDENT = ["batch", "student"]
+TESTS = ("test_m", "test_w")
+FEW = 5  # students: with fewer, the resamples are so alike that an interval says nothing
+
+
+@dataclass
+class Revision:
+    """The dataset and the results of one revision, as far as they are recorded and in reach.
+
+    Args:
+        name: of the revision, or "workspace".
+        batches: in the order of arrival.
+        salt: of the split.
+        photos: one row per accepted photo: `batch`, `path`, `student`, `sha256`.
+        split: `Split` rows, or None.
+        scores: `Scores` rows, or None.
+        details: of the metrics, by model and set.
+        missing: what is recorded but not in reach.
+    """
+
+    name: str
+    batches: list[str]
+    salt: str
+    photos: pd.DataFrame
+    split: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+def read(name: str) -> Revision:
+    """Read what is recorded of one revision.
+
+    Args:
+        name: anything that git takes for a commit, or "workspace".
+
+    Raises:
+        ShoepairError: there is no such revision, or it is none of this project.
+    """
+    rev = None if name == WORKSPACE else name
+    try:
+        with Repo(rev=rev) as repo:
+            return _read(name, _Reader(repo))
+    except (RevError, DvcException) as error:
+        found = f"revision {name!r}: {str(error).splitlines()[0]}"
+        raise ShoepairError(found, fix="give a commit, a branch, a tag, or something like HEAD~1") from None
+
+
+class _Reader:
+    """Files of one revision, out of git, the workspace, DVC's cache or a remote."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._files = repo.dvcfs
+        self.missing: list[str] = []
+
+    def bytes(self, path: Path) -> bytes | None:
+        """The file, or None: if it is recorded but in no cache, `missing` says so."""
+        try:
+            with self._files.open(path.as_posix(), "rb") as file:
+                content: bytes = file.read()
+        except (FileMissingError, FileNotFoundError, IsADirectoryError):
+            if self._files.exists(path.as_posix()):
+                self.missing.append(f"{path}: recorded, but in no cache")
+            return None
+        return content
+
+    def yaml(self, path: Path) -> dict[str, Any]:
+        document = YAML(typ="safe").load(self.bytes(path) or b"")
+        return document if isinstance(document, dict) else {}
+
+    def table(self, path: Path) -> pd.DataFrame | None:
+        content = self.bytes(path)
+        try:
+            return None if content is None else parquet.read_table(io.BytesIO(content)).to_pandas()
+        except arrow.ArrowInvalid:
+            self.missing.append(f"{path}: damaged")
+            return None
+
+
+def _read(name: str, reader: _Reader) -> Revision:
+    batches = [str(batch) for batch in reader.yaml(paths.BATCHES).get("batches") or []]
+    if not batches:
+        found = f"revision {name!r}: no {paths.BATCHES} with batches in it"
+        raise ShoepairError(found, fix="give a revision of this project")
+    tables = {batch: reader.table(paths.valid(batch)) for batch in batches}
+    for batch, rows in tables.items():
+        if rows is None and str(paths.valid(batch)) not in " ".join(reader.missing):
+            reader.missing.append(f"{paths.valid(batch)}: never made")
+    parts = [
+        rows.assign(batch=batch)[[*PHOTO, "student", "sha256"]] for batch, rows in tables.items() if rows is not None
+    ]
+    photos = pd.concat(parts) if parts else pd.DataFrame(columns=[*PHOTO, "student", "sha256"])
+    split, scores = reader.table(paths.SPLIT), reader.table(paths.SCORES)
+    details = json.loads(reader.bytes(paths.EVALUATION_DETAILS) or b"{}")
+    salt = str(reader.yaml(paths.PARAMS).get("split", {}).get("salt"))
+    return Revision(name, batches, salt, photos, split, scores, details, reader.missing)
+
+
+def compare(before: Revision, after: Revision, resamples: int, seed: int) -> dict[str, Any]:
+    """What changed from one revision to the other.
+
+    Args:
+        before: one of them.
+        after: the other.
+        resamples: bootstrap draws behind the intervals of the differences.
+        seed: of the draws.
+
+    Returns:
+        `batches`, `students`, `photos`: lists of what was `added`, `removed` and (photos) `changed`; `moved`: students
+        in another split than before; `salt`: old and new, if it changed; `metrics`: one entry per model and set;
+        `missing`: what could not be read.
+    """
+    metrics = [
+        _metric(before, after, model, name, resamples, seed)
+        for model in dict.fromkeys([*before.details, *after.details])
+        for name in (*MEASURED, "test")
+    ]
+    salts = [before.salt, after.salt] if before.salt != after.salt else []
+    return {
+        "before": before.name,
+        "after": after.name,
+        "batches": _changes(before.batches, after.batches),
+        "students": _changes(_keys(before.photos, STUDENT), _keys(after.photos, STUDENT)),
+        "photos": {
+            **_changes(_keys(before.photos, PHOTO), _keys(after.photos, PHOTO)),
+            "changed": _changed(before, after),
+        },
+        "moved": _moved(before.split, after.split),
+        "salt": salts,
+        "metrics": [metric for metric in metrics if metric],
+        "missing": [f"{each.name}: {line}" for each in (before, after) for line in each.missing],
+    }
+
+
+def _keys(rows: pd.DataFrame, columns: list[str]) -> list[str]:
+    return sorted(set(rows[columns[0]].astype(str) + "/" + rows[columns[1]].astype(str)))
+
+
+def _changes(before: list[str], after: list[str]) -> dict[str, list[str]]:
+    return {
+        "added": [name for name in after if name not in set(before)],
+        "removed": [name for name in before if name not in set(after)],
+    }
+
+
+def _changed(before: Revision, after: Revision) -> list[str]:
+    both = before.photos.merge(after.photos, on=PHOTO, suffixes=("", "_after"))
+    return _keys(both[both["sha256"] != both["sha256_after"]], PHOTO)
+
+
+def _moved(before: pd.DataFrame | None, after: pd.DataFrame | None) -> list[str]:
+    if before is None or after is None:
+        return []
+    both = before.merge(after, on=STUDENT, suffixes=("", "_after"))
+    rows = both[both["split"] != both["split_after"]].sort_values(STUDENT)
+    return [f"{row.batch}/{row.student}: {row.split} to {row.split_after}" for row in rows.itertuples()]
+
+
+def _metric(
+    before: Revision, after: Revision, model: str, name: str, resamples: int, seed: int
+) -> dict[str, Any] | None:
+    """Balanced accuracy of a model on a set in both revisions, and the paired difference; `test` is both test sets."""
+    entry: dict[str, Any] = {"model": model, "set": name}
+    for side, revision in (("before", before), ("after", after)):
+        got = revision.details.get(model, {}).get(name)
+        entry[side] = None if got is None else {key: got[key] for key in ("balanced", "low", "high")}
+    paired = None
+    if before.scores is not None and after.scores is not None:
+        sides = [_rows(revision.scores, model, name) for revision in (before, after) if revision.scores is not None]
+        paired = difference(sides[0], sides[1], resamples, seed)
+    if paired is None and entry["before"] is None and entry["after"] is None:
+        return None
+    entry["difference"] = None
+    if paired is not None:
+        students, gain, low, high = paired
+        numbers = {"balanced": round(gain, 4), "low": round(low, 4), "high": round(high, 4)}
+        entry["difference"] = {
+            "students": students,
+            **numbers,
+            "few": students < FEW,
+            "clear": students >= FEW and not low <= 0 <= high,
+        }
+    return entry
+
+
+def _rows(scores: pd.DataFrame, model: str, name: str) -> pd.DataFrame:
+    return scores[(scores["model"] == model) & scores["split"].isin(TESTS if name == "test" else (name,))]
+
+
+def changes(first: str, second: str) -> dict[str, Any]:
+    """`compare` of two revisions by name, with the draws that params.yaml sets."""
+    chosen = params.load(params.Evaluate)
+    return compare(read(first), read(second), chosen.resamples, chosen.seed)
+
+
+def log() -> list[dict[str, Any]]:
+    """The dataset versions along the history of HEAD, newest first: every commit that changed the photos.
+
+    Returns:
+        One entry each: `commit`, `date`, `subject`; `batches`, and those `added`, `removed` and `changed`; `students`,
+        `photos` and `best` (model and accuracies) as last recorded with these photos, None or {} if never.
+    """
+    entries: list[dict[str, Any]] = []
+    older: dict[str, str] = {}
+    for version in reversed(list(records.versions("HEAD"))):
+        revision = read(version.commit)
+        raw = {batch: version.raw.get(batch, "") for batch in revision.batches}
+        if raw != older or not entries:
+            names = {"commit": version.commit, "date": version.date, "subject": version.subject}
+            changed = [batch for batch in raw if batch in older and raw[batch] != older[batch]]
+            batches = {"batches": revision.batches, **_changes(list(older), list(raw)), "changed": changed}
+            entries.append({**names, **batches, "students": None, "photos": None, "best": {}})
+        if not revision.missing:
+            entries[-1] |= {"students": len(_keys(revision.photos, STUDENT)), "photos": len(revision.photos)}
+        if revision.details:
+            entries[-1]["best"] = _best(revision.details)
+        older = raw
+    return entries[::-1]
+
+
+def _best(details: dict[str, Any]) -> dict[str, Any]:
+    """The best model by validation and its balanced accuracies, as `evaluation.headline` counts it."""
+    return dict(headline(details)["best"])

@@ -1,0 +1,135 @@
+"""Dataset versions: what `shoepair diff` and `shoepair log` say of real revisions, and that they touch nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Run, edit, write_class, write_photo
+
+from shoepair import evaluation, versions
+from shoepair.errors import ShoepairError
+
+CLI = ("python", "-m", "shoepair.cli")
+
+
+def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
+    """Scores of students with three same and three different pairs each; `right` (T, 6) says which are right."""
+    same = np.tile([1, 1, 1, 0, 0, 0], len(right))
+    logit = np.where(right.ravel(), 1.0, -1.0) * np.where(same == 1, 1, -1)
+    students = np.repeat([f"u{number:04}" for number in range(first, first + len(right))], 6)
+    return pd.DataFrame({"batch": "b", "student": students, "same": same, "logit": logit, "standard": True})
+
+
+def test_difference_is_exact_and_paired() -> None:
+    rng = np.random.default_rng(1)
+    right = rng.random((40, 6)) < 0.8
+    better = right.copy()
+    better[:20, 0] = True
+    got = evaluation.difference(answers(right), answers(better), 500, 1)
+    assert got is not None
+    students, gain, low, high = got
+    assert students == 40
+    assert gain == pytest.approx((better.mean() - right.mean()), abs=1e-12)
+    assert low <= gain <= high
+    unpaired = evaluation.difference(answers(right), answers(rng.random((40, 6)) < 0.8), 500, 1)
+    assert unpaired is not None
+    assert high - low < unpaired[3] - unpaired[2], "pairing does not narrow the interval"
+    assert evaluation.difference(answers(right), answers(right), 500, 1) == (40, 0.0, 0.0, 0.0)
+
+
+def test_difference_counts_shared_students_only() -> None:
+    rng = np.random.default_rng(2)
+    right = rng.random((30, 6)) < 0.7
+    got = evaluation.difference(answers(right[:20]), answers(right[10:], first=10), 200, 1)
+    assert got is not None
+    assert got[:2] == (10, 0.0)
+    assert evaluation.difference(answers(right[:10]), answers(right[10:], first=10), 200, 1) is None
+
+
+def test_intervals_of_a_difference_cover_the_truth() -> None:
+    rng = np.random.default_rng(3)
+    times = 300
+    covered = 0.0
+    for number in range(times):
+        skill = rng.beta(8, 2, (60, 1))
+        before, after = (rng.random((60, 6)) < skill + gain for gain in (0.0, 0.03))
+        got = evaluation.difference(answers(before), answers(after), 300, number)
+        assert got is not None
+        covered += float(got[2] <= np.mean(np.minimum(rng.beta(8, 2, 20000) + 0.03, 1)) - 0.8 <= got[3])
+    assert 0.90 <= covered / times <= 0.98
+
+
+@pytest.mark.slow
+def test_history_of_a_class_is_told_without_touching_it(repository: Path, run: Run, tmp_path: Path) -> None:
+    def commit(subject: str) -> str:
+        run("dvc", "repro", "-q")
+        run("git", "add", "--all")
+        run("git", "commit", "-q", "-m", subject)
+        return run("git", "rev-parse", "HEAD").stdout.strip()
+
+    first = commit("Train on tiny")
+    write_class(tmp_path / "late", {"train": ("u200", "u201")})
+    run(*CLI, "add", str(tmp_path / "late"), "--name", "late")
+    second = commit("Add late")
+    run(*CLI, "forget", "u200", "--batch", "late")
+    write_photo(repository / "data/raw/tiny/train/u001_1_left_m.jpg", [5, 5])
+    run("dvc", "add", "-q", "data/raw/tiny")
+    edit(repository / "params.yaml", "salt: shoes ", "salt: boots ")
+    third = commit("Withdraw u200, change a photo, deal anew")
+    marks = {
+        path: path.stat().st_mtime_ns
+        for path in repository.rglob("*")
+        if ".dvc/tmp" not in str(path) and ".git" not in path.parts
+    }
+
+    grown = json.loads(run(*CLI, "diff", first, second, "--json").stdout)
+    assert grown["batches"] == {"added": ["late"], "removed": []}
+    assert grown["students"] == {"added": ["late/u200", "late/u201"], "removed": []}
+    assert len(grown["photos"]["added"]) == 12
+    assert grown["photos"]["changed"] == grown["moved"] == grown["missing"] == grown["salt"] == []
+    sets = {(metric["model"], metric["set"]) for metric in grown["metrics"]}
+    assert sets == {
+        (model, name) for model in ("cnn", "cnn_channel") for name in ("valid", "test_m", "test_w", "test")
+    }
+    test = next(metric for metric in grown["metrics"] if metric["set"] == "test")
+    assert test["difference"]["students"] == 2
+
+    later = json.loads(run(*CLI, "diff", second, "--json").stdout)
+    assert later["students"]["removed"] == ["late/u200"]
+    assert later["photos"]["changed"] == ["tiny/train/u001_1_left_m.jpg"]
+    assert later["salt"] == ["shoes", "boots"]
+    assert later["moved"]
+    text = run(*CLI, "diff", second, third).stdout
+    assert "1 photos changed: tiny/train/u001_1_left_m.jpg" in text
+    assert "split.salt 'shoes' became 'boots', which deals everybody anew" in text
+    assert "| model | set | before | after |" in run(*CLI, "diff", first, second, "--md").stdout
+    assert "no photo, student or batch changed" in run(*CLI, "diff", "HEAD").stdout
+
+    entries = json.loads(run(*CLI, "log", "--json").stdout)
+    subjects = ["Withdraw u200, change a photo, deal anew", "Add late", "Add the tiny class"]
+    assert [entry["subject"] for entry in entries] == subjects
+    assert entries[2]["best"]["model"] in {"cnn", "cnn_channel"}, "from the commit that trained on these photos"
+    assert [(entry["students"], entry["photos"]) for entry in entries[:2]] == [(9, 54), (10, 60)]
+    assert entries[1]["added"] == ["late"]
+    assert entries[0]["changed"] == ["tiny", "late"]
+    table = run(*CLI, "log").stdout
+    assert "+late" in table
+    assert "too few students" in text
+    assert {path: path.stat().st_mtime_ns for path in marks} == marks, "something was written"
+    assert run("git", "status", "--short").stdout == ""
+
+    shutil.rmtree(repository / ".dvc/cache")
+    far = run(*CLI, "diff", first, second).stdout
+    assert "not in reach" in far
+    assert "data/scores.parquet: recorded, but in no cache" in far
+
+
+@pytest.mark.usefixtures("repository")
+def test_revision_that_does_not_exist_is_told() -> None:
+    with pytest.raises(ShoepairError, match=r"revision 'nonsense': .*\ngive a commit"):
+        versions.read("nonsense")
