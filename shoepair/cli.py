@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, paths, report, roster, versions
+from shoepair import arrival, departure, integrity, paths, report, roster, versions
 from shoepair.analysis.cli import app as analyze
-from shoepair.errors import ShoepairError
+from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -100,6 +100,18 @@ def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
 
 
 @app.command()
+def verify() -> None:
+    """Hold everything that DVC recorded against the disk and the cache, byte by byte."""
+    done = integrity.verify()
+    counts = f"{done.files} recorded files and {done.cached} cached files read"
+    if done.problems:
+        count = f"{len(done.problems)} problem{'s' if len(done.problems) > 1 else ''}"
+        found = f"verify: {count}; {counts}"
+        raise ShoepairError(found, problems=done.problems, fix="put them right, then run `shoepair verify` again")
+    typer.echo(f"{counts}: all as recorded")
+
+
+@app.command()
 def doctor() -> None:
     """Check params.yaml and data/batches.yaml before the pipeline runs."""
     for line in arrival.doctor():
@@ -121,6 +133,8 @@ def main() -> None:
         app()
     except ShoepairError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {refused(error)}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ SPLIT_METRICS = Path("metrics/split.json")
 EVALUATION_METRICS = Path("metrics/evaluation.json")
 EVALUATION_DETAILS = Path("metrics/details.json")
 ANALYSIS = Path("reports/analysis")
+PART = ".part"  # ends the name of a file that is being written; DVC ignores it, `shoepair doctor` sweeps it
 WITHDRAWN = Path("data/withdrawn.yaml")
 JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed
 
@@ -86,7 +87,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A reader so sees the old file or the whole new one, and a killed run leaves nothing that looks finished.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(handle)
     part = Path(name)
     try:

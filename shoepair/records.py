@@ -31,13 +31,30 @@ class Version:
     models: tuple[str, ...]
 
 
+def recorded() -> dict[Path, str]:
+    """Every path that the workspace's records name, with its digest: inputs and outputs of stages, photos of batches.
+
+    An output counts as its stage wrote it, not as another stage found it.
+    """
+    found = {}
+    for kind in ("deps", "outs"):
+        found |= {Path(entry["path"]): entry["md5"] for entry in _entries(kind) if "md5" in entry}
+    return found
+
+
 def in_use() -> set[str]:
-    """The digests that the workspace's records name: inputs and outputs of stages, and the photos of batches."""
-    documents = [_parsed(path.read_bytes(), path) for path in sorted(paths.RAW.glob("*.dvc"))]
+    """The digests that the workspace's records name."""
+    return {entry["md5"] for kind in ("deps", "outs") for entry in _entries(kind) if "md5" in entry}
+
+
+def _entries(kind: str) -> Iterator[dict[str, Any]]:
+    if kind == "outs":
+        for path in sorted(paths.RAW.glob("*.dvc")):
+            for entry in _parsed(path.read_bytes(), path)["outs"]:
+                yield entry | {"path": (path.parent / entry["path"]).as_posix()}
     if LOCK.is_file():
-        documents += list(_parsed(LOCK.read_bytes(), LOCK).get("stages", {}).values())
-    entries = [entry for document in documents for kind in ("outs", "deps") for entry in document.get(kind, [])]
-    return {entry["md5"] for entry in entries if "md5" in entry}
+        for stage in _parsed(LOCK.read_bytes(), LOCK).get("stages", {}).values():
+            yield from stage.get(kind, [])
 
 
 def versions(start: str = "--all") -> Iterator[Version]:
