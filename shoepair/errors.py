@@ -58,7 +58,7 @@ def run(main: Callable[..., None]) -> None:
 
 
 def refused(error: OSError) -> ShoepairError:
-    """What the operating system did not allow, as a message: a full disk, missing rights, a file that is in the way."""
+    """What the operating system did not allow, as a message: a full disk, missing rights, a file in the way."""
     place = f"{escaped(str(error.filename))}: " if error.filename else ""
     reason = error.strerror or " ".join(str(error).split())  # h5py gives no number, but the system's words
     fix = "make room, or put the rights in order, then run the command again; nothing half-written was kept"

@@ -36,7 +36,7 @@ def recorded() -> dict[Path, str]:
 
     An output counts as its stage wrote it, not as another stage found it.
     """
-    found = {}
+    found: dict[Path, str] = {}
     for kind in ("deps", "outs"):
         found |= {Path(entry["path"]): entry["md5"] for entry in _entries(kind) if "md5" in entry}
     return found
