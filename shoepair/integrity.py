@@ -40,9 +40,12 @@ def verify() -> Report:
         cache = Path(repo.cache.local.path)
     report = Report()
     listings = _check_cache(cache, report)
-    for path, digest in sorted(records.recorded().items()):
-        report.problems += list(_check_entry(path, digest, listings, report))
-    report.problems = list(dict.fromkeys(report.problems))
+    wrong: list[Path] = []
+    for path, digest in sorted(records.recorded().items(), reverse=True):  # what lies in a folder before the folder
+        problems = list(_check_entry(path, digest, listings, report))
+        if problems and not any(other.is_relative_to(path) for other in wrong):
+            wrong.append(path)
+            report.problems += problems
     return report
 
 

@@ -28,6 +28,7 @@ ORDER = [
         "arrival",
         "departure",
         "records",
+        "integrity",
         "purge",
         "versions",
     ),

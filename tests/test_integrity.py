@@ -1,0 +1,98 @@
+"""One flipped byte, wherever it lies, is noticed and named; and what is told to do about it helps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run, outputs
+
+from shoepair import integrity, paths
+
+VERIFY = ("python", "-m", "shoepair.cli", "verify")
+
+
+def flip(path: Path) -> None:
+    """Change one byte; length and time stay, so that DVC notices nothing."""
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.slow
+def test_every_flipped_byte_is_named_and_the_advice_helps(repository: Path, run: Run) -> None:
+    run("dvc", "repro", "-q")
+    sound = outputs(repository)
+    assert "all as recorded" in run(*VERIFY).stdout
+    for path in (paths.store("tiny"), paths.PAIRS, Path("models/cnn.safetensors"), paths.EVALUATION_METRICS):
+        flip(path)
+        said = run(*VERIFY, status=1).stderr
+        assert f"{path}: changed since it was recorded" in said
+        assert "1 problem;" in said
+        os.utime(path)  # DVC looks at a file again when its time is new
+        if path == paths.EVALUATION_METRICS:
+            run("dvc", "repro", "-q")
+        else:
+            run("dvc", "checkout", "-q", "-f", str(path))
+        assert outputs(repository) == sound
+    assert "all as recorded" in run(*VERIFY).stdout
+
+    cached = repository / ".dvc/cache/files/md5"
+    victim = next(path for path in sorted(cached.glob("??/*")) if path.read_bytes() == sound[str(paths.store("tiny"))])
+    flip(victim)
+    said = run(*VERIFY, status=1).stderr
+    assert f"{victim.relative_to(repository)}: its content is not what its name says; delete it" in said
+    victim.unlink()
+    run("dvc", "commit", "-q", "-f")
+    assert "all as recorded" in run(*VERIFY).stdout
+
+
+def change(folder: Path) -> str:
+    flip(folder / "train/u001_1_left_m.jpg")
+    return "train/u001_1_left_m.jpg: changed"
+
+
+def lose(folder: Path) -> str:
+    (folder / "train/u001_1_left_m.jpg").unlink()
+    return "train/u001_1_left_m.jpg: missing"
+
+
+def gain(folder: Path) -> str:
+    (folder / "train/extra.jpg").write_bytes(b"x")
+    return "train/extra.jpg: new"
+
+
+@pytest.mark.parametrize("happen", [change, lose, gain])
+def test_photos_that_changed_since_they_were_added_are_named(
+    repository: Path, run: Run, happen: Callable[[Path], str]
+) -> None:
+    assert integrity.verify().problems == []
+    said = happen(repository / "data/raw/tiny")
+    (problem,) = integrity.verify().problems
+    assert problem.startswith(f"data/raw/tiny/{said} since data/raw/tiny was recorded")
+    assert "`dvc add data/raw/tiny` takes it as it is" in problem
+    os.utime(repository / "data/raw/tiny/train")
+    run("dvc", "add", "-q", "data/raw/tiny") if said.endswith(("missing", "new")) else run(
+        "touch", *map(str, (repository / "data/raw/tiny/train").iterdir())
+    )
+    run("dvc", "add", "-q", "data/raw/tiny")
+    assert integrity.verify().problems == []
+
+
+def test_folder_whose_listing_is_not_cached_is_compared_as_a_whole(repository: Path) -> None:
+    for listing in (repository / ".dvc/cache/files/md5").glob("??/*.dir"):
+        listing.unlink()
+    assert integrity.verify().problems == []
+    flip(repository / "data/raw/tiny/train/u001_1_left_m.jpg")
+    assert integrity.verify().problems[0].startswith("data/raw/tiny: changed since it was recorded")
+
+
+def test_half_written_file_of_a_killed_stage_changes_no_folder(repository: Path, run: Run) -> None:
+    (repository / f"data/raw/tiny/.late.h5.x1y2{paths.PART}").write_bytes(b"half")
+    run("dvc", "status", "-q", "data/raw/tiny.dvc")
+    assert integrity.verify().problems == []
