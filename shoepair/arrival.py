@@ -143,17 +143,16 @@ def _copy(folder: Path, raw: Path) -> None:
 
 
 def doctor() -> list[str]:
-    """Take back what a killed command left; hold params.yaml and data/batches.yaml against form and folders.
+    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders.
 
     Returns:
-        One line per thing that was done or is in order.
+        One line per thing that is in order.
 
     Raises:
         ShoepairError: a file has a mistake, or a batch no photos to come from.
     """
     params.load(params.Train)
     listed = params.load_batches()
-    done = recover()
     if not listed.batches:
         found = f"{paths.BATCHES}: no batches"
         raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
@@ -166,9 +165,7 @@ def doctor() -> list[str]:
         found = f"{paths.BATCHES}: {len(homeless)} of {len(listed.batches)} batches have no photos"
         fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or take them from the list"
         raise ShoepairError(found, problems=homeless, fix=fix)
-    lines = [done] if done else []
     return [
-        *lines,
         f"{paths.PARAMS}: in order",
         f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}",
     ]

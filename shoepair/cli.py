@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, report, roster, versions
+from shoepair import arrival, departure, integrity, paths, repair, report, roster, versions
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -113,8 +113,8 @@ def verify() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check params.yaml and data/batches.yaml before the pipeline runs."""
-    for line in arrival.doctor():
+    """Put right what killed commands left; check params.yaml and data/batches.yaml before the pipeline runs."""
+    for line in [*repair.repair(), *arrival.doctor()]:
         typer.echo(line)
 
 

@@ -27,7 +27,7 @@ def batch_table(overview: pd.DataFrame) -> str:
         overview: what `roster.overview` returns.
     """
     total: dict[str, Any] = {"batch": "all", "source": ""}
-    total |= {str(name): overview[name].sum() for name in overview.columns[len(total) :]}
+    total |= {str(name): int(overview[name].sum()) for name in overview.columns[len(total) :]}
     rows: list[dict[Any, Any]] = [*overview.to_dict("records"), total]
     return "\n".join(_aligned([list(total), *([_cell(row[name]) for name in total] for row in rows)], texts=2))
 

@@ -28,6 +28,7 @@ ORDER = [
         "arrival",
         "departure",
         "records",
+        "repair",
         "integrity",
         "purge",
         "versions",
