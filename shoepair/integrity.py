@@ -41,8 +41,10 @@ def verify() -> Report:
     report = Report()
     listings = _check_cache(cache, report)
     wrong: list[Path] = []
-    for path, digest in sorted(records.recorded().items(), reverse=True):  # what lies in a folder before the folder
-        problems = list(_check_entry(path, digest, listings, report))
+    written = records.recorded("outs")  # an input that is an output counts as its stage wrote it
+    entries = {**records.recorded("deps"), **written}
+    for path, digest in sorted(entries.items(), reverse=True):  # what lies in a folder before the folder
+        problems = list(_check_entry(path, digest, listings, report, _advice(path, path in written)))
         if problems and not any(other.is_relative_to(path) for other in wrong):
             wrong.append(path)
             report.problems += problems
@@ -74,11 +76,19 @@ def _check_cache(cache: Path, report: Report) -> dict[str, dict[str, str]]:
     return listings
 
 
-def _check_entry(path: Path, digest: str, listings: dict[str, dict[str, str]], report: Report) -> Iterator[str]:
-    """One recorded file or folder; a folder whose listing is not cached is compared as a whole."""
-    raw = path.parent == paths.RAW
+def _advice(path: Path, is_output: bool) -> str:
     undo = f"`dvc checkout {path}` brings the recorded one back"
-    advice = f"`dvc add {path}` takes it as it is, {undo}" if raw else f"{undo}, or `dvc repro` makes it anew"
+    if not is_output:
+        return "`dvc repro` works with it as it is"
+    if path.parent == paths.RAW:
+        return f"`dvc add {path}` takes it as it is, {undo}"
+    return f"{undo}, or `dvc repro` makes it anew"
+
+
+def _check_entry(
+    path: Path, digest: str, listings: dict[str, dict[str, str]], report: Report, advice: str
+) -> Iterator[str]:
+    """One recorded file or folder; a folder whose listing is not cached is compared as a whole."""
     if not path.exists():
         yield f"{path}: missing; {advice}"
     elif not digest.endswith(".dir"):

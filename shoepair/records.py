@@ -31,15 +31,13 @@ class Version:
     models: tuple[str, ...]
 
 
-def recorded() -> dict[Path, str]:
-    """Every path that the workspace's records name, with its digest: inputs and outputs of stages, photos of batches.
+def recorded(kind: str) -> dict[Path, str]:
+    """The paths that the workspace's records name, with their digests.
 
-    An output counts as its stage wrote it, not as another stage found it.
+    Args:
+        kind: "outs", what stages wrote and the photos of batches; or "deps", what stages read.
     """
-    found: dict[Path, str] = {}
-    for kind in ("deps", "outs"):
-        found |= {Path(entry["path"]): entry["md5"] for entry in _entries(kind) if "md5" in entry}
-    return found
+    return {Path(entry["path"]): entry["md5"] for entry in _entries(kind) if "md5" in entry}
 
 
 def in_use() -> set[str]:

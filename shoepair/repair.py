@@ -34,7 +34,7 @@ def _lock() -> str:
     if not records.LOCK.is_file():
         return ""
     try:
-        if records.recorded() or records.LOCK.read_bytes().strip():
+        if records.recorded("outs") or records.LOCK.read_bytes().strip():
             return ""
     except ShoepairError:
         pass

@@ -92,6 +92,14 @@ def test_folder_whose_listing_is_not_cached_is_compared_as_a_whole(repository: P
     assert integrity.verify().problems[0].startswith("data/raw/tiny: changed since it was recorded")
 
 
+def test_input_that_changed_is_told_from_a_damaged_output(repository: Path, run: Run) -> None:
+    run("dvc", "repro", "-q", "ingest")
+    with (repository / "stages/ingest.py").open("a") as file:
+        file.write("# changed\n")
+    wanted = "stages/ingest.py: changed since it was recorded; `dvc repro` works with it as it is"
+    assert integrity.verify().problems == [wanted]
+
+
 def test_half_written_file_of_a_killed_stage_changes_no_folder(repository: Path, run: Run) -> None:
     (repository / f"data/raw/tiny/.late.h5.x1y2{paths.PART}").write_bytes(b"half")
     run("dvc", "status", "-q", "data/raw/tiny.dvc")
