@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, repair, report, roster, versions
+from shoepair import arrival, departure, integrity, paths, repair, report, roster
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -82,12 +82,14 @@ Markdown = Annotated[bool, typer.Option("--md", help="For a pull request.")]
 @app.command()
 def diff(
     before: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
-    after: Annotated[str, typer.Argument(help="Another; without it, the workspace.")] = versions.WORKSPACE,
+    after: Annotated[str, typer.Argument(help="Another; without it, the workspace.")] = "workspace",
     *,
     as_json: Json = False,
     markdown: Markdown = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
+    from shoepair import versions  # here, since it loads torch, and no other command should wait for that
+
     changes = versions.changes(before, after)
     typer.echo(json.dumps(changes, indent=2) if as_json else report.diff_text(changes, markdown=markdown))
 
@@ -95,6 +97,8 @@ def diff(
 @app.command()
 def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """List the dataset versions along the git history."""
+    from shoepair import versions  # here, since it loads torch, and no other command should wait for that
+
     entries = versions.log()
     typer.echo(json.dumps(entries, indent=2) if as_json else report.log_text(entries, markdown=markdown))
 
