@@ -49,9 +49,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
             with _journal(name):
                 _copy(folder, paths.raw(name))
                 tracking.add(name)
-                if alone:
-                    batchlist.clear()
-                batchlist.append(name)
+                (batchlist.replace if alone else batchlist.append)(name)
     return table.counts(rows, accepted)
 
 

@@ -16,22 +16,15 @@ from ruamel.yaml.error import YAMLError
 
 from shoepair import params, paths
 
-Change = Callable[[Any], None]
-
 
 def append(name: str) -> None:
     """Make a batch the last of the list."""
+    paths.write_text(paths.BATCHES, _with(_text(), name))
 
-    def lines_with(document: Any, lines: list[str]) -> None:
-        if not document["batches"]:
-            line = document.lc.key("batches")[0]
-            lines[line] = lines[line].replace(" []", "", 1)
-            lines.insert(line + 1, f"  - {name}\n")
-            return
-        line, column = document["batches"].lc.item(len(document["batches"]) - 1)
-        lines.insert(line + 1, f"{lines[line][: column - 2]}- {name}\n")
 
-    _change(lambda document: document["batches"].append(name), lines_with)
+def replace(name: str) -> None:
+    """Make a batch the only one, and no class a sample: in one write, so that a kill leaves the old list or the new."""
+    paths.write_text(paths.BATCHES, _with(_emptied(_text()), name))
 
 
 def remove(name: str) -> None:
@@ -42,15 +35,36 @@ def remove(name: str) -> None:
         document["samples"].pop(name, None)
 
     def lines_without(document: Any, lines: list[str]) -> None:
+        starts = [document["batches"].lc.item(document["batches"].index(name))[0]]
         if name in document["samples"]:
-            _cut(lines, document["samples"].lc.key(name)[0])
-        _cut(lines, document["batches"].lc.item(document["batches"].index(name))[0])
+            starts.append(document["samples"].lc.key(name)[0])
+        _cut(lines, starts)
 
-    _change(without, lines_without)
+    paths.write_text(paths.BATCHES, _changed(_text(), without, lines_without))
 
 
-def clear() -> None:
-    """Empty both lists."""
+def _text() -> str:
+    params.load_batches()  # its mistakes have their own messages
+    return paths.BATCHES.read_text(encoding="utf-8")
+
+
+def _with(text: str, name: str) -> str:
+    """The file with a batch more, the last of the list."""
+
+    def lines_with(document: Any, lines: list[str]) -> None:
+        if not document["batches"]:
+            line = document.lc.key("batches")[0]
+            lines[line] = lines[line].replace(" []", "", 1)
+            lines.insert(line + 1, f"  - {name}\n")
+            return
+        line, column = document["batches"].lc.item(len(document["batches"]) - 1)
+        lines.insert(line + 1, f"{lines[line][: column - 2]}- {name}\n")
+
+    return _changed(text, lambda document: document["batches"].append(name), lines_with)
+
+
+def _emptied(text: str) -> str:
+    """The file with both lists empty."""
 
     def without(document: Any) -> None:
         document["batches"].clear()
@@ -59,25 +73,27 @@ def clear() -> None:
     def lines_without(document: Any, lines: list[str]) -> None:
         starts = [document["samples"].lc.key(name)[0] for name in document["samples"]]
         starts += [document["batches"].lc.item(place)[0] for place in range(len(document["batches"]))]
-        for start in sorted(starts, reverse=True):  # from below, so that the lines above keep their numbers
-            _cut(lines, start)
+        _cut(lines, starts)
 
-    _change(without, lines_without)
-
-
-def _cut(lines: list[str], start: int) -> None:
-    """Delete the entry that starts on this line, with what is indented under it."""
-    depth = len(lines[start]) - len(lines[start].lstrip())
-    end = start + 1
-    while end < len(lines) and lines[end].strip() and len(lines[end]) - len(lines[end].lstrip()) > depth:
-        end += 1
-    del lines[start:end]
+    return _changed(text, without, lines_without)
 
 
-def _change(wanted: Change, in_lines: Callable[[Any, list[str]], None]) -> None:
-    """Write the file with a change: line by line if that reads as it should, else as ruamel.yaml writes it."""
-    params.load_batches()  # its mistakes have their own messages
-    text = paths.BATCHES.read_text(encoding="utf-8")
+def _cut(lines: list[str], starts: list[int]) -> None:
+    """Delete the entries that start on these lines, each with what is indented under it."""
+    for start in sorted(starts, reverse=True):  # from below, so that the lines above keep their numbers
+        depth = _depth(lines[start])
+        end = start + 1
+        while end < len(lines) and lines[end].strip() and _depth(lines[end]) > depth:
+            end += 1
+        del lines[start:end]
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _changed(text: str, wanted: Callable[[Any], None], in_lines: Callable[[Any, list[str]], None]) -> str:
+    """The file with a change: line by line if that reads as it should, else as ruamel.yaml writes it."""
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
@@ -88,11 +104,11 @@ def _change(wanted: Change, in_lines: Callable[[Any, list[str]], None]) -> None:
         lines = []
     wanted(document)
     changed = _with_brackets("".join(lines), document)
-    if _read(changed) != document:
-        out = StringIO()
-        yaml.dump(document, out)
-        changed = out.getvalue()
-    paths.write_text(paths.BATCHES, changed)
+    if _read(changed) == document:
+        return changed
+    out = StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
 
 
 def _with_brackets(text: str, document: Any) -> str:

@@ -39,12 +39,19 @@ def test_removing_a_sample_class_takes_what_it_is_drawn_from() -> None:
     assert paths.BATCHES.read_text().count("batches:\n  - late\n") == 1
 
 
-def test_clearing_keeps_the_comments() -> None:
-    text = changed(OWN, batchlist.clear)
+def test_replacing_keeps_the_comments() -> None:
+    text = changed(OWN, lambda: batchlist.replace("late"))
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         line for line in OWN.splitlines() if line.startswith("#")
     ]
-    assert YAML(typ="safe").load(text) == {"batches": [], "samples": {}}
+    assert YAML(typ="safe").load(text) == {"batches": ["late"], "samples": {}}
+
+
+def test_replacing_is_one_write_so_that_a_kill_leaves_the_old_list_or_the_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(paths, "write_text", lambda _path, text: written.append(text))
+    batchlist.replace("late")
+    assert [YAML(typ="safe").load(text) for text in written] == [{"batches": ["late"], "samples": {}}]
 
 
 @pytest.mark.parametrize(
