@@ -17,7 +17,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -95,7 +95,7 @@ def _unpack(path: Path, place: Path, members: int, limit: int) -> None:
                 raise _RefusedError(reason)
             name = _name(member, seen)
             seen.add(name)
-            with _whole(member) as source:
+            with member.open() or nullcontext() as source:  # a folder opens nothing
                 left -= _copy(source, place / name, left, limit)
     except DAMAGE as error:
         cause = escaped(str(error)) or type(error).__name__
@@ -119,16 +119,6 @@ def _name(member: _Member, seen: set[PurePosixPath]) -> PurePosixPath:
         reason = f"member {shown!r} is there twice"
         raise _RefusedError(reason)
     return name
-
-
-@contextmanager
-def _whole(member: _Member) -> Iterator[IO[bytes] | None]:
-    source = member.open()
-    try:
-        yield source
-    finally:
-        if source is not None:
-            source.close()
 
 
 def _copy(source: IO[bytes] | None, target: Path, left: int, limit: int) -> int:

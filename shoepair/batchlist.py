@@ -23,7 +23,7 @@ def append(name: str) -> None:
 
 
 def replace(name: str) -> None:
-    """Make a batch the only one, and no class a sample: in one write, so that a kill leaves the old list or the new."""
+    """Make a batch the only one, and no class a sample, in one write: a kill leaves the old list or the new."""
     paths.write_text(paths.BATCHES, _with(_emptied(_text()), name))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dvc.utils.serialize import modify_yaml
 
-from shoepair import batchlist, params, paths, photos, table, tracking, withdrawals
+from shoepair import batchlist, params, paths, photos, records, table, tracking, withdrawals
 from shoepair.errors import ShoepairError, escaped
 
 PER_BATCH = ("sample", "ingest", "validate", "normalize")  # the stages that work one batch
@@ -28,10 +28,8 @@ def remove(batch: str) -> int:
     Raises:
         ShoepairError: there is no such batch, or its photos changed since DVC recorded them; nothing was changed.
     """
-    listed = params.load_batches()
     _refuse_unlisted(batch)
-    drawn = batch in listed.samples
-    if not drawn:
+    if batch not in params.load_batches().samples:
         _refuse_changed(batch)
     files = len(list(table.walk(paths.raw(batch)))) if paths.raw(batch).is_dir() else 0
     batchlist.remove(batch)  # first: from here on the pipeline does not ask for the rest
@@ -63,9 +61,8 @@ def _refuse_changed(batch: str) -> None:
 
 def _drop_from_lock(batch: str) -> None:
     """DVC keeps what it recorded of stages that are no more; `git diff` should show the batch leave."""
-    lock = Path("dvc.lock")
-    if lock.is_file():
-        with modify_yaml(lock) as document:
+    if records.LOCK.is_file():
+        with modify_yaml(records.LOCK) as document:
             for stage in PER_BATCH:
                 document.get("stages", {}).pop(f"{stage}@{batch}", None)
 

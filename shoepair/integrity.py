@@ -6,6 +6,7 @@ so a flipped byte can live for years. Here every file is read and hashed anew.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -17,8 +18,6 @@ from dvc.repo import Repo
 
 from shoepair import paths, records
 from shoepair.errors import escaped
-
-PIECE = 2**20  # bytes hashed at a time
 
 
 @dataclass
@@ -37,43 +36,71 @@ def verify() -> Report:
         ShoepairError: dvc.lock or a .dvc file is no record of DVC's.
     """
     with Repo() as repo:
-        cache = Path(repo.cache.local.path)
-    report = Report()
-    listings = _check_cache(cache, report)
-    wrong: list[Path] = []
-    written = records.recorded("outs")  # an input that is an output counts as its stage wrote it
-    entries = {**records.recorded("deps"), **written}
-    for path, digest in sorted(entries.items(), reverse=True):  # what lies in a folder before the folder
-        problems = list(_check_entry(path, digest, listings, report, _advice(path, path in written)))
-        if problems and not any(other.is_relative_to(path) for other in wrong):
-            wrong.append(path)
-            report.problems += problems
-    return report
+        return _Verification(repo).run()
 
 
 def md5(path: Path) -> str:
     """The digest that DVC names a file by."""
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _check_cache(cache: Path, report: Report) -> dict[str, dict[str, str]]:
-    """Every cached file must hash to its name; gives the sound listings of folders."""
-    listings: dict[str, dict[str, str]] = {}
-    for path in sorted(cache.glob("??/*")):
-        name = path.parent.name + path.name
-        report.cached += 1
-        if md5(path) != name.removesuffix(".dir"):
-            advice = "delete it, then `dvc fetch`, or `dvc commit -f` while the workspace is sound"
-            report.problems.append(f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}: "
-                                   f"its content is not what its name says; {advice}")  # fmt: skip
-        elif name.endswith(".dir"):
-            entries: list[dict[str, str]] = json.loads(path.read_bytes())
-            listings[name] = {entry["relpath"]: entry["md5"] for entry in entries}
-    return listings
+class _Verification:
+    """One pass over the cache and the workspace; a file that stands in several records is read once."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._cache = Path(repo.cache.local.path)
+        self._is_ignored = repo.dvcignore.is_ignored_file
+        self._md5 = functools.cache(md5)
+        self._listings: dict[str, dict[str, str]] = {}
+        self._report = Report()
+
+    def run(self) -> Report:
+        self._check_cache()
+        wrong: list[Path] = []
+        written = records.recorded("outs")  # an input that is an output counts as its stage wrote it
+        entries = {**records.recorded("deps"), **written}
+        for path, digest in sorted(entries.items(), reverse=True):  # what lies in a folder before the folder
+            problems = list(self._check_entry(path, digest, _advice(path, path in written)))
+            if problems and not any(other.is_relative_to(path) for other in wrong):
+                wrong.append(path)
+                self._report.problems += problems
+        return self._report
+
+    def _check_cache(self) -> None:
+        """Every cached file must hash to its name; the sound listings of folders are kept."""
+        for path in sorted(self._cache.glob("??/*")):
+            name = records.digest_of(path)
+            self._report.cached += 1
+            if md5(path) != name.removesuffix(".dir"):
+                shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+                advice = "delete it, then `dvc fetch`, or `dvc commit -f` while the workspace is sound"
+                self._report.problems.append(f"{shown}: its content is not what its name says; {advice}")
+            elif name.endswith(".dir"):
+                self._listings[name] = records.listing(path)
+
+    def _check_entry(self, path: Path, digest: str, advice: str) -> Iterator[str]:
+        """One recorded file or folder; a folder whose listing is not cached is compared as a whole."""
+        changed = f"{path}: changed since it was recorded; {advice}"
+        if not path.exists():
+            yield f"{path}: missing; {advice}"
+        elif not digest.endswith(".dir"):
+            self._report.files += 1
+            if not path.is_file() or self._md5(path) != digest:
+                yield changed
+        else:
+            found = dict(self._folder(path))
+            self._report.files += len(found)
+            wanted = self._listings.get(digest)
+            if wanted is not None:
+                yield from _differences(path, found, wanted, advice)
+            elif _listing_digest(found) != digest:
+                yield changed
+
+    def _folder(self, path: Path) -> Iterator[tuple[str, str]]:
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not self._is_ignored(str(file)):
+                yield file.relative_to(path).as_posix(), self._md5(file)
 
 
 def _advice(path: Path, is_output: bool) -> str:
@@ -85,41 +112,11 @@ def _advice(path: Path, is_output: bool) -> str:
     return f"{undo}, or `dvc repro` makes it anew"
 
 
-def _check_entry(
-    path: Path, digest: str, listings: dict[str, dict[str, str]], report: Report, advice: str
-) -> Iterator[str]:
-    """One recorded file or folder; a folder whose listing is not cached is compared as a whole."""
-    if not path.exists():
-        yield f"{path}: missing; {advice}"
-    elif not digest.endswith(".dir"):
-        report.files += 1
-        if not path.is_file() or md5(path) != digest:
-            yield f"{path}: changed since it was recorded; {advice}"
-    else:
-        found = dict(_folder(path))
-        report.files += len(found)
-        wanted = listings.get(digest)
-        if wanted is None:
-            if _listing_digest(found) != digest:
-                yield f"{path}: changed since it was recorded; {advice}"
-            return
-        for name in sorted(found.keys() | wanted.keys()):
-            if found.get(name) != wanted.get(name):
-                what = "missing" if name not in found else "new" if name not in wanted else "changed"
-                yield f"{path}/{escaped(name)}: {what} since {path} was recorded; {advice}"
-
-
-def _folder(path: Path) -> Iterator[tuple[str, str]]:
-    for file in sorted(path.rglob("*")):
-        if file.is_file() and not file.name.endswith(paths.PART) and file.name not in _ignored():
-            yield file.relative_to(path).as_posix(), md5(file)
-
-
-def _ignored() -> set[str]:
-    """Names that the project's .dvcignore leaves out; it has plain names and endings only."""
-    path = Path(".dvcignore")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {line.strip() for line in lines if line and not line.startswith(("#", "*"))}
+def _differences(path: Path, found: dict[str, str], wanted: dict[str, str], advice: str) -> Iterator[str]:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            what = "missing" if name not in found else "new" if name not in wanted else "changed"
+            yield f"{path}/{escaped(name)}: {what} since {path} was recorded; {advice}"
 
 
 def _listing_digest(found: dict[str, str]) -> str:

@@ -7,7 +7,6 @@ What git, remotes and earlier models keep is told, since it cannot be reached fr
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -55,12 +54,12 @@ def purge() -> Purged:
         cache, runs = Path(repo.cache.local.path), Path(repo.cache.legacy.path) / "runs"
         remotes = sorted(repo.config["remote"])
     versions = list(records.versions())
-    listings = {_digest(path): _listing(path) for path in cache.glob("??/*.dir")}
+    listings = {records.digest_of(path): records.listing(path) for path in cache.glob("??/*.dir")}
     guilty = dict(_guilty(people, cache, versions, listings))
     result = Purged(Counter(guilty.values()), sum(path.stat().st_size for path in guilty))
     for path in guilty:
         path.unlink()
-    result.deleted["run"] = _forget_runs(runs, {_digest(path) for path in guilty})
+    result.deleted["run"] = _forget_runs(runs, {records.digest_of(path) for path in guilty})
     result.remains = [*_copies(people), *_elsewhere(people, versions, listings, remotes)]
     return result
 
@@ -127,7 +126,7 @@ def _guilty(
     theirs = {digest: _theirs(digest, listing, people, versions) for digest, listing in listings.items()}
     shots = {shot for some in theirs.values() for shot in some}
     for path in sorted(cache.glob("??/*")):
-        digest = _digest(path)
+        digest = records.digest_of(path)
         if digest in used:
             continue
         if theirs.get(digest):
@@ -171,20 +170,6 @@ def _with_members(digests: Iterable[str], listings: dict[str, dict[str, str]]) -
     """The digests with those of the files in the folders among them."""
     known = set(digests)
     return known.union(*(listings.get(digest, {}).values() for digest in known))
-
-
-def _digest(path: Path) -> str:
-    """The name that DVC gives a cached file: .../ab/cdef.dir is abcdef.dir."""
-    return path.parent.name + path.name
-
-
-def _listing(path: Path) -> dict[str, str]:
-    """The files of a cached folder: path within it -> digest."""
-    try:
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_bytes())}
-    except (ValueError, TypeError, KeyError):
-        found = f"{path}: not a listing of DVC's cache"
-        raise ShoepairError(found, fix="delete it and run `dvc repro`; `shoepair verify` checks the cache") from None
 
 
 def _forget_runs(runs: Path, digests: Collection[str]) -> int:

@@ -5,6 +5,7 @@ Read from `dvc.lock` and the `.dvc` files as git holds them; nothing is checked 
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,24 @@ def _entries(kind: str) -> Iterator[dict[str, Any]]:
     if LOCK.is_file():
         for stage in _parsed(LOCK.read_bytes(), LOCK).get("stages", {}).values():
             yield from stage.get(kind, [])
+
+
+def digest_of(cached: Path) -> str:
+    """The digest that DVC names a cached file by: .../ab/cdef.dir is abcdef.dir."""
+    return cached.parent.name + cached.name
+
+
+def listing(cached: Path) -> dict[str, str]:
+    """The files of a cached folder: path within it -> digest.
+
+    Raises:
+        ShoepairError: the file is no listing.
+    """
+    try:
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(cached.read_bytes())}
+    except (ValueError, TypeError, KeyError):
+        found = f"{cached}: not a listing of DVC's cache"
+        raise ShoepairError(found, fix="delete it and run `dvc repro`; `shoepair verify` checks the cache") from None
 
 
 def versions(start: str = "--all") -> Iterator[Version]:

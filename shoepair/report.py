@@ -67,9 +67,9 @@ def diff_text(changes: dict[str, Any], *, markdown: bool) -> str:
     title = f"{changes['before']} -> {changes['after']}"
     lines = [f"## Dataset: {title}" if markdown else f"dataset: {title}", ""]
     facts = [
-        _fact(what, sign, changes[what].get(kind, []))
+        _fact(what, kind, changes[what].get(kind, []))
         for what in ("batches", "students", "photos")
-        for kind, sign in (("added", "added"), ("removed", "removed"), ("changed", "changed"))
+        for kind in ("added", "removed", "changed")
     ]
     facts += [_fact("students", "in another split", changes["moved"])]
     if changes["salt"]:

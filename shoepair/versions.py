@@ -79,7 +79,7 @@ class _Reader:
 
     def __init__(self, repo: Repo) -> None:
         self._files = repo.dvcfs
-        self.missing: list[str] = []
+        self.missing: dict[Path, str] = {}
 
     def bytes(self, path: Path) -> bytes | None:
         """The file, or None: if it is recorded but in no cache, `missing` says so."""
@@ -88,7 +88,7 @@ class _Reader:
                 content: bytes = file.read()
         except (FileMissingError, FileNotFoundError, IsADirectoryError):
             if self._files.exists(path.as_posix()):
-                self.missing.append(f"{path}: recorded, but in no cache")
+                self.missing[path] = "recorded, but in no cache"
             return None
         return content
 
@@ -101,7 +101,7 @@ class _Reader:
         try:
             return None if content is None else parquet.read_table(io.BytesIO(content)).to_pandas()
         except arrow.ArrowInvalid:
-            self.missing.append(f"{path}: damaged")
+            self.missing[path] = "damaged"
             return None
 
 
@@ -112,8 +112,8 @@ def _read(name: str, reader: _Reader) -> Revision:
         raise ShoepairError(found, fix="give a revision of this project")
     tables = {batch: reader.table(paths.valid(batch)) for batch in batches}
     for batch, rows in tables.items():
-        if rows is None and str(paths.valid(batch)) not in " ".join(reader.missing):
-            reader.missing.append(f"{paths.valid(batch)}: never made")
+        if rows is None:
+            reader.missing.setdefault(paths.valid(batch), "never made")
     parts = [
         rows.assign(batch=batch)[[*PHOTO, "student", "sha256"]] for batch, rows in tables.items() if rows is not None
     ]
@@ -121,7 +121,8 @@ def _read(name: str, reader: _Reader) -> Revision:
     split, scores = reader.table(paths.SPLIT), reader.table(paths.SCORES)
     details = json.loads(reader.bytes(paths.EVALUATION_DETAILS) or b"{}")
     salt = str(reader.yaml(paths.PARAMS).get("split", {}).get("salt"))
-    return Revision(name, batches, salt, photos, split, scores, details, reader.missing)
+    missing = [f"{path}: {reason}" for path, reason in reader.missing.items()]
+    return Revision(name, batches, salt, photos, split, scores, details, missing)
 
 
 def compare(before: Revision, after: Revision, resamples: int, seed: int) -> dict[str, Any]:
@@ -165,9 +166,10 @@ def _keys(rows: pd.DataFrame, columns: list[str]) -> list[str]:
 
 
 def _changes(before: list[str], after: list[str]) -> dict[str, list[str]]:
+    old, new = set(before), set(after)
     return {
-        "added": [name for name in after if name not in set(before)],
-        "removed": [name for name in before if name not in set(after)],
+        "added": [name for name in after if name not in old],
+        "removed": [name for name in before if name not in new],
     }
 
 
@@ -194,8 +196,8 @@ def _metric(
         entry[side] = None if got is None else {key: got[key] for key in ("balanced", "low", "high")}
     paired = None
     if before.scores is not None and after.scores is not None:
-        sides = [_rows(revision.scores, model, name) for revision in (before, after) if revision.scores is not None]
-        paired = difference(sides[0], sides[1], resamples, seed)
+        old, new = _rows(before.scores, model, name), _rows(after.scores, model, name)
+        paired = difference(old, new, resamples, seed)
     if paired is None and entry["before"] is None and entry["after"] is None:
         return None
     entry["difference"] = None

@@ -17,6 +17,7 @@ from shoepair import paths
 
 ROOT = Path(__file__).parent.parent
 EDGE = 32
+CLI = ("python", "-m", "shoepair.cli")
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -8,12 +8,11 @@ from pathlib import Path
 import h5py
 import pandas as pd
 import pytest
-from conftest import Run, outputs, write_class, write_student
+from conftest import CLI, Run, outputs, write_class, write_student
 
 from shoepair import arrival, batchlist, departure, paths, photos, report, roster, withdrawals
 from shoepair.errors import ShoepairError
 
-CLI = ("python", "-m", "shoepair.cli")
 GONE = "u005"
 
 

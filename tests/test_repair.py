@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run, outputs
+from conftest import CLI, Run, outputs
 
 from shoepair import paths, repair
 
-DOCTOR = ("python", "-m", "shoepair.cli", "doctor")
+DOCTOR = (*CLI, "doctor")
 
 
 @pytest.mark.parametrize("torn", ["", "schema: '2.0'\nstages:\n  ingest@tiny: {cmd: 'x", "\n"])

@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Run, edit, write_class, write_photo
+from conftest import CLI, Run, edit, write_class, write_photo
 
 from shoepair import evaluation, versions
 from shoepair.errors import ShoepairError
-
-CLI = ("python", "-m", "shoepair.cli")
 
 
 def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
