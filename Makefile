@@ -17,7 +17,7 @@ endif
 	@shoepair metrics
 
 test: setup lint
-	@python -m pytest
+	@python -m pytest --numprocesses auto --dist worksteal
 
 lint: setup
 	@ruff check .

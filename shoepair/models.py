@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from shoepair import paths
@@ -179,7 +180,7 @@ def weights_of(model: nn.Module) -> Weights:
 def save_weights(path: Path, weights: Weights) -> None:
     """Write weights; the same weights give the same bytes."""
     with replacing(path) as part:
-        save_file(weights, part)
+        part.write_bytes(serialized(weights))  # not save_file: it tells a full disk by an error of its own
 
 
 def save(name: str, model: Network, facts: Mapping[str, Any]) -> None:

@@ -200,6 +200,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return document
 
 
+def differences(one: Path, other: Path) -> list[tuple[str, Any, Any]]:
+    """The keys at which two files differ, with the value of each; None where a file lacks the key."""
+    first, second = dict(_flat(read_yaml(one))), dict(_flat(read_yaml(other)))
+    keys = sorted(first.keys() | second.keys())
+    return [(key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)]
+
+
 def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested keys as DVC writes them: {"split": {"salt": "x"}} as ("split.salt", "x")."""
     for key, value in section.items():

@@ -1,19 +1,28 @@
-"""What killed commands leave behind, put right: an empty dvc.lock, half-written files, a half-added batch.
+"""What killed commands leave behind, put right.
 
+That is: stages that still run, an experiment's parameters, an empty dvc.lock, half-written files, a half-added batch.
 DVC writes dvc.lock in place, so a kill in that moment leaves it empty and every later command fails on it. The last
-commit has one; what was done since comes back from DVC's cache of runs.
+commit has one; what was done since comes back from DVC's cache of runs. An experiment changes params.yaml before it
+runs, so a killed one leaves values behind that nobody wrote there.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from shoepair import arrival, paths, records
+import psutil
+
+from shoepair import arrival, params, paths, records
 from shoepair.errors import ShoepairError
 
 WRITTEN = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
+PATIENCE = 5  # seconds that a process has for ending in its own way
+EXPERIMENT = Path(".dvc/tmp/exps/run/workspace")  # DVC's notes on the experiment that runs in this workspace
+UNFINISHED = (1, 2)  # in these notes: being prepared, running
 
 
 def repair() -> list[str]:
@@ -25,8 +34,81 @@ def repair() -> list[str]:
     Raises:
         ShoepairError: another command is at work.
     """
-    done = [arrival.recover(), _lock()]
-    return [*filter(None, done), *_sweep()]
+    stopped = _stop_orphans()  # first: they still write
+    done = [arrival.recover(), _lock(), _experiment()]
+    return [*stopped, *filter(None, done), *_sweep()]
+
+
+def _stop_orphans() -> list[str]:
+    """Stop the stages whose `dvc` was killed: they would write beside, or over, what the next run writes."""
+    orphans = dict(_orphans())
+    for process in orphans:
+        process.terminate()
+    for process in psutil.wait_procs(orphans, PATIENCE)[1]:
+        process.kill()
+    psutil.wait_procs(orphans, PATIENCE)
+    names = sorted(set(orphans.values()))  # a stage may be two processes: a shell, and what it runs
+    return [f"stage {name}: still ran, though its `dvc` was killed; stopped" for name in names]
+
+
+def _orphans() -> Iterator[tuple[psutil.Process, str]]:
+    """Processes that DVC started for a stage of this project, or of its experiments, and that no DVC waits for."""
+    here = Path.cwd()
+    for process in psutil.process_iter():
+        try:
+            given = process.environ()
+            if "DVC_STAGE" not in given or not Path(given.get("DVC_ROOT", "")).is_relative_to(here):
+                continue
+            if process.pid != os.getpid() and not any(_is_dvc(parent) for parent in process.parents()):
+                yield process, given["DVC_STAGE"]
+        except psutil.Error:  # it ended meanwhile, or is another user's
+            continue
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    """Whether a process is a `dvc` command, started by its own name or as `python -m dvc`."""
+    return any(Path(word).name.startswith("dvc") for word in process.cmdline()[:3])
+
+
+def _experiment() -> str:
+    """params.yaml as of the last commit, where a killed experiment left its own; that one is kept aside."""
+    if not _experiment_was_killed():
+        return ""
+    note = paths.read_json(EXPERIMENT / "workspace.run", f"delete {EXPERIMENT}")
+    shutil.rmtree(EXPERIMENT)
+    # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
+    subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
+    committed = subprocess.run(["git", "show", f"HEAD:{paths.PARAMS}"], capture_output=True, check=False)
+    if committed.returncode or committed.stdout == paths.PARAMS.read_bytes():
+        return ""
+    kept = Path(".dvc/tmp") / paths.PARAMS.name
+    shutil.copyfile(paths.PARAMS, kept)
+    paths.write_text(paths.PARAMS, committed.stdout.decode())
+    return (
+        f"{paths.PARAMS}: held the values of experiment {note.get('name')!r}, which was killed; it is again as in the"
+        f" last commit: {_changed(kept)}; `cp {kept} {paths.PARAMS}` brings the other back"
+    )
+
+
+def _changed(kept: Path) -> str:
+    """What was set back, in words."""
+    try:
+        rows = params.differences(paths.PARAMS, kept)
+    except ShoepairError:  # DVC writes params.yaml in place too
+        return "the other is torn"
+    return ", ".join(f"{key} is {now}, was {then}" for key, now, then in rows) or "the comments"
+
+
+def _experiment_was_killed() -> bool:
+    """Whether DVC's notes say that an experiment runs in this workspace, and its process is gone."""
+    run, process = EXPERIMENT / "workspace.run", EXPERIMENT / "workspace.json"
+    if not run.is_file():
+        return False
+    fix = f"delete {EXPERIMENT}"
+    if paths.read_json(run, fix).get("status") not in UNFINISHED:
+        return False
+    number = paths.read_json(process, fix).get("pid") if process.is_file() else None
+    return not (isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number)))
 
 
 def _lock() -> str:

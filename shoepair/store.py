@@ -14,10 +14,11 @@ Compression is left out: it takes longer than decoding the photo did, for a fift
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import h5py
 import numpy as np
@@ -26,6 +27,9 @@ from numpy.typing import NDArray
 from shoepair import photos
 from shoepair.errors import ShoepairError
 from shoepair.paths import replacing
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
 
 FORMAT = 1
 SCALE_FACTOR = np.float32(1 / 255)  # float32, so that readers of the convention give float32 and not float64
@@ -50,15 +54,43 @@ def write(path: Path, students: Sequence[str], images: Iterable[NDArray[np.uint8
         images: N arrays (3, 2, edge, edge, 3), in the order of `students`; one at a time is in memory.
         edge: S, in pixels.
     """
-    with replacing(path) as part, h5py.File(part, "w", libver="v110") as file:
-        file.attrs["format"] = FORMAT
-        shape = (len(students), *STUDENT_SHAPE, edge, edge, 3)
-        data = file.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), track_times=False)
-        data.attrs["scale_factor"] = SCALE_FACTOR
-        data.attrs["add_offset"] = ADD_OFFSET
-        _write_scales(file, data, students)
-        for row, image in zip(range(len(students)), images, strict=True):
-            data[row] = image
+    with replacing(path) as part, _Disk(part, "w+") as disk:
+        with h5py.File(disk, "w", libver="v110") as file:
+            file.attrs["format"] = FORMAT
+            shape = (len(students), *STUDENT_SHAPE, edge, edge, 3)
+            data = file.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), track_times=False)
+            data.attrs["scale_factor"] = SCALE_FACTOR
+            data.attrs["add_offset"] = ADD_OFFSET
+            _write_scales(file, data, students)
+            for row, image in zip(range(len(students)), images, strict=True):
+                data[row] = image
+                disk.raise_refusal()
+        disk.raise_refusal()  # closing writes too
+
+
+class _Disk(io.FileIO):
+    """A file that HDF5 can always close: what the disk refuses is kept and raised by `raise_refusal`, not at once.
+
+    Left to itself, HDF5 meets a full disk again when it closes the file, cannot close it, and crashes the process.
+    """
+
+    refusal: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        """All of the data, or nothing once the disk has refused."""
+        rest = memoryview(data).cast("B")
+        length = len(rest)
+        while len(rest) and self.refusal is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.refusal = error
+        return length
+
+    def raise_refusal(self) -> None:
+        """Raise what the disk refused, if it did."""
+        if self.refusal is not None:
+            raise self.refusal
 
 
 def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) -> None:

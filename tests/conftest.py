@@ -91,30 +91,68 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def set_environment(patch: pytest.MonkeyPatch) -> None:
+    """This Python's programs first on the PATH, no statistics sent, a name for git."""
+    patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
+    patch.setenv("DVC_NO_ANALYTICS", "1")
+    for who in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{who}_NAME", "t")
+        patch.setenv(f"GIT_{who}_EMAIL", "t@example.org")
+
+
+def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a real command; its output comes back as text."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a real command with this Python's programs first on the PATH; its output comes back as text."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
-    for name, value in {"DVC_NO_ANALYTICS": "1", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GIT_COMMITTER_NAME", "t")
-    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "t@example.org")
+    """Run a real command in the test's environment; its output comes back as text."""
+    set_environment(monkeypatch)
+    return command
 
-    def call(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
 
-    return call
+def put_under_version_control() -> None:
+    """The project in the current directory under git and dvc, its batch tracked."""
+    command("git", "init", "-q", "-b", "main")
+    command("dvc", "init", "-q")
+    command("dvc", "add", "-q", "data/raw/tiny")
+    commit("Add the tiny class")
+
+
+def commit(message: str) -> None:
+    """Commit everything in the current directory."""
+    command("git", "add", "--all")
+    command("git", "commit", "-q", "-m", message)
 
 
 @pytest.fixture
-def repository(project: Path, run: Run) -> Path:
+def repository(project: Path, run: Run) -> Path:  # noqa: ARG001  # the environment must stand first
     """The tiny project under git and dvc, its batch tracked."""
-    run("git", "init", "-q", "-b", "main")
-    run("dvc", "init", "-q")
-    run("dvc", "add", "-q", "data/raw/tiny")
-    run("git", "add", "--all")
-    run("git", "commit", "-q", "-m", "Add the tiny class")
+    put_under_version_control()
     return project
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny project after `dvc repro`, committed: built once, since that takes half a minute."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(copy_project(folder))
+        set_environment(patch)
+        put_under_version_control()
+        command("dvc", "repro", "-q")
+        commit("Train")
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001
+    """A copy of the trained tiny project, as the current directory, the test's own."""
+    folder = tmp_path / "trained"
+    shutil.copytree(trained_once, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder

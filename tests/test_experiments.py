@@ -1,8 +1,7 @@
-"""What DVC's users do with a pipeline: experiments, comparisons, older commits, remotes; by the real commands."""
+"""What DVC's users do with a pipeline: experiments, comparisons, older commits; by the real commands."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -38,17 +37,3 @@ def test_experiments_and_comparisons(repository: Path, run: Run) -> None:
     run("dvc", "exp", "apply", "-q", "queued")
     losses = (repository / "plots/loss/cnn.csv").read_text().split()[1:]
     assert max(len(line.split(",")[1]) for line in losses) <= len("0.123"), "it ran the code of another workspace"
-
-
-def test_clone_and_pull_leaves_nothing_to_run(repository: Path, run: Run, tmp_path: Path) -> None:
-    remote, other = tmp_path / "remote", tmp_path / "other"
-    run("dvc", "remote", "add", "-q", "--default", "store", str(remote))
-    run("dvc", "repro", "-q")
-    run("git", "add", "--all")
-    run("git", "commit", "-q", "-m", "Train")
-    run("dvc", "push", "-q")
-    wanted = outputs(repository)
-    run("git", "clone", "-q", str(repository), str(other))
-    shutil.rmtree(repository / ".dvc/cache")
-    assert ran(run("sh", "-c", f"cd '{other}' && dvc pull -q && dvc repro").stdout) == set()
-    assert outputs(other) == wanted

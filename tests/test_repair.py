@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import random
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from conftest import CLI, Run, outputs
+from conftest import CLI, Run, edit, outputs, ran
 
+from benchmarks import kill
 from shoepair import paths, repair
 
 DOCTOR = (*CLI, "doctor")
@@ -51,22 +55,100 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
     assert repair.repair() == []
 
 
+def stage_process(name: str) -> psutil.Process:
+    """The process that DVC started for a stage of the project in the current directory, once it is there."""
+    wanted = {"DVC_STAGE": name, "DVC_ROOT": str(Path.cwd())}
+    for _ in range(1200):
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if wanted.items() <= process.environ().items():
+                    return process
+        time.sleep(0.05)
+    pytest.fail(f"stage {name} did not start within a minute")
+
+
+@contextlib.contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in the background, alone in its group; killed with all that it started."""
+    process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 @pytest.mark.slow
-def test_pipeline_killed_at_any_moment_ends_as_if_nothing_had_happened(repository: Path, run: Run) -> None:
-    start = time.monotonic()
+def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(trained: Path, run: Run) -> None:
+    edit(trained / "params.yaml", "epochs: 2 ", "epochs: 2000 ")
+    with started("dvc", "repro", "-q") as dvc:
+        stage = stage_process("train@cnn")
+        assert "stopped" not in run(*DOCTOR).stdout
+        assert stage.is_running()
+        dvc.kill()  # dvc alone
+        dvc.wait()
+        assert stage.is_running()
+        assert "stage train@cnn: still ran, though its `dvc` was killed; stopped" in run(*DOCTOR).stdout
+        assert not stage.is_running()
+    assert "stopped" not in run(*DOCTOR).stdout
+
+
+@pytest.mark.slow
+def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(trained: Path, run: Run) -> None:
+    sound, lock = (trained / "params.yaml").read_bytes(), (trained / "dvc.lock").read_bytes()
+    with started("dvc", "exp", "run", "-S", "epochs=2000", "-n", "long") as dvc:
+        stage_process("train@cnn")
+        assert "experiment" not in run(*DOCTOR).stdout
+        dvc.kill()
+        dvc.wait()
+        changed = (trained / "params.yaml").read_bytes()
+        assert changed != sound
+        said = run(*DOCTOR).stdout
+    assert "params.yaml: held the values of experiment 'long', which was killed" in said
+    assert "epochs is 2, was 2000" in said
+    assert (trained / "params.yaml").read_bytes() == sound
+    assert (trained / ".dvc/tmp/params.yaml").read_bytes() == changed
+    assert ran(run("dvc", "repro").stdout) == set()
+    assert (trained / "dvc.lock").read_bytes() == lock
+    assert "experiment" not in run(*DOCTOR).stdout
+    run("dvc", "exp", "run", "-q", "-S", "evaluate.resamples=200", "-n", "next")
+    assert "next" in run("dvc", "exp", "show", "--md").stdout
+
+
+def test_pipeline_killed_at_any_moment_ends_as_if_nothing_had_happened(trained: Path) -> None:
+    kills = list(kill.kills(trained, times=10, seed=1))
+    assert [each.moment for each in kills if each.problem] == []
+    assert len({each.stage for each in kills}) > 1, "all of them met the same stage"
+
+
+@pytest.mark.parametrize(
+    ("stage", "place", "own"),
+    [
+        ("normalize@tiny", "data/store", ("data/store/",)),
+        ("train@cnn", "models", ("models/", "plots/loss/cnn.csv", "plots/training/cnn.csv")),
+    ],
+)
+@pytest.mark.slow
+def test_disk_that_is_full_loses_nothing(
+    trained: Path, run: Run, stage: str, place: str, own: tuple[str, ...]
+) -> None:
+    apart = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
+    small = f"mount -t tmpfs -o size=64k tmpfs {place}"
+    if not shutil.which("unshare") or subprocess.run([*apart, small], capture_output=True, check=False).returncode:
+        pytest.skip("no small disk: this system lets nobody mount one (unshare, of util-linux)")
+    wanted = outputs(trained)
+    shutil.rmtree(trained / ".dvc/cache/runs")
+    with (trained / f"stages/{stage.partition('@')[0]}.py").open("a") as file:
+        file.write("\n")
+    before = {path: data for path, data in wanted.items() if not path.startswith(own)}  # DVC clears a stage's own outs
+    failed = subprocess.run([*apart, f"{small} && dvc repro -s {stage}"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 255, failed.stdout + failed.stderr
+    assert "No space left on device" in failed.stderr
+    assert "error: " in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert {path: data for path, data in outputs(trained).items() if not path.startswith(own)} == before
     run("dvc", "repro", "-q")
-    length = time.monotonic() - start
-    wanted = outputs(repository)
-    rng = random.Random(1)
-    for _ in range(3):
-        for path in (repository / ".dvc/cache/runs", repository / "dvc.lock"):
-            subprocess.run(["rm", "-rf", str(path)], check=True)
-        for root in ("data/table", "data/valid", "data/store", "models", "plots", "reports"):
-            subprocess.run(["rm", "-rf", str(repository / root)], check=True)
-        killed = subprocess.Popen(["dvc", "repro", "-q"], start_new_session=True, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.05, 0.95) * length)
-        os.killpg(killed.pid, signal.SIGKILL)  # dvc and its stage at once
-        killed.wait()
-        run(*DOCTOR)
-        run("dvc", "repro", "-q")
-        assert outputs(repository) == wanted
+    got = outputs(trained)
+    assert got.pop("dvc.lock") != wanted.pop("dvc.lock"), "the stage's code did not change"
+    assert got == wanted
