@@ -83,10 +83,9 @@ def same_files(got: dict[str, bytes], wanted: dict[str, bytes]) -> None:
     assert [name for name, data in wanted.items() if got[name] != data] == []
 
 
-def test_only_what_changed_is_worked(repository: Path, run: Run, opened: Path, tmp_path: Path) -> None:
+def test_only_what_changed_is_worked(trained: Path, run: Run, opened: Path, tmp_path: Path) -> None:
     everyone = {"split", "train@cnn", "train@cnn_channel", "evaluate"}
-    run("dvc", "repro")
-    first, lock, dealt = outputs(repository), YAML(typ="safe").load(Path("dvc.lock").read_text()), students()
+    first, lock, dealt = outputs(trained), YAML(typ="safe").load(Path("dvc.lock").read_text()), students()
     old = {path: path.stat().st_mtime_ns for path in Path("data").rglob("tiny.*") if path.is_file()}
     assert len(old) == 4
 
@@ -96,28 +95,28 @@ def test_only_what_changed_is_worked(repository: Path, run: Run, opened: Path, t
     opened.write_text("")
     late = {f"{stage}@late" for stage in ("ingest", "validate", "normalize")}
     assert ran(run("dvc", "repro").stdout) == {*late, *everyone, "pairs"}
-    photos = {str(path.relative_to(repository)) for path in (repository / "data/raw/late/train").iterdir()}
+    photos = {str(path.relative_to(trained)) for path in (trained / "data/raw/late/train").iterdir()}
     noted = opened.read_text().splitlines()
     assert set(noted) == photos, "other photos than the new ones were opened"
     assert len(noted) == 2 * len(photos), "each once by validate, once by normalize"
     assert {student: students()[student] for student in dealt} == dealt, "somebody moved"
-    same_files(outputs(repository), built_clean(tmp_path / "clean"))
+    same_files(outputs(trained), built_clean(tmp_path / "clean"))
 
-    write_photo(repository / "data/raw/late/train/u200_1_left_m.jpg", [77])
+    write_photo(trained / "data/raw/late/train/u200_1_left_m.jpg", [77])
     assert ran(run("dvc", "repro").stdout) == {*late, *everyone}  # the pairs, as row numbers, are the same
-    same_files(outputs(repository), built_clean(tmp_path / "clean"))
+    same_files(outputs(trained), built_clean(tmp_path / "clean"))
 
     run("git", "add", "--all")
     run("git", "commit", "-q", "-m", "Add the late class")
     run("python", "-m", "shoepair.cli", "forget", "u200", "--batch", "late")
     assert ran(run("dvc", "repro").stdout) == {*late, *everyone, "pairs"}
     assert "u200" not in students()
-    same_files(outputs(repository), built_clean(tmp_path / "clean"))
+    same_files(outputs(trained), built_clean(tmp_path / "clean"))
 
     run("python", "-m", "shoepair.cli", "remove", "late")
     run("dvc", "repro")
     assert {path: path.stat().st_mtime_ns for path in old} == old, "a file of the other batch was touched"
-    last = outputs(repository)
+    last = outputs(trained)
     assert YAML(typ="safe").load(last.pop("dvc.lock")) == lock
     first.pop("dvc.lock")
     assert last == first, "what is left of a class that came and went"

@@ -25,9 +25,8 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_flipped_byte_is_named_and_the_advice_helps(repository: Path, run: Run) -> None:
-    run("dvc", "repro", "-q")
-    sound = outputs(repository)
+def test_every_flipped_byte_is_named_and_the_advice_helps(trained: Path, run: Run) -> None:
+    sound = outputs(trained)
     assert "all as recorded" in run(*VERIFY).stdout
     for path in (paths.store("tiny"), paths.PAIRS, Path("models/cnn.safetensors"), paths.EVALUATION_METRICS):
         flip(path)
@@ -39,14 +38,14 @@ def test_every_flipped_byte_is_named_and_the_advice_helps(repository: Path, run:
             run("dvc", "repro", "-q")
         else:
             run("dvc", "checkout", "-q", "-f", str(path))
-        assert outputs(repository) == sound
+        assert outputs(trained) == sound
     assert "all as recorded" in run(*VERIFY).stdout
 
-    cached = repository / ".dvc/cache/files/md5"
+    cached = trained / ".dvc/cache/files/md5"
     victim = next(path for path in sorted(cached.glob("??/*")) if path.read_bytes() == sound[str(paths.store("tiny"))])
     flip(victim)
     said = run(*VERIFY, status=1).stderr
-    assert f"{victim.relative_to(repository)}: its content is not what its name says; delete it" in said
+    assert f"{victim.relative_to(trained)}: its content is not what its name says; delete it" in said
     victim.unlink()
     run("dvc", "commit", "-q", "-f")
     assert "all as recorded" in run(*VERIFY).stdout
