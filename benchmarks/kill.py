@@ -79,7 +79,7 @@ def _kill(project: Path, moment: float, *, alone: bool, wanted: dict[str, bytes]
         said.seek(0)
         stages = [line.split("'")[1] for line in said if line.startswith("Running stage")]
     doctor = _call(project, *DOCTOR)
-    again = _call(project, *DVC, "repro", "--quiet")
+    again = _call(project, *DVC, "repro")
     repaired = tuple(line for line in doctor.stdout.splitlines() if "in order" not in line)
     problem = (doctor.stderr if doctor.returncode else "") + (again.stderr if again.returncode else "")
     return Kill(

@@ -8,6 +8,7 @@ runs, so a killed one leaves values behind that nobody wrote there.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from shoepair.errors import ShoepairError
 WRITTEN = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
 PATIENCE = 5  # seconds that a process has for ending in its own way
 EXPERIMENT = Path(".dvc/tmp/exps/run/workspace")  # DVC's notes on the experiment that runs in this workspace
+READERS = (Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/exps/rwlock"))
 UNFINISHED = (1, 2)  # in these notes: being prepared, running
 
 
@@ -36,7 +38,7 @@ def repair() -> list[str]:
     """
     stopped = _stop_orphans()  # first: they still write
     done = [arrival.recover(), _lock(), _experiment()]
-    return [*stopped, *filter(None, done), *_sweep()]
+    return [*stopped, *filter(None, done), *_readers(), *_sweep()]
 
 
 def _stop_orphans() -> list[str]:
@@ -128,8 +130,38 @@ def _lock() -> str:
     return f"{records.LOCK}: was torn by a kill; it is again as in the last commit, `dvc repro` brings it up to date"
 
 
+def _readers() -> Iterator[str]:
+    """Delete DVC's note of who reads and writes what where it is torn: it would stop every later command."""
+    for path in READERS:
+        if path.is_file() and not _is_mapping(path) and not _dvc_is_at_work():
+            path.unlink()
+            yield f"{path}: was torn by a kill; deleted, DVC makes it anew"
+
+
+def _is_mapping(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes() or b"{}"), dict)
+    except ValueError:
+        return False
+
+
+def _dvc_is_at_work() -> bool:
+    """Whether a `dvc` command runs in this folder: it may be writing just now."""
+    here = Path.cwd()
+    for process in psutil.process_iter():
+        try:
+            if _is_dvc(process) and Path(process.cwd()) == here:
+                return True
+        except psutil.Error:  # it ended meanwhile, or is another user's
+            continue
+    return False
+
+
 def _sweep() -> Iterator[str]:
-    """Delete half-written files; no stage ever reads one."""
+    """Delete half-written files and folders; no stage ever reads one."""
     for path in sorted(path for folder in WRITTEN for path in Path(folder).rglob(f".*{paths.PART}")):
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
         yield f"{path}: half-written by a killed stage, deleted"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, write_photo
 
-from benchmarks import pipeline
+from benchmarks import growth, pipeline
 
 
 @pytest.fixture
@@ -45,3 +45,14 @@ def test_training_alone_reports_its_peak(folder: Path) -> None:
     words = [sys.executable, "-m", "benchmarks.pipeline", str(folder), "--only-train", "cnn_channel", "--epochs", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
     assert json.loads(done.stdout)["peak_mb"] > 0
+
+
+@pytest.mark.slow
+def test_both_designs_are_measured_on_a_batch_that_joins() -> None:
+    ours, other = growth.compare([12], students=2, times=1)
+    assert set(growth.PER_BATCH) <= ours.keys()
+    assert growth.work(ours) > 0
+    assert ours["own"] > 2 * 6 * 224 * 224 * 3, "a store holds every pixel"
+    assert 1 <= ours["added"] / ours["own"] < 1.1
+    assert other["added"] > 14 * 6 * 224 * 224 * 3, "the one stage wrote everybody anew"
+    assert len(growth.printed([ours, other]).splitlines()) == 5

@@ -49,10 +49,25 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
     half = paths.store("tiny").with_name(f".tiny.h5.a1b2{paths.PART}")
     half.parent.mkdir(parents=True)
     half.write_bytes(b"half")
+    folder = Path("reports") / f".analysis{paths.PART}"
+    (folder / "pictures").mkdir(parents=True)
     before = sorted(path for path in Path("data").rglob("*") if path != half)
-    assert repair.repair() == [f"{half}: half-written by a killed stage, deleted"]
+    assert repair.repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
     assert sorted(Path("data").rglob("*")) == before
+    assert not folder.exists()
     assert repair.repair() == []
+
+
+@pytest.mark.usefixtures("repository")
+def test_torn_note_of_readers_no_longer_stops_dvc(run: Run) -> None:
+    note = Path(".dvc/tmp/rwlock")
+    run("dvc", "repro", "-q", "ingest")
+    assert repair.repair() == []
+    note.write_text('{"read": {"/a": [{"pid": 1, ')
+    Path("stages/ingest.py").write_text(Path("stages/ingest.py").read_text() + "\n")
+    assert "JSON structure is corrupted" in run("dvc", "repro", "ingest", status=255).stderr
+    assert repair.repair() == [f"{note}: was torn by a kill; deleted, DVC makes it anew"]
+    run("dvc", "repro", "-q", "ingest")
 
 
 def stage_process(name: str) -> psutil.Process:
