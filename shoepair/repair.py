@@ -140,7 +140,7 @@ def _readers() -> Iterator[str]:
 
 def _is_mapping(path: Path) -> bool:
     try:
-        return isinstance(json.loads(path.read_bytes() or b"{}"), dict)
+        return isinstance(json.loads(path.read_bytes()), dict)
     except ValueError:
         return False
 

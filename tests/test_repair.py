@@ -58,12 +58,13 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
     assert repair.repair() == []
 
 
+@pytest.mark.parametrize("torn", ["", '{"read": {"/a": [{"pid": 1, '])
 @pytest.mark.usefixtures("repository")
-def test_torn_note_of_readers_no_longer_stops_dvc(run: Run) -> None:
+def test_torn_note_of_readers_no_longer_stops_dvc(run: Run, torn: str) -> None:
     note = Path(".dvc/tmp/rwlock")
     run("dvc", "repro", "-q", "ingest")
     assert repair.repair() == []
-    note.write_text('{"read": {"/a": [{"pid": 1, ')
+    note.write_text(torn)
     Path("stages/ingest.py").write_text(Path("stages/ingest.py").read_text() + "\n")
     assert "JSON structure is corrupted" in run("dvc", "repro", "ingest", status=255).stderr
     assert repair.repair() == [f"{note}: was torn by a kill; deleted, DVC makes it anew"]
