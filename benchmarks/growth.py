@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from shoepair import params, paths, photos, store, table
+from shoepair import params, paths, photos, rules, store, table
 
 ROOT = Path(__file__).parent.parent
 PER_BATCH = ("ingest", "validate", "normalize")
@@ -153,7 +153,7 @@ def prepare() -> None:
     files: list[Path] = []
     students: list[str] = []
     for batch in params.load_batches().batches:
-        rows = table.check(batch, paths.raw(batch), table.scan(paths.raw(batch)), edge)
+        rows = rules.check(batch, paths.raw(batch), table.scan(paths.raw(batch)), edge).accepted
         files += [paths.raw(batch) / path for path in rows["path"]]
         students += list(rows["student"].unique())
     store.write(paths.store("all"), students, photos.students(photos.read_all(files, edge), edge), edge)

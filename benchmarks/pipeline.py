@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import batches, models, photos, store, table, training
+from shoepair import batches, models, photos, rules, store, table, training
 from shoepair.errors import ShoepairError
 
 EDGE = models.EDGE
@@ -66,7 +66,7 @@ def decode_bare(paths: list[Path]) -> None:
 def data_stages(folder: Path, times: int) -> list[Row]:
     """Photos per second of ingest, validate, normalize beside bare decoding; bytes stored per pixel value."""
     rows = table.scan(folder)
-    accepted = table.check("bench", folder, rows, EDGE)
+    accepted = rules.check("bench", folder, rows, EDGE).accepted
     paths = [folder / path for path in accepted["path"]]
     students = list(accepted["student"].unique())
     with tempfile.TemporaryDirectory() as place:
@@ -77,7 +77,7 @@ def data_stages(folder: Path, times: int) -> list[Row]:
 
         works: dict[str, Callable[[], object]] = {
             "ingest": lambda: table.scan(folder),
-            "validate": lambda: table.check("bench", folder, rows, EDGE),
+            "validate": lambda: rules.check("bench", folder, rows, EDGE),
             "normalize": normalize,
         }
         measured = []
@@ -129,7 +129,7 @@ class Resident:
 
 def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
     """The photos of a class, or of one of its sets: (N, 3, 2, S, S, 3) bytes."""
-    accepted: pd.DataFrame = table.accept(table.scan(folder))
+    accepted: pd.DataFrame = rules.accept(table.scan(folder))
     kept = accepted if among is None else accepted[accepted["set"] == among]
     decoded = photos.read_all((folder / path for path in kept["path"]), EDGE)
     return np.stack(list(photos.students(decoded, EDGE)))

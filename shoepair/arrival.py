@@ -16,11 +16,11 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, params, paths, roster, table, tracking, withdrawals
+from shoepair import archives, batchlist, params, paths, roster, rules, table, tracking, withdrawals
 from shoepair.errors import ShoepairError, escaped
 
 
-def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) -> dict[str, int]:
+def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) -> rules.Verdict:
     """Check class photos, copy them to data/raw, track them with DVC, and list them as a batch.
 
     Args:
@@ -31,7 +31,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
         dry_run: check only.
 
     Returns:
-        The counts of the validation report.
+        What `validate` will make of the batch.
 
     Raises:
         ShoepairError: the photos break a rule, or are those of a batch that is there; the name is taken or not a name;
@@ -41,7 +41,8 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     _refuse_name(name)
     with archives.opened(source) as folder:
         rows = table.scan(folder)
-        accepted = table.check(name, folder, rows, params.load(params.Normalize).edge)
+        verdict = rules.check(name, folder, rows, params.load(params.Normalize).edge, params.load(params.Validate))
+        accepted = verdict.accepted
         _refuse_withdrawn(name, accepted)
         if not alone:
             _refuse_known(source, name, accepted)
@@ -50,7 +51,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
                 _copy(folder, paths.raw(name))
                 tracking.add(name)
                 (batchlist.replace if alone else batchlist.append)(name)
-    return table.counts(rows, accepted)
+    return verdict
 
 
 def _refuse_name(name: str) -> None:

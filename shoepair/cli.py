@@ -14,6 +14,9 @@ from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
 
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Markdown = Annotated[bool, typer.Option("--md", help="For a pull request.")]
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(analyze, name="analyze")
 
@@ -32,8 +35,11 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
     """Check class photos and make them a batch of the pipeline."""
-    counts = arrival.add(source, name, alone=alone, dry_run=dry_run)
+    verdict = arrival.add(source, name, alone=alone, dry_run=dry_run)
+    counts = verdict.counts()
     found = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
+    for line in report.quarantine_lines(verdict.report(name)):
+        typer.echo(line)
     if dry_run:
         typer.echo(f"{found}: in order, could be batch {name!r}; nothing was changed")
         return
@@ -45,6 +51,16 @@ def add(
 def batches() -> None:
     """List the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
     typer.echo(report.batch_table(roster.overview()))
+
+
+@app.command()
+def validate(*, as_json: Json = False, markdown: Markdown = False) -> None:
+    """Hold all batches against the rules at once, and tell every fault; nothing is changed."""
+    reports = [verdict.report(batch) for batch, verdict in roster.judged().items()]
+    text = report.validation_text(reports, markdown=markdown)
+    typer.echo(json.dumps(reports, indent=2) if as_json else text)
+    if any(each["reasons"] for each in reports):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -73,10 +89,6 @@ def forget(
     gone = departure.forget(student, batch)
     typer.echo(f"{student}: {len(gone)} photos left batch {batch!r}")
     typer.echo("next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`")
-
-
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-Markdown = Annotated[bool, typer.Option("--md", help="For a pull request.")]
 
 
 @app.command()

@@ -84,6 +84,13 @@ class Normalize(_Typed):
     edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="normalize.edge", ge=16, le=1024)
 
 
+class Validate(_Typed):
+    """What happens to students whose photos break a rule."""
+
+    on_invalid: Literal["fail", "quarantine"] = Field(alias="validate.on_invalid")
+    max_quarantined: float = Field(alias="validate.max_quarantined", ge=0, le=1)
+
+
 class Analyze(_Typed):
     """What a network's layers depend on."""
 
@@ -117,7 +124,7 @@ class Evaluate(_Typed):
     threads: int = Field(alias="train.threads", ge=1)
 
 
-VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Analyze, Train, Evaluate)
+VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Analyze, Train, Evaluate)
 View = TypeVar("View", bound=_Typed)
 
 

@@ -7,7 +7,8 @@ bytes, never from the extension: of the real photos nearly every one is a PNG na
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -16,13 +17,27 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from shoepair.colours import to_srgb
 
 PAIRS = (1, 2, 3)
 SIDES = ("left", "right")
 KINDS = ("m", "w")
 SHOES = tuple((pair, side) for pair in PAIRS for side in SIDES)  # the six photos of a student, in store order
-FORMATS = ("PNG", "JPEG", "WEBP")
+# What a file begins with -> what decodes it. Not Image.open: it would load, and could ask, decoders of forty formats.
+FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path], Image.Image]], ...] = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+)
+MAGIC = 12  # bytes that tell the format
+PIXELS = 64_000_000  # that a photo may have: what decoding it takes stays under half a gigabyte
+SMALLEST = 16  # pixels of an edge: below, nothing of a shoe is left to see
+ASPECT = 4  # long edge to short: the middle square of a longer strip would hold less than a quarter of it
 ORIENTATION = 0x0112  # the EXIF tag
 TURNS = {  # its value -> what turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -91,50 +106,79 @@ def owner(name: str) -> str:
     return student[0].lower() if student else ""
 
 
-def decode(path: Path, edge: int) -> NDArray[np.uint8]:
-    """Decode one photo as RGB, upright, cropped to the middle square and scaled.
+@dataclass(frozen=True)
+class Photo:
+    """One photo, prepared.
+
+    Args:
+        pixels: (S, S, 3) bytes: height, width, RGB.
+        remarks: what had to be changed beyond the file's own meaning, such as `colours.BLENDED`.
+    """
+
+    pixels: NDArray[np.uint8]
+    remarks: tuple[str, ...] = ()
+
+
+def decode(path: Path, edge: int) -> Photo:
+    """Decode one photo as sRGB, upright, opaque, cropped to the middle square and scaled.
 
     A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel.
+    Of what else the file holds (place, device, thumbnail, comments) nothing comes out.
 
     Args:
         path: a PNG, JPEG or WebP file, whatever its extension.
-        edge: of the square result, in pixels.
-
-    Returns:
-        (edge, edge, 3) bytes: height, width, RGB.
+        edge: S, of the square result, in pixels.
 
     Raises:
-        PhotoError: the file is not one of these formats, is damaged, or claims more pixels than is safe.
+        PhotoError: the file is not one of these formats, is damaged, animated, too large, too small or too long.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            image.load()
-            if image.mode.startswith("I"):  # Pillow would cut 16 bits off at 255
-                reason = "cannot be decoded (16 bits a pixel, expected 8)"
+        with _decoder(path)(path) as image:
+            _refuse_shape(*image.size)
+            if getattr(image, "is_animated", False):
+                reason = "animated, expected a single picture"
                 raise PhotoError(reason)
+            image.load()
             # Not ImageOps.exif_transpose: it writes all of the EXIF block anew and fails on odd entries of it.
             turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
-            upright = (image if turn is None else image.transpose(turn)).convert("RGB")
-    except Image.DecompressionBombError:
-        reason = "cannot be decoded (claims more pixels than is safe)"
-        raise PhotoError(reason) from None
-    except UnidentifiedImageError:
-        reason = f"cannot be decoded ({_unidentified(path)})"
-        raise PhotoError(reason) from None
+            rgb, remarks = to_srgb(image)
     # What Pillow's decoders raise on damaged bytes.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
         raise PhotoError(reason) from None
+    upright = rgb if turn is None else rgb.transpose(turn)
     if upright.size != (edge, edge):
         upright = ImageOps.fit(upright, (edge, edge), Image.Resampling.LANCZOS)
-    return np.asarray(upright)
+    return Photo(np.asarray(upright), remarks)
 
 
-def _unidentified(path: Path) -> str:
-    return "not a PNG, JPEG or WebP image" if path.stat().st_size else "the file is empty"
+def _decoder(path: Path) -> Callable[[Path], Image.Image]:
+    with path.open("rb") as file:
+        start = file.read(MAGIC)
+    for magic, decoder in FORMATS:
+        if magic.match(start):
+            return decoder
+    what = "not a PNG, JPEG or WebP image" if start else "the file is empty"
+    reason = f"cannot be decoded ({what})"
+    raise PhotoError(reason)
 
 
-def read_all(paths: Iterable[Path], edge: int) -> Iterator[NDArray[np.uint8] | PhotoError]:
+def _refuse_shape(width: int, height: int) -> None:
+    """What a header claims, before anything is decoded."""
+    short, long = sorted((width, height))
+    if width * height > PIXELS:
+        wanted = f"{PIXELS // 10**6} million at most: scale it down"
+    elif short < SMALLEST:
+        wanted = f"{SMALLEST} or more on each side"
+    elif long > ASPECT * short:
+        wanted = f"sides of at most {ASPECT} to 1: crop it to the shoe"
+    else:
+        return
+    reason = f"{width} x {height} pixels, expected {wanted}"
+    raise PhotoError(reason)
+
+
+def read_all(paths: Iterable[Path], edge: int) -> Iterator[Photo | PhotoError]:
     """Decode photos on all threads, in the order given, with a bounded number of them in memory.
 
     Args:
@@ -142,10 +186,10 @@ def read_all(paths: Iterable[Path], edge: int) -> Iterator[NDArray[np.uint8] | P
         edge: see `decode`.
 
     Yields:
-        For each path its pixels, or the error that `decode` raised: one damaged file does not hide another.
+        For each path the photo, or the error that `decode` raised: one damaged file does not hide another.
     """
 
-    def attempt(path: Path) -> NDArray[np.uint8] | PhotoError:
+    def attempt(path: Path) -> Photo | PhotoError:
         try:
             return decode(path, edge)
         except PhotoError as error:
@@ -163,7 +207,7 @@ def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
         yield window
 
 
-def students(decoded: Iterable[NDArray[np.uint8] | PhotoError], edge: int) -> Iterator[NDArray[np.uint8]]:
+def students(decoded: Iterable[Photo | PhotoError], edge: int) -> Iterator[NDArray[np.uint8]]:
     """Six photos each, in the order of `SHOES`, as one array of a student.
 
     Args:
@@ -181,5 +225,5 @@ def students(decoded: Iterable[NDArray[np.uint8] | PhotoError], edge: int) -> It
         for place, photo in enumerate(six):
             if isinstance(photo, PhotoError):
                 raise photo
-            whole[place] = photo
+            whole[place] = photo.pixels
         yield whole.reshape(len(PAIRS), len(SIDES), edge, edge, 3)

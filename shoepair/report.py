@@ -50,6 +50,35 @@ def _cell(value: Any) -> str:
     return "-" if pd.isna(value) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def quarantine_lines(validation: dict[str, Any]) -> list[str]:
+    """Who and what is set aside, and why; what was changed in accepted photos. Nothing for a batch without either.
+
+    Args:
+        validation: the validation report of a batch.
+    """
+    lines = [f"set aside: {line}" for reasons in validation["reasons"].values() for line in reasons]
+    return [*dict.fromkeys(lines), *(f"{count} photos: {remark}" for remark, count in validation["changed"].items())]
+
+
+def validation_text(reports: list[dict[str, Any]], *, markdown: bool) -> str:
+    """What `shoepair validate` prints: the counts of every batch, then every fault.
+
+    Args:
+        reports: the validation reports of the batches.
+        markdown: for a pull request, else for a terminal.
+    """
+    head = ["batch", "files", "accepted", "quarantined", "ignored", "students", "set aside"]
+    names = [*head[1:-1], "quarantined_students"]
+    total = {"batch": "all"} | {name: sum(each[name] for each in reports) for name in names}
+    cells = [head, *([str(row["batch"]), *(f"{row[name]:,}" for name in names)] for row in [*reports, total])]
+    lines = _markdown(cells, 1) if markdown else _aligned(cells, 1)
+    for each in reports:
+        told = quarantine_lines(each)
+        lines += ["", f"### {each['batch']}" if markdown else f"{each['batch']}:"] if told else []
+        lines += [f"- `{line}`" if markdown else f"  {line}" for line in told]
+    return "\n".join(lines)
+
+
 def purge_lines(purged: Any) -> list[str]:
     """What `shoepair forget --purge` did, and what it could not reach."""
     parts = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(purged.deleted.items()) if count]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import params, paths, photos, table
+from shoepair import params, paths, photos, rules, table
 from shoepair.errors import ShoepairError
 
 COLUMNS = ["path", "student", "kind", "bytes"]
@@ -92,6 +92,20 @@ def _same_content(other: str, there: pd.DataFrame, accepted: pd.DataFrame) -> li
         rows = table.read(paths.table(other), table.Files)
         held = dict(zip(rows["path"], rows["sha256"], strict=True))
     return sorted((digests[digest], path) for path, digest in held.items() if digest in digests)
+
+
+def judged() -> dict[str, rules.Verdict]:
+    """Every listed batch whose photos are here, held against the rules anew: all faults of all batches.
+
+    Raises:
+        ShoepairError: the photos of no batch are here.
+    """
+    edge = params.load(params.Normalize).edge
+    here = [batch for batch in params.load_batches().batches if paths.raw(batch).is_dir()]
+    if not here:
+        found = f"{paths.RAW}: the photos of no listed batch are here"
+        raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` for a sample class")
+    return {batch: rules.judge(paths.raw(batch), table.scan(paths.raw(batch)), edge) for batch in here}
 
 
 def overview() -> pd.DataFrame:

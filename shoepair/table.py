@@ -1,4 +1,4 @@
-"""The photo tables: what lies in a batch's folder, what of it is accepted, and the rules between the two.
+"""The photo tables: what lies in a batch's folder, and what of it is accepted; the rules between are in rules.py.
 
 Every table of the pipeline is a Parquet file whose columns a pandera schema fixes; the file carries the format number
 and the name of the table. The same rows give the same bytes.
@@ -7,7 +7,7 @@ and the name of the table. The same rows give the same bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from shoepair.paths import replacing
 
 FORMAT = 1
 SETS = ("train", "test_m", "test_w")
-KIND_OF_SET = {"test_m": "m", "test_w": "w"}  # a test set holds one kind; train holds both
 SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}  # left by file managers, like every name with a dot in front
 
 
@@ -157,106 +156,3 @@ def _row(folder: Path, path: Path) -> dict[str, Any]:
 def is_system_file(within: Path) -> bool:
     """Whether a path within a batch is one that systems leave behind: it is counted and ignored."""
     return any(part.startswith(".") for part in within.parts) or within.name in SYSTEM_FILES
-
-
-def accept(rows: pd.DataFrame) -> pd.DataFrame:
-    """The photos among the files, in store order: what `validate` hands on when there are no faults.
-
-    Args:
-        rows: `Files` rows without faults.
-
-    Returns:
-        `Photos` rows.
-    """
-    named = rows[~rows["ignored"]]
-    return named.sort_values(["student", "pair", "side"])[list(Photos.to_schema().columns)]
-
-
-def faults(rows: pd.DataFrame, undecodable: Mapping[str, str]) -> list[str]:
-    """Every breach of the rules in one batch, each as a line that names the file or the student.
-
-    Args:
-        rows: `Files` rows.
-        undecodable: path -> reason, for the files that do not decode.
-
-    Returns:
-        One line a fault, in the order of the names; none if the batch is sound.
-    """
-    kept = rows[~rows["ignored"]]
-    named = kept[kept["fault"].isna()]
-    lines = [f"{row.path}: {row.fault}" for row in kept[kept["fault"].notna()].itertuples()]
-    lines += [f"{path}: {reason}" for path, reason in undecodable.items()]
-    lines += _repeated(kept)
-    for student, group in named.groupby("student", sort=True):
-        lines += [f"{student}: {text}" for text in _student_faults(group)]
-    return sorted(lines)
-
-
-def _repeated(kept: pd.DataFrame) -> Iterator[str]:
-    """Files of the same content: one of them is surely not what its name says."""
-    for _, group in kept[kept["sha256"].notna()].groupby("sha256", sort=False):
-        if len(group) > 1:
-            first, *others = sorted(group["path"])
-            yield f"{first}: same content as {', '.join(others)}"
-
-
-def _student_faults(group: pd.DataFrame) -> Iterator[str]:
-    """The rules over one student's photos."""
-    sets = sorted(group["set"].unique())
-    if len(sets) > 1:
-        yield f"in the sets {' and '.join(sets)}, expected one"
-        return  # what follows would only repeat it
-    found = [(int(pair), str(side)) for pair, side in zip(group["pair"], group["side"], strict=True)]
-    if len(found) != len(photos.SHOES) or set(found) != set(photos.SHOES):
-        yield f"{len(found)} photo{'s' if len(found) > 1 else ''}, expected 6 ({_difference(found)})"
-    for pair, kinds in group.groupby("pair")["kind"]:
-        if kinds.nunique() > 1:
-            yield f"pair {pair} is both m and w, expected one kind"
-    wanted = KIND_OF_SET.get(sets[0])
-    for row in group.itertuples():
-        if wanted and row.kind != wanted:
-            yield f"{row.path} is of kind {row.kind}, expected only {wanted} in {sets[0]}"
-
-
-def _difference(found: list[tuple[int, str]]) -> str:
-    """What of the six photos is missing and what is there twice."""
-    missing = [f"pair {pair} {side}" for pair, side in photos.SHOES if (pair, side) not in found]
-    twice = [f"pair {pair} {side}" for pair, side in photos.SHOES if found.count((pair, side)) > 1]
-    parts = [("missing", missing), ("more than once", twice)]
-    return "; ".join(f"{word}: {', '.join(shoes)}" for word, shoes in parts if shoes)
-
-
-def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int) -> pd.DataFrame:
-    """Hold a batch against all rules.
-
-    Args:
-        batch: its name, for the message.
-        folder: its photos.
-        rows: `Files` rows.
-        edge: of a photo as it will be stored, in pixels.
-
-    Returns:
-        `Photos` rows.
-
-    Raises:
-        ShoepairError: names every fault of the batch.
-    """
-    whole = rows[~rows["ignored"] & rows["fault"].isna()]["path"]
-    decoded = photos.read_all((folder / path for path in whole), edge)
-    undecodable = {path: str(got) for path, got in zip(whole, decoded, strict=True) if isinstance(got, Exception)}
-    problems = faults(rows, undecodable)
-    if problems:
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        found = f"{folder}: {count}, nothing of batch {batch!r} was accepted"
-        raise ShoepairError(found, problems=problems, fix="correct the files, then run `dvc repro`")
-    return accept(rows)
-
-
-def counts(rows: pd.DataFrame, accepted: pd.DataFrame) -> dict[str, int]:
-    """Files in = accepted + ignored: the numbers of the validation report."""
-    return {
-        "files": len(rows),
-        "accepted": len(accepted),
-        "ignored": int(rows["ignored"].sum()),
-        "students": accepted["student"].nunique(),
-    }

@@ -1,21 +1,24 @@
 """Stage split: the students of all batches -> train, valid, test_m, test_w.
 
-Reads   data/valid/<batch>.parquet of the listed batches
-Writes  data/split.parquet, metrics/split.json
+Reads   data/valid/<batch>.parquet, reports/validation/<batch>.json of the listed batches
+Writes  data/split.parquet, metrics/split.json, metrics/validation.json
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair import errors, params, paths, splits, table
+from shoepair import errors, params, paths, rules, splits, table
 
 
 def main() -> None:
     """Deal every student by a hash; count what came of it."""
     dealt = params.load(params.Split)
-    tables = {batch: table.read(paths.valid(batch), table.Photos) for batch in params.load_batches().batches}
+    batches = params.load_batches().batches
+    tables = {batch: table.read(paths.valid(batch), table.Photos) for batch in batches}
+    reports = {batch: paths.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
     split = splits.assign(tables, dealt.salt, dealt.valid)
     counts = splits.counts(split, tables)
     table.write(paths.SPLIT, split, splits.Split)
     paths.write_json(paths.SPLIT_METRICS, counts)
+    paths.write_json(paths.VALIDATION_METRICS, rules.totals(reports))
     print("split:", ", ".join(f"{name} {number['students']} students" for name, number in counts.items()))
 
 

@@ -2,20 +2,20 @@
 
 Reads   data/table/<batch>.parquet, data/raw/<batch>
 Writes  data/valid/<batch>.parquet, reports/validation/<batch>.json
-Params  normalize
+Params  normalize, validate
 """
 
-from shoepair import errors, params, paths, table
+from shoepair import errors, params, paths, rules, table
 
 
 def main(batch: str) -> None:
-    """Refuse the batch with all its faults, or accept all its photos."""
+    """Accept the photos, set students with faults aside, or refuse the batch with all its faults."""
     rows = table.read(paths.table(batch), table.Files)
-    accepted = table.check(batch, paths.raw(batch), rows, params.load(params.Normalize).edge)
-    counts = table.counts(rows, accepted)
-    table.write(paths.valid(batch), accepted, table.Photos)
-    paths.write_json(paths.validation(batch), {"batch": batch, **counts})
-    print(f"validate {batch}: {counts['files']} files = {counts['accepted']} accepted + {counts['ignored']} ignored")
+    edge, policy = params.load(params.Normalize).edge, params.load(params.Validate)
+    verdict = rules.check(batch, paths.raw(batch), rows, edge, policy)
+    table.write(paths.valid(batch), verdict.accepted, table.Photos)
+    paths.write_json(paths.validation(batch), verdict.report(batch))
+    print(f"validate {batch}: {verdict}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from shoepair import models, photos, sample, table, training
+from shoepair import models, photos, rules, sample, table, training
 
 STUDENTS = 5
 
@@ -18,7 +18,7 @@ STUDENTS = 5
 def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, tmp_path: Path) -> None:
     torch.set_num_threads(2)
     sample.draw_class(tmp_path, STUDENTS, 1, seed=1)
-    rows = table.accept(table.scan(tmp_path))
+    rows = rules.accept(table.scan(tmp_path))
     paths = [tmp_path / path for path in rows.loc[rows["set"] == "train", "path"]]
     data = np.stack(list(photos.students(photos.read_all(paths, 224), 224)))
     assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)

@@ -16,7 +16,21 @@ from shoepair import params
 
 # Low to high: a module imports only modules above it.
 ORDER = [
-    *("errors", "paths", "params", "photos", "table", "store", "splits", "pairs", "batches", "models", "training"),
+    *(
+        "errors",
+        "paths",
+        "params",
+        "colours",
+        "photos",
+        "table",
+        "rules",
+        "store",
+        "splits",
+        "pairs",
+        "batches",
+        "models",
+        "training",
+    ),
     *("evaluation", "drawing.primitives", "drawing.rendering", "drawing.floors", "drawing.wardrobe"),
     *("drawing.trimmings", "drawing.shoes", "sample", "report"),
     *(

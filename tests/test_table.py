@@ -19,6 +19,9 @@ from stages import ingest, validate
 TRAIN = Path("data/raw/tiny/train")
 
 
+FIX = "correct the files, then run `dvc repro`; or set `validate.on_invalid: quarantine` to go on without them"
+
+
 def run_both() -> None:
     ingest.main("tiny")
     validate.main("tiny")
@@ -43,7 +46,7 @@ def test_sound_class_is_accepted_whole(capsys: pytest.CaptureFixture[str]) -> No
     assert list(zip(rows["pair"], rows["side"], strict=True))[:6] == [
         (pair, side) for pair in (1, 2, 3) for side in ("left", "right")
     ]
-    assert "48 files = 48 accepted + 0 ignored" in capsys.readouterr().out
+    assert "48 files = 48 accepted + 0 quarantined + 0 ignored" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("project")
@@ -62,7 +65,8 @@ def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
     run_both()
     assert table.read(paths.valid("tiny"), table.Photos).equals(before)
     report = paths.read_json(paths.validation("tiny"), "")
-    assert report == {"batch": "tiny", "files": 51, "accepted": 48, "ignored": 3, "students": 8}
+    counts = {"files": 51, "accepted": 48, "quarantined": 0, "ignored": 3, "students": 8, "quarantined_students": 0}
+    assert report == {"batch": "tiny", **counts, "changed": {}, "reasons": {}}
 
 
 @pytest.mark.usefixtures("project")
@@ -83,7 +87,7 @@ def test_all_faults_are_told_at_once() -> None:
     assert "u001: 5 photos, expected 6 (missing: pair 1 left)" in message
     assert "train/u002_4_left_m.jpg: pair 4, expected 1-3" in message
     assert "train/u003_2_right_m.jpg: cannot be decoded (not a PNG, JPEG or WebP image)" in message
-    assert message.endswith("correct the files, then run `dvc repro`")
+    assert message.endswith(FIX)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +238,7 @@ def test_whole_message_in_the_order_of_the_names() -> None:
         "  train/u003_2_right_m.jpg: cannot be decoded (the file is empty)",
         "  train/w note.txt: not a photo's name, expected like u052_3_left_w.png",
         "  u013: 5 photos, expected 6 (missing: pair 3 left, pair 3 right; more than once: pair 1 left)",
-        "correct the files, then run `dvc repro`",
+        FIX,
     ]
 
 

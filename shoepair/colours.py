@@ -1,0 +1,69 @@
+"""Any colours that a PNG, JPEG or WebP file can hold -> plain sRGB, opaque, 8 bits a channel.
+
+In this order, since each step needs the one before: 16 bits become 8, a colour profile becomes sRGB, and what is not
+fully opaque is laid on white. What was changed beyond the file's own meaning comes back as a remark, to be counted.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageCms
+
+BLENDED = "not fully opaque, laid on white"
+UNPROFILED = "colour profile that cannot be used, ignored"
+OPAQUE = (255, 255)  # least and greatest alpha of a photo without transparency
+
+
+def to_srgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """A loaded picture as sRGB.
+
+    Args:
+        image: of any mode; a profile is in its `info`.
+
+    Returns:
+        The picture in mode RGB, and the remarks: `BLENDED`, `UNPROFILED`. An opaque RGB picture without a profile, or
+        with that of sRGB, keeps every bit.
+    """
+    rgb, remarks = _without_profile(_eight_bits(image), image.info.get("icc_profile"))
+    alpha = _alpha(image)
+    if alpha is None or alpha.getextrema() == OPAQUE:
+        return rgb, remarks
+    white = Image.new("RGB", rgb.size, "white")
+    return Image.composite(rgb, white, alpha), (*remarks, BLENDED)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, scaled and rounded: Pillow itself would cut it off at 255. RGB of 16 bits it reads as 8."""
+    if not image.mode.startswith("I"):
+        return image
+    wide = np.asarray(image).astype(np.int64)
+    return Image.fromarray(((wide * 255 + 32_767) // 65_535).clip(0, 255).astype(np.uint8))
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """How opaque each pixel is, also where a palette or a single colour says so; None where nothing does."""
+    if image.has_transparency_data:
+        return image.convert("RGBA").getchannel("A")
+    return None
+
+
+def _without_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
+    """The colours as sRGB, by the profile if there is one. Alpha is left out."""
+    plain = image if image.mode in {"L", "RGB", "CMYK"} else image.convert("L" if image.mode == "LA" else "RGB")
+    if not profile:
+        return plain.convert("RGB"), ()
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if plain.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
+            return plain, ()
+        converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (
+        ImageCms.PyCMSError,
+        OSError,
+        ValueError,
+        TypeError,
+    ):  # what Pillow raises on a broken or unfitting profile
+        return plain.convert("RGB"), (UNPROFILED,)
+    return converted or plain, ()
