@@ -109,7 +109,8 @@ def _name(member: _Member, seen: set[PurePosixPath]) -> PurePosixPath:
     """The member's place in the folder."""
     shown = escaped(member.name)
     name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts or "\\" in member.name or ":" in member.name or "\0" in member.name:
+    odd = not member.name or "\\" in member.name or ":" in member.name or "\0" in member.name
+    if odd or name.is_absolute() or ".." in name.parts:
         reason = f"member {shown!r} is no plain path inside the folder, expected like train/u052_3_left_w.png"
         raise _RefusedError(reason)
     if member.refused:
@@ -146,7 +147,9 @@ def _zip_members(path: Path) -> Iterator[_Member]:
                 refused = "a link"
             elif info.flag_bits & 1:
                 refused = "encrypted"
-            yield _Member(info.filename, refused, _nothing if info.is_dir() else partial(archive.open, info))
+            yield _Member(
+                info.filename, refused, _nothing if info.filename.endswith("/") else partial(archive.open, info)
+            )
 
 
 def _nothing() -> None:

@@ -142,6 +142,9 @@ def decode(path: Path, edge: int) -> Photo:
             # Not ImageOps.exif_transpose: it writes all of the EXIF block anew and fails on odd entries of it.
             turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
             rgb, remarks = to_srgb(image)
+    except (MemoryError, Image.DecompressionBombError):  # the decoder's own look at the size comes first for WebP
+        reason = "cannot be decoded (claims more pixels than there is memory for)"
+        raise PhotoError(reason) from None
     # What Pillow's decoders raise on damaged bytes.
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"

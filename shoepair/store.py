@@ -15,7 +15,8 @@ Compression is left out: it takes longer than decoding the photo did, for a fift
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
@@ -25,13 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoepair import photos
-from shoepair.errors import ShoepairError
+from shoepair.errors import ShoepairError, escaped
 from shoepair.paths import replacing
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
 
 FORMAT = 1
+# What h5py raises on a file that is damaged or forged.
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
 SCALE_FACTOR = np.float32(1 / 255)  # float32, so that readers of the convention give float32 and not float64
 ADD_OFFSET = np.float32(-0.5)
 STUDENT_SHAPE = (len(photos.PAIRS), len(photos.SIDES))
@@ -124,14 +127,15 @@ class Store:
         except FileNotFoundError:
             found = f"{path}: missing"
             raise ShoepairError(found, fix="run `dvc repro`, which builds it") from None
-        except OSError:
+        except DAMAGE:
             self._refuse("not an HDF5 file")
         try:
-            self._check()
-        except ShoepairError:
+            with self._trusting_nothing():
+                self._check()
+            self._images: h5py.Dataset = self._file["images"]
+        except BaseException:
             self._file.close()
             raise
-        self._images: h5py.Dataset = self._file["images"]
 
     def __enter__(self) -> Store:
         return self
@@ -150,7 +154,8 @@ class Store:
     @property
     def students(self) -> list[str]:
         """The ids of the N students, ascending."""
-        return [str(name) for name in self._file["student"].asstr()[:]]
+        with self._trusting_nothing():
+            return [str(name) for name in self._file["student"].asstr()[:]]
 
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """The photos of some students.
@@ -162,17 +167,44 @@ class Store:
             (T, 3, 2, S, S, 3) bytes.
         """
         images = np.empty((len(rows), *self._images.shape[1:]), np.uint8)
-        for place, row in enumerate(rows):
-            self._images.read_direct(images, np.s_[int(row)], np.s_[place])
+        with self._trusting_nothing():
+            for place, row in enumerate(rows):
+                self._images.read_direct(images, np.s_[int(row)], np.s_[place])
         return images
 
+    @contextmanager
+    def _trusting_nothing(self) -> Iterator[None]:
+        """What HDF5 raises on a damaged or forged file, as the message that this is no store."""
+        try:
+            yield
+        except DAMAGE as error:
+            self._refuse(f"damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
+
     def _check(self) -> None:
+        """That nothing leads out of the file, and that nothing claims more than the file can hold."""
         number = self._file.attrs.get("format", "none")
-        if number != FORMAT:
-            self._refuse(f"format {number}")
-        data = self._file.get("images")
-        if not isinstance(data, h5py.Dataset) or data.dtype != np.uint8 or data.ndim != 6:
+        if not isinstance(number, int | np.integer) or number != FORMAT:
+            self._refuse(f"format {escaped(str(number))[:40]}")
+        data, names = (self._own_dataset(name) for name in ("images", "student"))
+        if data.dtype != np.uint8 or data.ndim != 6 or data.shape[1:] != (*STUDENT_SHAPE, *data.shape[3:4] * 2, 3):
             self._refuse("no images of (N, 3, 2, S, S, 3) bytes in it")
+        # Pixels lie in the file as they are, so a file of so many bytes holds no more of them.
+        if data.size > self.path.stat().st_size or data.chunks != (1, *data.shape[1:]):
+            self._refuse(
+                f"images of {data.shape} bytes claimed, more than the file holds, or not in chunks of a student"
+            )
+        if names.shape != data.shape[:1] or not h5py.check_string_dtype(names.dtype):
+            self._refuse(f"{len(data)} students in /images, not as many names in /student")
+
+    def _own_dataset(self, name: str) -> h5py.Dataset:
+        """A dataset whose bytes lie in this file: no link, no external or virtual data, no filter to run."""
+        link = self._file.get(name, getlink=True)
+        data = self._file.get(name) if type(link) is h5py.HardLink else None
+        if not isinstance(data, h5py.Dataset):
+            self._refuse(f"no dataset /{name} of its own in it")
+        if data.external or data.is_virtual or data.id.get_create_plist().get_nfilters():
+            self._refuse(f"/{name} is external, virtual or compressed")
+        return data
 
     def _refuse(self, got: str) -> NoReturn:
         found = f"{self.path}: {got}, expected a store of format {FORMAT}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -104,7 +104,7 @@ def test_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
         store.Store(tmp_path / "b.h5")
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file.attrs["format"] = 1
-    with pytest.raises(errors.ShoepairError, match="no images of"):
+    with pytest.raises(errors.ShoepairError, match="no dataset /images of its own in it"):
         store.Store(tmp_path / "c.h5")
 
 
@@ -208,6 +208,7 @@ def test_images_that_are_not_bytes_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs["format"] = 1
         file["images"] = np.zeros((1, 3, 2, 16, 16, 3), np.float32)
+        file["student"] = ["u001"]
     with pytest.raises(errors.ShoepairError, match=r"no images of \(N, 3, 2, S, S, 3\) bytes in it"):
         store.Store(tmp_path / "a.h5")
 
@@ -227,3 +228,70 @@ def test_refused_store_is_not_kept_open(written: Path) -> None:
 def test_no_rows_are_no_photos(written: Path) -> None:
     with store.Store(written) as opened:
         assert opened.read([]).shape == (0, 3, 2, 16, 16, 3)
+
+
+SHAPE = (1, 3, 2, 16, 16, 3)
+
+
+def external_link(file: h5py.File, secret: Path) -> None:
+    file["images"] = h5py.ExternalLink(str(secret), "/images")
+
+
+def soft_link(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file["elsewhere"] = np.zeros(SHAPE, np.uint8)
+    file["images"] = h5py.SoftLink("/elsewhere")
+
+
+def external_data(file: h5py.File, secret: Path) -> None:
+    file.create_dataset("images", SHAPE, np.uint8, external=[(str(secret), 0, np.prod(SHAPE))])
+
+
+def virtual_data(file: h5py.File, secret: Path) -> None:
+    layout = h5py.VirtualLayout(SHAPE, np.uint8)
+    layout[:] = h5py.VirtualSource(str(secret), "images", SHAPE)
+    file.create_virtual_dataset("images", layout)
+
+
+def compressed(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", SHAPE, np.uint8, chunks=SHAPE, compression="gzip")
+
+
+def huge_claim(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", (10**9, *SHAPE[1:]), np.uint8, chunks=SHAPE)
+
+
+def huge_chunk(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", SHAPE, np.uint8, chunks=(1000, *SHAPE[1:]), maxshape=(None, *SHAPE[1:]))
+
+
+def not_square(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", (1, 3, 2, 16, 8, 3), np.uint8, chunks=(1, 3, 2, 16, 8, 3))
+
+
+def group(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_group("images")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [external_link, soft_link, external_data, virtual_data, compressed, huge_claim, huge_chunk, not_square, group],
+)
+def test_forged_store_is_refused(tmp_path: Path, forge: Callable[[h5py.File, Path], None]) -> None:
+    secret = tmp_path / "secret.h5"
+    store.write(secret, ["u001"], [np.full(SHAPE[1:], 7, np.uint8)], 16)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["format"] = 1
+        file["student"] = ["u001"]
+        forge(file, secret)
+    with pytest.raises(errors.ShoepairError, match="expected a store of format 1\ndelete it and run"):
+        store.Store(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("names", [["u001", "u002"], [1], [[b"u001"]]])
+def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: object) -> None:
+    store.write(tmp_path / "a.h5", ["u001"], [np.zeros(SHAPE[1:], np.uint8)], 16)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["student"]
+        file["student"] = names
+    with pytest.raises(errors.ShoepairError, match="1 students in /images, not as many names in /student"):
+        store.Store(tmp_path / "a.h5")

@@ -1,0 +1,48 @@
+"""Mutated input: everything that was ever found, and a short run of the fuzzer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import fuzz
+
+FOUND = sorted(path for path in fuzz.REGRESSIONS.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_what_was_found_once_is_refused_or_read(path: Path, tmp_path: Path) -> None:
+    with contextlib.suppress(*fuzz.REFUSALS):
+        fuzz.TARGETS[path.parent.name][1](path.read_bytes(), tmp_path)
+
+
+def test_short_run_finds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fuzz, "REGRESSIONS", tmp_path)
+    monkeypatch.setattr(fuzz, "SHARES", {"photo": 0.5, "name": 0.3, "archive": 0.2})
+    results = fuzz.fuzz(3000, seed=2, workers=2)
+    assert sum(got.executions for got in results.values()) == 3000
+    assert [finding for got in results.values() for finding in got.findings.items()] == []
+    assert all(0 < results[target].accepted < results[target].executions for target in ("photo", "name", "archive"))
+
+
+@pytest.mark.parametrize(
+    ("reader", "text"),
+    [
+        (lambda _data, _place: [][0], "IndexError"),
+        (lambda _data, _place: time.sleep(9), "more than 2 s"),
+        (lambda _data, _place: os.abort(), "exit status -6"),
+    ],
+)
+def test_fuzzer_notices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reader: fuzz.Reader, text: str) -> None:
+    monkeypatch.setattr(fuzz, "REGRESSIONS", tmp_path)
+    monkeypatch.setattr(fuzz, "SHARES", {"name": 1.0})
+    monkeypatch.setitem(fuzz.TARGETS, "name", (fuzz.name_seeds, reader))
+    got = fuzz.fuzz(2, seed=1, workers=1)["name"]
+    assert got.executions == 2
+    assert got.findings
+    assert all(text in what for what in got.findings.values())
+    assert all((tmp_path / path).is_file() for path in got.findings)
