@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def parse(name: str) -> PhotoName:
     """
     parts = NAME.fullmatch(name)
     if parts is None:
-        reason = "not a photo's name, expected like u052_3_left_w.png"
+        reason = f"not a photo's name{_odd_letter(name)}, expected like u052_3_left_w.png"
         raise PhotoError(reason)
     if parts["pair"] not in {"1", "2", "3"}:
         reason = f"pair {parts['pair']}, expected 1-3"
@@ -98,6 +99,14 @@ def parse(name: str) -> PhotoName:
         reason = f"student {parts['student']!r}, expected a small u and digits"
         raise PhotoError(reason)
     return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["kind"])
+
+
+def _odd_letter(name: str) -> str:
+    """The first letter that only looks like one of ours, or is none at all."""
+    for letter in name:
+        if not letter.isascii():
+            return f" (has {letter!a} in it, {unicodedata.name(letter, '').lower() or 'not UTF-8'})"
+    return ""
 
 
 def owner(name: str) -> str:

@@ -142,7 +142,10 @@ def _row(folder: Path, path: Path) -> dict[str, Any]:
     row |= {"bytes": path.stat().st_size}
     if row["ignored"]:
         return row
-    row |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    try:
+        row |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    except OSError as error:
+        return row | {"fault": f"cannot be read ({error.strerror})"}
     if within.parent.as_posix() not in {".", *SETS}:
         folders = ", ".join(SETS)
         return row | {"fault": f"in folder {escaped(within.parent.as_posix())!r}, expected {folders} or none"}

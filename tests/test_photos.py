@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import subprocess
 import sys
@@ -214,10 +215,20 @@ def test_no_part_of_a_cut_photo_of_another_format_gets_through(tmp_path: Path, e
             photos.decode(tmp_path / "a.jpg", 16)
 
 
-def test_letters_that_only_look_like_ascii_break_the_grammar() -> None:
-    for name in ("u052_1_left_m.\u017f", "u052_1_left_m.jp\u212a", "u\u0665_1_left_m.jpg", "u052_1_left_m.jpg "):
-        with pytest.raises(photos.PhotoError, match="not a photo's name"):
-            photos.parse(name)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("u052_1_left_m.\u017f", "has '\\u017f' in it, latin small letter long s"),
+        ("u052_1_left_m.jp\u212a", "kelvin sign"),
+        ("u\u0665_1_left_m.jpg", "arabic-indic digit five"),
+        ("u052_1_l\u0435ft_m.jpg", "cyrillic small letter ie"),
+        ("u052_1_left_m.jp\udcff", "not UTF-8"),
+        ("u052_1_left_m.jpg ", "not a photo's name, expected like"),
+    ],
+)
+def test_letters_that_only_look_like_ascii_break_the_grammar_and_are_named(name: str, text: str) -> None:
+    with pytest.raises(photos.PhotoError, match=re.escape(text)):
+        photos.parse(name)
 
 
 def test_student_of_a_photo_that_is_damaged_is_not_made() -> None:

@@ -309,3 +309,44 @@ def test_refusal_seen_from_outside() -> None:
     assert "Traceback" not in done.stderr
     assert not Path("data/valid").exists()
     assert not Path("reports").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_file_that_cannot_be_read_is_told_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.name == "u001_1_left_m.jpg":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    (TRAIN / "notes.txt").write_text("x")
+    message = refused()
+    assert "train/u001_1_left_m.jpg: cannot be read (Permission denied)" in message
+    assert "train/notes.txt: not a photo's name" in message
+
+
+@pytest.mark.usefixtures("project")
+def test_folder_with_the_name_of_a_photo_is_none() -> None:
+    (TRAIN / "u001_1_left_m.jpg").unlink()
+    (TRAIN / "u001_1_left_m.jpg").mkdir()
+    assert "u001: 5 photos, expected 6 (missing: pair 1 left)" in refused()
+    write_photo(TRAIN / "u001_1_left_m.jpg" / "u001_1_left_m.jpg", [4])
+    assert "in folder 'train/u001_1_left_m.jpg', expected train, test_m, test_w or none" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_name_that_is_not_utf8_is_shown_escaped() -> None:
+    with Path(os.fsdecode(bytes(TRAIN.absolute()) + b"/u001_1_left_m.jp\xff")).open("wb") as file:
+        file.write(b"x")
+    assert r"train/u001_1_left_m.jp\udcff: not a photo's name (has '\udcff' in it, not UTF-8)" in refused()
+
+
+@pytest.mark.usefixtures("project")
+def test_link_that_leads_out_of_the_batch_is_not_followed(tmp_path: Path) -> None:
+    write_photo(tmp_path / "secret.png", [6])
+    path = TRAIN / "u001_1_left_m.jpg"
+    path.unlink()
+    path.symlink_to(tmp_path / "secret.png")
+    assert "train/u001_1_left_m.jpg: not a regular file but a link" in refused()
