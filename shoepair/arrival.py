@@ -11,16 +11,25 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, params, paths, roster, rules, table, tracking, withdrawals
+from shoepair import archives, batchlist, drift, params, paths, roster, rules, table, tracking, withdrawals
 from shoepair.errors import ShoepairError, escaped
 
 
-def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) -> rules.Verdict:
+@dataclass(frozen=True)
+class Arrival:
+    """What `validate` will make of the batch, and how it looks beside those that are there."""
+
+    verdict: rules.Verdict
+    shifts: list[drift.Shift]
+
+
+def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) -> Arrival:
     """Check class photos, copy them to data/raw, track them with DVC, and list them as a batch.
 
     Args:
@@ -31,7 +40,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
         dry_run: check only.
 
     Returns:
-        What `validate` will make of the batch.
+        What `validate` will make of the batch, and how it looks beside the others.
 
     Raises:
         ShoepairError: the photos break a rule, or are those of a batch that is there; the name is taken or not a name;
@@ -41,17 +50,19 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     _refuse_name(name)
     with archives.opened(source) as folder:
         rows = table.scan(folder)
-        verdict = rules.check(name, folder, rows, params.load(params.Normalize).edge, params.load(params.Validate))
+        edge = params.load(params.Normalize).edge
+        verdict = rules.check(name, folder, rows, edge, params.load(params.Validate))
         accepted = verdict.accepted
         _refuse_withdrawn(name, accepted)
         if not alone:
             _refuse_known(source, name, accepted)
+        shifts = [] if alone else drift.compare(folder, accepted, edge)
         if not dry_run:
             with _journal(name):
                 _copy(folder, paths.raw(name))
                 tracking.add(name)
                 (batchlist.replace if alone else batchlist.append)(name)
-    return verdict
+    return Arrival(verdict, shifts)
 
 
 def _refuse_name(name: str) -> None:

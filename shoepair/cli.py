@@ -35,10 +35,10 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
     """Check class photos and make them a batch of the pipeline."""
-    verdict = arrival.add(source, name, alone=alone, dry_run=dry_run)
-    counts = verdict.counts()
+    arrived = arrival.add(source, name, alone=alone, dry_run=dry_run)
+    counts = arrived.verdict.counts()
     found = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
-    for line in report.quarantine_lines(verdict.report(name)):
+    for line in [*report.quarantine_lines(arrived.verdict.report(name)), *report.drift_lines(arrived.shifts)]:
         typer.echo(line)
     if dry_run:
         typer.echo(f"{found}: in order, could be batch {name!r}; nothing was changed")

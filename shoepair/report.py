@@ -60,6 +60,24 @@ def quarantine_lines(validation: dict[str, Any]) -> list[str]:
     return [*dict.fromkeys(lines), *(f"{count} photos: {remark}" for remark, count in validation["changed"].items())]
 
 
+def drift_lines(shifts: list[Any]) -> list[str]:
+    """How a new batch looks beside those that are there; nothing where there is nothing to compare with.
+
+    Args:
+        shifts: what `drift.compare` returns.
+    """
+    if not shifts:
+        return []
+    odd = [
+        f"drift: {each.measure} {each.here:.2f} here, {each.there:.2f} in the batches that are there"
+        f" (distance {each.distance:.2f}, p {each.p:.1g}): look at some photos before you go on"
+        for each in shifts
+        if each.shifted
+    ]
+    alike = [each.measure for each in shifts if not each.shifted]
+    return [*odd, *([f"no drift in {', '.join(alike)}"] if alike else [])]
+
+
 def validation_text(reports: list[dict[str, Any]], *, markdown: bool) -> str:
     """What `shoepair validate` prints: the counts of every batch, then every fault.
 

@@ -36,6 +36,7 @@ ORDER = [
     *(
         "archives",
         "roster",
+        "drift",
         "batchlist",
         "tracking",
         "withdrawals",

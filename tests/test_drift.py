@@ -1,0 +1,123 @@
+"""A new batch beside those that are there: what differs is told, what does not is not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import CLI, Run, write_class, write_student
+from PIL import Image, ImageFilter
+
+from shoepair import drift, paths, rules, table
+from stages import ingest, normalize, validate
+
+EDGE = 32
+Change = Callable[[Image.Image], Image.Image]
+ODD = [f"u{number}" for number in range(301, 341, 2)]
+EVEN = [f"u{number}" for number in range(300, 340, 2)]
+
+
+@pytest.fixture
+def there(project: Path) -> Path:
+    """A batch of 20 students, worked; half of them with women's shoes."""
+    shutil.rmtree(paths.raw("tiny"))
+    write_half(paths.raw("tiny"), ODD)
+    for stage in (ingest, validate, normalize):
+        stage.main("tiny")
+    return project
+
+
+def write_half(folder: Path, students: list[str]) -> None:
+    for number, student in enumerate(students):
+        write_student(folder / "train", student, "mw"[number % 2])
+
+
+def shifted(folder: Path) -> set[str]:
+    accepted = rules.check("new", folder, table.scan(folder), EDGE).accepted
+    found = drift.compare(folder, accepted, EDGE)
+    assert [shift.measure for shift in found] == [*drift.MEASURES, "women"]
+    return {shift.measure for shift in found if shift.shifted}
+
+
+def test_batch_of_the_same_source_is_not_flagged(there: Path) -> None:
+    write_half(there / "new", EVEN)
+    assert shifted(there / "new") == set()
+
+
+def darkened(image: Image.Image) -> Image.Image:
+    return image.point(lambda value: value // 3)
+
+
+def greyed(image: Image.Image) -> Image.Image:
+    return image.convert("L").convert("RGB")
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(2))
+
+
+@pytest.mark.parametrize(
+    ("change", "measure"),
+    [(darkened, "brightness"), (greyed, "colour"), (blurred, "sharpness")],
+)
+def test_changed_batch_is_flagged_by_what_changed(there: Path, change: Change, measure: str) -> None:
+    write_half(there / "new", EVEN)
+    for path in (there / "new").rglob("*.jpg"):
+        with Image.open(path) as image:
+            changed = change(image.convert("RGB"))
+        changed.save(path, "PNG")
+    assert measure in shifted(there / "new")
+
+
+def test_files_of_another_size_and_women_alone_are_flagged(there: Path) -> None:
+    for student in EVEN:
+        write_student(there / "new/train", student, "w")
+    for path in (there / "new").rglob("*.jpg"):
+        path.write_bytes(path.read_bytes() + bytes(9000))
+    assert {"size", "women"} <= shifted(there / "new")
+
+
+def test_few_students_or_nothing_to_compare_with_say_nothing(there: Path) -> None:
+    write_class(there / "new", {"train": ("u400", "u401")})
+    accepted = rules.check("new", there / "new", table.scan(there / "new"), EDGE).accepted
+    assert drift.compare(there / "new", accepted, EDGE) == []
+    paths.store("tiny").unlink()
+    write_half(there / "more", EVEN)
+    accepted = rules.check("more", there / "more", table.scan(there / "more"), EDGE).accepted
+    assert drift.compare(there / "more", accepted, EDGE) == []
+
+
+def test_students_of_a_large_batch_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
+    monkeypatch.setattr(drift, "STUDENTS", 7)
+    rows = table.read(paths.valid("tiny"), table.Photos)
+    chosen = list(drift._spread(rows)["student"].unique())
+    assert len(chosen) == 7
+    assert (chosen[0], chosen[-1]) == (ODD[0], ODD[-1])
+    assert len(rows) == 6 * len(ODD)
+    assert (there / "data").is_dir()
+
+
+def test_false_alarms_are_rare() -> None:
+    """200 pairs of batches of one source: with five measures each at most a few are flagged."""
+    rng = np.random.default_rng(1)
+    alarms = 0
+    for _ in range(200):
+        here, there = (pd.Series(rng.normal(size=size)) for size in (12, 80))
+        alarms += drift._shift("brightness", here, there).shifted
+    assert alarms <= 3
+
+
+def test_adding_tells_the_drift(there: Path, run: Run) -> None:
+    write_half(there / "new", EVEN)
+    for path in (there / "new").rglob("*.jpg"):
+        with Image.open(path) as image:
+            dark = darkened(image.convert("RGB"))
+        dark.save(path, "PNG")
+    said = run(*CLI, "add", "new", "--name", "new", "--dry-run").stdout
+    assert "drift: brightness" in said
+    assert "look at some photos before you go on" in said
+    assert "no drift in" in said
