@@ -26,6 +26,7 @@ VALIDATION_METRICS = Path("metrics/validation.json")
 EVALUATION_METRICS = Path("metrics/evaluation.json")
 EVALUATION_DETAILS = Path("metrics/details.json")
 ANALYSIS = Path("reports/analysis")
+AUDIT = Path("reports/audit.json")
 PART = ".part"  # ends the name of a file that is being written; DVC ignores it, `shoepair doctor` sweeps it
 WITHDRAWN = Path("data/withdrawn.yaml")
 JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed

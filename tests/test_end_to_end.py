@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
     everything = {f"{stage}@tiny" for stage in ("ingest", "validate", "normalize")}
-    everything |= {"split", "pairs", "train@cnn", "train@cnn_channel", "evaluate", "analyze"}
+    everything |= {"split", "pairs", "audit", "train@cnn", "train@cnn_channel", "evaluate", "analyze"}
     assert ran(run("dvc", "repro").stdout) == everything
     first = outputs(repository)
     assert ran(run("dvc", "repro").stdout) == set()

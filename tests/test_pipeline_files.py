@@ -31,7 +31,7 @@ ORDER = [
         "models",
         "training",
     ),
-    *("evaluation", "drawing.primitives", "drawing.rendering", "drawing.floors", "drawing.wardrobe"),
+    *("evaluation", "audit", "drawing.primitives", "drawing.rendering", "drawing.floors", "drawing.wardrobe"),
     *("drawing.trimmings", "drawing.shoes", "sample", "report"),
     *(
         "archives",

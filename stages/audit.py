@@ -1,0 +1,26 @@
+"""Stage audit: the pairs as the networks get them -> whether anything but the shoes tells the label.
+
+Reads   data/pairs.parquet, data/store/<batch>.h5, data/valid/<batch>.parquet of the batches in it
+Writes  reports/audit.json
+Params  seed, evaluate, train.threads
+"""
+
+from shoepair import audit, batches, errors, pairs, params, paths, table, training
+
+
+def main() -> None:
+    """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
+    chosen = params.load(params.Evaluate)
+    training.use_threads(chosen.threads)
+    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = rows[rows["standard"]]
+    tables = {str(batch): table.read(paths.valid(str(batch)), table.Photos) for batch in rows["batch"].unique()}
+    features = audit.pictures(batches.from_table(rows)) | {"file": audit.files(rows, tables)}
+    found = audit.audit(rows, features, chosen.resamples, chosen.seed)
+    audit.refuse_leaks(found)
+    paths.write_json(paths.AUDIT, found)
+    print("audit:", ", ".join(f"{name} {got['balanced']:.1%}" for name, got in found.items()) or "too few students")
+
+
+if __name__ == "__main__":
+    errors.run(main)
