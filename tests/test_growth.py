@@ -31,13 +31,13 @@ LATE = ("u200", "u201")
 # Python runs a module of this name at its start: this one notes every photo that is opened in any stage's process.
 SPY = """
 import os
-from PIL import Image
-real = Image.open
-def noted(path, *words, **names):
+from PIL.PngImagePlugin import PngImageFile
+real = PngImageFile._open
+def noted(image):
     with open(os.environ["OPENED"], "a") as file:
-        file.write(f"{path}\\n")
-    return real(path, *words, **names)
-Image.open = noted
+        file.write(f"{image.filename}\\n")
+    return real(image)
+PngImageFile._open = noted
 """
 
 
