@@ -11,7 +11,6 @@ process, imports included. Training is left out: a network is trained on the who
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.output import tell
 from shoepair import params, paths, photos, rules, store, table
 
 ROOT = Path(__file__).parent.parent
@@ -115,7 +115,7 @@ def measure(students: int, batch: int, times: int, *, one_stage: bool) -> Iterat
     Yields:
         For each batch: seconds of every stage, `added` bytes of the cache, `own` bytes of the batch.
     """
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as place:
+    with tempfile.TemporaryDirectory() as place:
         project = Project(Path(place) / "project")
         targets = ["normalize", "pairs"]
         if one_stage:
@@ -208,12 +208,7 @@ def main() -> None:
         prepare()
         return
     rows = compare(given.classes, given.students, given.times)
-    document = json.dumps(rows, indent=2)
-    if given.json:
-        given.json.write_text(document + "\n")
-    else:
-        print(document)
-    print(printed(rows))
+    tell(rows, printed(rows), given.json)
 
 
 if __name__ == "__main__":

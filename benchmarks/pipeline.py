@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.output import tell
 from shoepair import batches, models, photos, rules, store, table, training
 from shoepair.errors import ShoepairError
 
@@ -201,12 +202,7 @@ def main() -> None:
         measured += memory_and_notebook(given.photos, given.notebook, given.epochs)
     except ShoepairError as error:
         sys.exit(f"error: {error}")
-    document = json.dumps(measured, indent=2)
-    if given.json:
-        given.json.write_text(document + "\n")
-    else:
-        print(document)
-    print(printed(measured))
+    tell(measured, printed(measured), given.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, repair, report, roster
+from shoepair import arrival, departure, integrity, paths, repair, report, roster, rules
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -57,7 +57,8 @@ def batches() -> None:
 def validate(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """Hold all batches against the rules at once, and tell every fault; nothing is changed."""
     reports = [verdict.report(batch) for batch, verdict in roster.judged().items()]
-    text = report.validation_text(reports, markdown=markdown)
+    total = rules.totals({each["batch"]: each for each in reports})["total"]
+    text = report.validation_text(reports, total, markdown=markdown)
     typer.echo(json.dumps(reports, indent=2) if as_json else text)
     if any(each["reasons"] for each in reports):
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 BLENDED = "not fully opaque, laid on white"
 UNPROFILED = "colour profile that cannot be used, ignored"
+UNFITTING = (ImageCms.PyCMSError, OSError, ValueError, TypeError)  # raised on a broken or unfitting profile
 OPAQUE = (255, 255)  # least and greatest alpha of a photo without transparency
 
 
@@ -59,11 +60,6 @@ def _without_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.I
         if plain.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
             return plain, ()
         converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (
-        ImageCms.PyCMSError,
-        OSError,
-        ValueError,
-        TypeError,
-    ):  # what Pillow raises on a broken or unfitting profile
+    except UNFITTING:
         return plain.convert("RGB"), (UNPROFILED,)
     return converted or plain, ()

@@ -61,15 +61,13 @@ def compare(folder: Path, accepted: pd.DataFrame, edge: int) -> list[Shift]:
     Returns:
         A row per measure; none where there is nothing to compare with, or too few students.
     """
-    old = list(_listed(edge))
-    if not old:
+    chosen = _spread(accepted)
+    old = list(_listed(edge)) if chosen["student"].nunique() >= FEWEST else []
+    if sum(map(len, old)) < FEWEST:
         return []
     there = pd.concat(old)
-    chosen = _spread(accepted)
     decoded = photos.read_all((folder / path for path in chosen["path"]), edge)
     here = _measured(chosen, photos.students(decoded, edge))
-    if min(len(here), len(there)) < FEWEST:
-        return []
     return [*(_shift(name, here[name], there[name]) for name in MEASURES), _women(here, there)]
 
 
@@ -124,7 +122,7 @@ def _shift(name: str, here: pd.Series[float], there: pd.Series[float]) -> Shift:
     from scipy import stats  # here, since it takes most of a second, and only `shoepair add` compares
 
     distance, p = stats.ks_2samp(here, there)
-    shifted = bool(p < LEVEL / (len(MEASURES) + 1) and distance > LARGE)
+    shifted = bool(_is_beyond_chance(p) and distance > LARGE)
     return Shift(name, float(here.median()), float(there.median()), float(distance), float(p), shifted)
 
 
@@ -134,4 +132,8 @@ def _women(here: pd.DataFrame, there: pd.DataFrame) -> Shift:
 
     p = float(stats.mannwhitneyu(here["women"], there["women"]).pvalue)
     new, old = (float(each["women"].mean()) / len(photos.PAIRS) for each in (here, there))
-    return Shift("women", new, old, abs(new - old), p, p < LEVEL / (len(MEASURES) + 1) and abs(new - old) > SHARE)
+    return Shift("women", new, old, abs(new - old), p, _is_beyond_chance(p) and abs(new - old) > SHARE)
+
+
+def _is_beyond_chance(p: float) -> bool:
+    return p < LEVEL / (len(MEASURES) + 1)  # and the women's share

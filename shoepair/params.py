@@ -115,16 +115,21 @@ class Train(_Typed):
     edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="normalize.edge", ge=16, le=1024)
 
 
-class Evaluate(_Typed):
-    """Which models are compared, and how their intervals are drawn."""
+class Audit(_Typed):
+    """How intervals are drawn."""
 
-    models: Annotated[list[str], AfterValidator(_unique)] = Field(alias="models", min_length=1)
     seed: int = Field(alias="seed", ge=0)
     resamples: int = Field(alias="evaluate.resamples", ge=100)
     threads: int = Field(alias="train.threads", ge=1)
 
 
-VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Analyze, Train, Evaluate)
+class Evaluate(Audit):
+    """Which models are compared, and how their intervals are drawn."""
+
+    models: Annotated[list[str], AfterValidator(_unique)] = Field(alias="models", min_length=1)
+
+
+VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Analyze, Audit, Train, Evaluate)
 View = TypeVar("View", bound=_Typed)
 
 

@@ -61,15 +61,15 @@ def _orphans() -> Iterator[tuple[psutil.Process, str]]:
             given = process.environ()
             if "DVC_STAGE" not in given or not Path(given.get("DVC_ROOT", "")).is_relative_to(here):
                 continue
-            if process.pid != os.getpid() and not any(_is_dvc(parent) for parent in process.parents()):
+            if process.pid != os.getpid() and not any(_is_dvc(parent.cmdline()) for parent in process.parents()):
                 yield process, given["DVC_STAGE"]
         except psutil.Error:  # it ended meanwhile, or is another user's
             continue
 
 
-def _is_dvc(process: psutil.Process) -> bool:
-    """Whether a process is a `dvc` command, started by its own name or as `python -m dvc`."""
-    return any(Path(word).name.startswith("dvc") for word in process.cmdline()[:3])
+def _is_dvc(words: list[str]) -> bool:
+    """Whether a process's command line is a `dvc` command, started by its own name or as `python -m dvc`."""
+    return any(Path(word).name.startswith("dvc") for word in words[:3])
 
 
 def _experiment() -> str:
@@ -110,7 +110,7 @@ def _experiment_was_killed() -> bool:
     if paths.read_json(run, fix).get("status") not in UNFINISHED:
         return False
     number = paths.read_json(process, fix).get("pid") if process.is_file() else None
-    return not (isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number)))
+    return not (isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number).cmdline()))
 
 
 def _lock() -> str:
@@ -147,14 +147,9 @@ def _is_mapping(path: Path) -> bool:
 
 def _dvc_is_at_work() -> bool:
     """Whether a `dvc` command runs in this folder: it may be writing just now."""
-    here = Path.cwd()
-    for process in psutil.process_iter():
-        try:
-            if _is_dvc(process) and Path(process.cwd()) == here:
-                return True
-        except psutil.Error:  # it ended meanwhile, or is another user's
-            continue
-    return False
+    here = str(Path.cwd())
+    found = (process.info for process in psutil.process_iter(["cwd", "cmdline"]))  # None for what is another user's
+    return any(each["cwd"] == here and _is_dvc(each["cmdline"] or []) for each in found)
 
 
 def _sweep() -> Iterator[str]:

@@ -78,17 +78,18 @@ def drift_lines(shifts: list[Any]) -> list[str]:
     return [*odd, *([f"no drift in {', '.join(alike)}"] if alike else [])]
 
 
-def validation_text(reports: list[dict[str, Any]], *, markdown: bool) -> str:
+def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, markdown: bool) -> str:
     """What `shoepair validate` prints: the counts of every batch, then every fault.
 
     Args:
         reports: the validation reports of the batches.
+        total: their sums, as `rules.totals` counts them.
         markdown: for a pull request, else for a terminal.
     """
     head = ["batch", "files", "accepted", "quarantined", "ignored", "students", "set aside"]
     names = [*head[1:-1], "quarantined_students"]
-    total = {"batch": "all"} | {name: sum(each[name] for each in reports) for name in names}
-    cells = [head, *([str(row["batch"]), *(f"{row[name]:,}" for name in names)] for row in [*reports, total])]
+    rows: list[dict[str, Any]] = [*reports, {"batch": "all", **total}]
+    cells = [head, *([str(row["batch"]), *(f"{row[name]:,}" for name in names)] for row in rows)]
     lines = _markdown(cells, 1) if markdown else _aligned(cells, 1)
     for each in reports:
         told = quarantine_lines(each)

@@ -138,18 +138,20 @@ def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Valid
         ShoepairError: names every fault of the batch.
     """
     verdict = judge(folder, rows, edge)
-    problems = sorted(map(str, verdict.faults))
+    if not verdict.faults:
+        return verdict
+    problems = [str(fault) for fault in verdict.faults]
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    if problems and (policy is None or policy.on_invalid == "fail"):
+    if policy is None or policy.on_invalid == "fail":
         found = f"{folder}: {count}, nothing of batch {batch!r} was accepted"
         fix = "correct the files, then run `dvc repro`; or set `validate.on_invalid: quarantine` to go on without them"
         raise ShoepairError(found, problems=problems, fix=fix)
-    if problems and policy is not None:
-        aside, kept = verdict.counts()["quarantined_students"], verdict.counts()["students"]
-        if not kept or aside > policy.max_quarantined * (aside + kept):
-            found = f"{folder}: {count}, {aside} of {aside + kept} students of batch {batch!r} would be set aside"
-            fix = f"correct the files; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
-            raise ShoepairError(found, problems=problems, fix=fix)
+    counts = verdict.counts()
+    aside, kept = counts["quarantined_students"], counts["students"]
+    if not kept or aside > policy.max_quarantined * (aside + kept):
+        found = f"{folder}: {count}, {aside} of {aside + kept} students of batch {batch!r} would be set aside"
+        fix = f"correct the files; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
+        raise ShoepairError(found, problems=problems, fix=fix)
     return verdict
 
 

@@ -131,8 +131,7 @@ class Store:
             self._refuse("not an HDF5 file")
         try:
             with self._trusting_nothing():
-                self._check()
-            self._images: h5py.Dataset = self._file["images"]
+                self._images = self._checked_images()
         except BaseException:
             self._file.close()
             raise
@@ -180,8 +179,8 @@ class Store:
         except DAMAGE as error:
             self._refuse(f"damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
 
-    def _check(self) -> None:
-        """That nothing leads out of the file, and that nothing claims more than the file can hold."""
+    def _checked_images(self) -> h5py.Dataset:
+        """The photos, when nothing leads out of the file and nothing claims more than the file can hold."""
         number = self._file.attrs.get("format", "none")
         if not isinstance(number, int | np.integer) or number != FORMAT:
             self._refuse(f"format {escaped(str(number))[:40]}")
@@ -195,6 +194,7 @@ class Store:
             )
         if names.shape != data.shape[:1] or not h5py.check_string_dtype(names.dtype):
             self._refuse(f"{len(data)} students in /images, not as many names in /student")
+        return data
 
     def _own_dataset(self, name: str) -> h5py.Dataset:
         """A dataset whose bytes lie in this file: no link, no external or virtual data, no filter to run."""

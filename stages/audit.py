@@ -10,7 +10,7 @@ from shoepair import audit, batches, errors, pairs, params, paths, table, traini
 
 def main() -> None:
     """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
-    chosen = params.load(params.Evaluate)
+    chosen = params.load(params.Audit)
     training.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["standard"]]
