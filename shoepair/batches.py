@@ -7,7 +7,7 @@ scaled when it is asked for. (The notebook way, every pair image as float64, tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,6 +116,13 @@ def load_split(split: str) -> NDArray[np.float32]:
         found = f"split {split!r}: no students in it"
         raise ShoepairError(found, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
     return scaled(_read(students))
+
+
+def each_student(students: pd.DataFrame) -> Iterator[NDArray[np.uint8]]:
+    """The photos of the students (columns `batch`, `row`), (3, 2, S, S, 3) bytes each, in the order of the rows."""
+    for batch, row in zip(students["batch"], students["row"], strict=True):
+        with Store(paths.store(str(batch))) as store:
+            yield store.read([int(row)])[0]
 
 
 def _read(students: pd.DataFrame) -> NDArray[np.uint8]:

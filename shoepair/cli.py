@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, repair, report, roster, rules
+from shoepair import arrival, departure, integrity, paths, repair, report, roster, rules, table
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -62,6 +62,16 @@ def validate(*, as_json: Json = False, markdown: Markdown = False) -> None:
     typer.echo(json.dumps(reports, indent=2) if as_json else text)
     if any(each["reasons"] for each in reports):
         raise typer.Exit(1)
+
+
+@app.command()
+def suspects(
+    *, top: Annotated[int, typer.Option(min=1, help="How many students.")] = 10, as_json: Json = False
+) -> None:
+    """List the students whose photos may be mislabelled, the most suspicious first; look at them yourself."""
+    rows = table.read(paths.SUSPECTS, table.Suspects).head(top).to_dict("records")
+    text = report.suspect_table(rows)
+    typer.echo(json.dumps(rows, indent=2) if as_json else text)
 
 
 @app.command()

@@ -76,6 +76,7 @@ class Split(_Typed):
 
     salt: Annotated[str, AfterValidator(_key)] = Field(alias="split.salt", min_length=1)
     valid: float = Field(alias="split.valid", gt=0, lt=1)
+    duplicate_bits: int = Field(alias="split.duplicate_bits", ge=0, le=25)  # what `duplicates.search` can do
 
 
 class Normalize(_Typed):
@@ -85,10 +86,15 @@ class Normalize(_Typed):
 
 
 class Validate(_Typed):
-    """What happens to students whose photos break a rule."""
+    """What happens to students whose photos break a rule, and which photos are flagged."""
 
     on_invalid: Literal["fail", "quarantine"] = Field(alias="validate.on_invalid")
     max_quarantined: float = Field(alias="validate.max_quarantined", ge=0, le=1)
+    blurred: float = Field(alias="validate.blurred", ge=0, le=1)
+    dark: float = Field(alias="validate.dark", ge=0, le=1)
+    overexposed: float = Field(alias="validate.overexposed", ge=0, le=1)
+    low_contrast: float = Field(alias="validate.low_contrast", ge=0, le=1)
+    tiny: float = Field(alias="validate.tiny", ge=0, allow_inf_nan=False)
 
 
 class Analyze(_Typed):

@@ -21,6 +21,9 @@ RAW = Path("data/raw")
 SPLIT = Path("data/split.parquet")
 PAIRS = Path("data/pairs.parquet")
 SCORES = Path("data/scores.parquet")
+DUPLICATES = Path("data/duplicates.parquet")
+SUSPECTS = Path("data/suspects.parquet")
+SUSPECTS_PICTURE = Path("reports/suspects.png")
 SPLIT_METRICS = Path("metrics/split.json")
 VALIDATION_METRICS = Path("metrics/validation.json")
 EVALUATION_METRICS = Path("metrics/evaluation.json")
@@ -45,6 +48,11 @@ def table(batch: str) -> Path:
 def valid(batch: str) -> Path:
     """One row per accepted photo of a batch."""
     return Path("data/valid") / f"{batch}.parquet"
+
+
+def signs(batch: str) -> Path:
+    """What was measured of every accepted photo of a batch."""
+    return Path("data/signs") / f"{batch}.parquet"
 
 
 def validation(batch: str) -> Path:

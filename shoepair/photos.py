@@ -121,10 +121,12 @@ class Photo:
 
     Args:
         pixels: (S, S, 3) bytes: height, width, RGB.
+        original: width and height of the picture in the file, in pixels.
         remarks: what had to be changed beyond the file's own meaning, such as `colours.BLENDED`.
     """
 
     pixels: NDArray[np.uint8]
+    original: tuple[int, int]
     remarks: tuple[str, ...] = ()
 
 
@@ -161,7 +163,7 @@ def decode(path: Path, edge: int) -> Photo:
     upright = rgb if turn is None else rgb.transpose(turn)
     if upright.size != (edge, edge):
         upright = ImageOps.fit(upright, (edge, edge), Image.Resampling.LANCZOS)
-    return Photo(np.asarray(upright), remarks)
+    return Photo(np.asarray(upright), rgb.size, remarks)
 
 
 def _decoder(path: Path) -> Callable[[Path], Image.Image]:
@@ -200,10 +202,24 @@ def read_all(paths: Iterable[Path], edge: int) -> Iterator[Photo | PhotoError]:
     Yields:
         For each path the photo, or the error that `decode` raised: one damaged file does not hide another.
     """
+    yield from look_at_all(paths, edge, lambda photo: photo)
 
-    def attempt(path: Path) -> Photo | PhotoError:
+
+def look_at_all(paths: Iterable[Path], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
+    """Decode photos as `read_all` does and hand on only what is seen in each.
+
+    Args:
+        paths: the files.
+        edge: see `decode`.
+        look: what to do with a photo; it runs on the thread that decoded it.
+
+    Yields:
+        For each path what `look` returned, or the error that `decode` raised.
+    """
+
+    def attempt(path: Path) -> Item | PhotoError:
         try:
-            return decode(path, edge)
+            return look(decode(path, edge))
         except PhotoError as error:
             return error
 

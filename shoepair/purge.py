@@ -79,7 +79,8 @@ def _refuse_present(people: list[Person]) -> None:
 
 def _places(batch: str) -> Iterator[Path]:
     """The files of the workspace that could hold a student of this batch."""
-    named = (paths.table(batch), paths.valid(batch), paths.store(batch), paths.SPLIT, paths.PAIRS, paths.SCORES)
+    named = [paths.table(batch), paths.valid(batch), paths.signs(batch), paths.store(batch), paths.SPLIT, paths.PAIRS]
+    named += [paths.SCORES, paths.DUPLICATES, paths.SUSPECTS]
     yield from (path for path in named if path.is_file())
     for folder in (paths.raw(batch), Path("plots"), Path("reports"), Path("metrics"), Path("checkpoints")):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -51,13 +51,15 @@ def _cell(value: Any) -> str:
 
 
 def quarantine_lines(validation: dict[str, Any]) -> list[str]:
-    """Who and what is set aside, and why; what was changed in accepted photos. Nothing for a batch without either.
+    """Who and what is set aside, and why; what was changed in accepted photos; which of them are flagged.
 
     Args:
         validation: the validation report of a batch.
     """
     lines = [f"set aside: {line}" for reasons in validation["reasons"].values() for line in reasons]
-    return [*dict.fromkeys(lines), *(f"{count} photos: {remark}" for remark, count in validation["changed"].items())]
+    changed = [f"{count} photos: {remark}" for remark, count in validation["changed"].items()]
+    flagged = [f"{sign.replace('_', ' ')}: {path}" for sign, paths in validation["flags"].items() for path in paths]
+    return [*dict.fromkeys(lines), *changed, *flagged]
 
 
 def drift_lines(shifts: list[Any]) -> list[str]:
@@ -96,6 +98,18 @@ def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, mar
         lines += ["", f"### {each['batch']}" if markdown else f"{each['batch']}:"] if told else []
         lines += [f"- `{line}`" if markdown else f"  {line}" for line in told]
     return "\n".join(lines)
+
+
+def suspect_table(rows: list[dict[Any, Any]]) -> str:
+    """What `shoepair suspects` prints.
+
+    Args:
+        rows: of `table.Suspects`.
+    """
+    head = ["batch", "student", "why", "rank", "suspicion", "mispaired", "swapped", "not a shoe"]
+    chances = ("suspicion", "mispaired", "swapped", "not_a_shoe")
+    cells = [[*(str(row[name]) for name in (*head[:4],)), *(f"{row[name]:.1%}" for name in chances)] for row in rows]
+    return "\n".join(_aligned([head, *cells], texts=3) if rows else ["too few students: nobody is ranked"])
 
 
 def purge_lines(purged: Any) -> list[str]:

@@ -100,12 +100,12 @@ def judged() -> dict[str, rules.Verdict]:
     Raises:
         ShoepairError: the photos of no batch are here.
     """
-    edge = params.load(params.Normalize).edge
+    edge, policy = params.load(params.Normalize).edge, params.load(params.Validate)
     here = [batch for batch in params.load_batches().batches if paths.raw(batch).is_dir()]
     if not here:
         found = f"{paths.RAW}: the photos of no listed batch are here"
         raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` for a sample class")
-    return {batch: rules.judge(paths.raw(batch), table.scan(paths.raw(batch)), edge) for batch in here}
+    return {batch: rules.judge(paths.raw(batch), table.scan(paths.raw(batch)), edge, policy) for batch in here}
 
 
 def overview() -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import photos
+from shoepair import photos, signs
 from shoepair.errors import ShoepairError
 from shoepair.params import Validate
 from shoepair.table import Photos
@@ -50,12 +50,16 @@ class Verdict:
         accepted: `Photos` rows.
         faults: every breach.
         remarks: what had to be changed in accepted photos, and in how many.
+        measured: `signs.Signs` rows of the accepted photos.
+        flags: sign -> accepted photos that show it.
     """
 
     rows: pd.DataFrame
     accepted: pd.DataFrame
     faults: list[Fault] = field(default_factory=list)
     remarks: dict[str, int] = field(default_factory=dict)
+    measured: pd.DataFrame = field(default_factory=pd.DataFrame)
+    flags: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def reasons(self) -> dict[str, list[str]]:
@@ -81,12 +85,14 @@ class Verdict:
     def __str__(self) -> str:
         got = self.counts()
         changed = "".join(f"; {count} {remark}" for remark, count in self.remarks.items())
+        changed += "".join(f"; {len(paths)} {sign}" for sign, paths in self.flags.items())
         sums = f"{got['accepted']} accepted + {got['quarantined']} quarantined + {got['ignored']} ignored"
         return f"{got['files']} files = {sums}{changed}"
 
     def report(self, batch: str) -> dict[str, Any]:
         """The validation report."""
-        return {"batch": batch, **self.counts(), "changed": self.remarks, "reasons": self.reasons}
+        counts = self.counts()
+        return {"batch": batch, **counts, "changed": self.remarks, "flags": self.flags, "reasons": self.reasons}
 
 
 def totals(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
@@ -99,29 +105,39 @@ def totals(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]
     return {"total": total} | {batch: {name: report[name] for name in COUNTS} for batch, report in reports.items()}
 
 
-def judge(folder: Path, rows: pd.DataFrame, edge: int) -> Verdict:
+def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None = None) -> Verdict:
     """Hold a batch against all rules; whoever has no part in a breach is accepted.
 
     Args:
         folder: its photos.
         rows: `Files` rows.
         edge: of a photo as it will be stored, in pixels.
+        policy: from which values on a photo is flagged; without one, none is.
     """
     whole = rows[~rows["ignored"] & rows["fault"].isna()]["path"]
     undecodable: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
-    for path, got in zip(whole, photos.read_all((folder / path for path in whole), edge), strict=True):
-        if isinstance(got, photos.Photo):
-            remarks[path] = got.remarks
-        else:
+    seen: dict[str, dict[str, Any]] = {}
+    looks = photos.look_at_all((folder / path for path in whole), edge, _look)
+    for path, got in zip(whole, looks, strict=True):
+        if isinstance(got, photos.PhotoError):
             undecodable[path] = str(got)
+        else:
+            remarks[path], seen[path] = got
     found = faults(rows, undecodable)
     guilty = {name for fault in found for name in fault.owners}
     places = {fault.place for fault in found}
     sound = rows[~rows["ignored"] & ~rows["student"].isin(guilty) & ~rows["path"].isin(places)]
     accepted = accept(sound)
     counted = Counter(remark for path in accepted["path"] for remark in remarks[path])
-    return Verdict(rows, accepted, found, dict(sorted(counted.items())))
+    measured = signs.of(accepted, seen)
+    flags = signs.flags(measured, policy, edge) if policy else {}
+    return Verdict(rows, accepted, found, dict(sorted(counted.items())), measured, flags)
+
+
+def _look(photo: photos.Photo) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """What is kept of a photo while the rules are held against it."""
+    return photo.remarks, signs.measure(photo)
 
 
 def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None = None) -> Verdict:
@@ -137,7 +153,7 @@ def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Valid
     Raises:
         ShoepairError: names every fault of the batch.
     """
-    verdict = judge(folder, rows, edge)
+    verdict = judge(folder, rows, edge, policy)
     if not verdict.faults:
         return verdict
     problems = [str(fault) for fault in verdict.faults]

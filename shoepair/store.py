@@ -15,18 +15,20 @@ Compression is left out: it takes longer than decoding the photo did, for a fift
 from __future__ import annotations
 
 import io
+import re
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from shoepair import photos
-from shoepair.errors import ShoepairError, escaped
+from shoepair.errors import ShoepairError
 from shoepair.paths import replacing
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ FORMAT = 1
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
 SCALE_FACTOR = np.float32(1 / 255)  # float32, so that readers of the convention give float32 and not float64
 ADD_OFFSET = np.float32(-0.5)
+TEXT = struct.Struct("<IQI")  # of HDF5: length of a text, address of its heap, number of the object there
+HEAP, OBJECT = struct.Struct("<5s3xQ"), struct.Struct("<H6xQ")  # signature, length; number, length
+HEAP_LIMIT = 2**24  # bytes of one heap; HDF5 makes them of 4096
+STUDENT = re.compile(r"u[0-9]+", re.ASCII)
 STUDENT_SHAPE = (len(photos.PAIRS), len(photos.SIDES))
 
 
@@ -154,7 +160,10 @@ class Store:
     def students(self) -> list[str]:
         """The ids of the N students, ascending."""
         with self._trusting_nothing():
-            return [str(name) for name in self._file["student"].asstr()[:]]
+            names = list(self._texts(self._file["student"]))
+        if names != sorted(set(names)) or not all(map(STUDENT.fullmatch, names)):
+            self._refuse("damaged (its students are not numbers in ascending order)")
+        return names
 
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """The photos of some students.
@@ -181,9 +190,9 @@ class Store:
 
     def _checked_images(self) -> h5py.Dataset:
         """The photos, when nothing leads out of the file and nothing claims more than the file can hold."""
-        number = self._file.attrs.get("format", "none")
-        if not isinstance(number, int | np.integer) or number != FORMAT:
-            self._refuse(f"format {escaped(str(number))[:40]}")
+        number = self._number("format")
+        if number != FORMAT:
+            self._refuse(f"format {number}")
         data, names = (self._own_dataset(name) for name in ("images", "student"))
         if data.dtype != np.uint8 or data.ndim != 6 or data.shape[1:] != (*STUDENT_SHAPE, *data.shape[3:4] * 2, 3):
             self._refuse("no images of (N, 3, 2, S, S, 3) bytes in it")
@@ -195,6 +204,33 @@ class Store:
         if names.shape != data.shape[:1] or not h5py.check_string_dtype(names.dtype):
             self._refuse(f"{len(data)} students in /images, not as many names in /student")
         return data
+
+    def _number(self, name: str) -> object:
+        """An attribute that is one number; a text is not read, for the reason that `_texts` has."""
+        if name not in self._file.attrs:
+            return "none"
+        attribute = self._file.attrs.get_id(name)
+        if attribute.dtype.kind not in "iu" or attribute.shape != ():
+            return "that is no number"
+        return self._file.attrs[name]
+
+    def _texts(self, names: h5py.Dataset) -> Iterator[str]:
+        """Texts of any length, which HDF5 keeps apart from the array that points at them.
+
+        Read here by their layout ("global heap", HDF5 File Format Specification III.E): on some damaged files, HDF5
+        itself never comes back from it.
+        """
+        place = names.id.get_offset()
+        if place is None or self._file.userblock_size:
+            self._refuse("damaged (no names of students)")
+        with self.path.open("rb") as file:
+            file.seek(place)
+            entries = file.read(len(names) * TEXT.size)
+            heaps: dict[int, dict[int, bytes]] = {}
+            for length, heap, number in TEXT.iter_unpack(entries[: len(entries) // TEXT.size * TEXT.size]):
+                if heap not in heaps:
+                    heaps[heap] = dict(_objects(file, heap))
+                yield heaps[heap].get(number, b"")[:length].decode("ascii", "replace")
 
     def _own_dataset(self, name: str) -> h5py.Dataset:
         """A dataset whose bytes lie in this file: no link, no external or virtual data, no filter to run."""
@@ -210,3 +246,18 @@ class Store:
         found = f"{self.path}: {got}, expected a store of format {FORMAT}"
         fix = f"delete it and run `dvc repro normalize@{self.path.stem}`, which rebuilds it"
         raise ShoepairError(found, fix=fix) from None
+
+
+def _objects(file: BinaryIO, place: int) -> Iterator[tuple[int, bytes]]:
+    """The objects of one global heap collection: number and content."""
+    file.seek(min(place, 2**62))
+    signature, length = HEAP.unpack(file.read(HEAP.size).ljust(HEAP.size, b"\0"))
+    content = file.read(min(length, HEAP_LIMIT)) if signature == b"GCOL\1" else b""
+    at = 0
+    while at + OBJECT.size <= len(content):
+        number, length = OBJECT.unpack_from(content, at)
+        if number == 0:  # the free space, always the last
+            return
+        at += OBJECT.size
+        yield number, content[at : at + length]
+        at += -(-length // 8) * 8

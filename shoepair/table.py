@@ -66,6 +66,19 @@ class Photos(Schema):
     sha256: Series[str] = pa.Field(unique=True)
 
 
+class Suspects(Schema):
+    """One row per student, the most suspicious first; chances 0..1."""
+
+    batch: Series[str]
+    student: Series[str]
+    rank: Series[int] = pa.Field(ge=1)
+    suspicion: Series[float] = pa.Field(ge=0, le=1)
+    mispaired: Series[float] = pa.Field(ge=0, le=1)
+    swapped: Series[float] = pa.Field(ge=0, le=1)
+    not_a_shoe: Series[float] = pa.Field(ge=0, le=1)
+    why: Series[str]
+
+
 def write(path: Path, rows: pd.DataFrame, schema: type[Schema]) -> None:
     """Write a table, after a check against its schema."""
     frame = schema.validate(rows.reset_index(drop=True))

@@ -1,25 +1,30 @@
 """Stage split: the students of all batches -> train, valid, test_m, test_w.
 
-Reads   data/valid/<batch>.parquet, reports/validation/<batch>.json of the listed batches
-Writes  data/split.parquet, metrics/split.json, metrics/validation.json
+Reads   data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validation/<batch>.json of the listed batches
+Writes  data/split.parquet, data/duplicates.parquet, metrics/split.json, metrics/validation.json
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair import errors, params, paths, rules, splits, table
+from shoepair import duplicates, errors, params, paths, rules, signs, splits, table
 
 
 def main() -> None:
-    """Deal every student by a hash; count what came of it."""
+    """Deal every student by a hash; refuse photos that are in two splits; count what came of it."""
     dealt = params.load(params.Split)
     batches = params.load_batches().batches
     tables = {batch: table.read(paths.valid(batch), table.Photos) for batch in batches}
     reports = {batch: paths.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
     split = splits.assign(tables, dealt.salt, dealt.valid)
+    measured = {batch: table.read(paths.signs(batch), signs.Signs) for batch in batches}
+    twice = duplicates.find(measured, dealt.duplicate_bits)
+    duplicates.refuse_across(twice, split)
     counts = splits.counts(split, tables)
     table.write(paths.SPLIT, split, splits.Split)
+    table.write(paths.DUPLICATES, twice, duplicates.Duplicates)
     paths.write_json(paths.SPLIT_METRICS, counts)
     paths.write_json(paths.VALIDATION_METRICS, rules.totals(reports))
-    print("split:", ", ".join(f"{name} {number['students']} students" for name, number in counts.items()))
+    students = ", ".join(f"{name} {number['students']} students" for name, number in counts.items())
+    print(f"split: {students}; {duplicates.counts(twice)}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Stage validate: the files of a batch, held against the rules -> the accepted photos.
 
 Reads   data/table/<batch>.parquet, data/raw/<batch>
-Writes  data/valid/<batch>.parquet, reports/validation/<batch>.json
+Writes  data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validation/<batch>.json
 Params  normalize, validate
 """
 
-from shoepair import errors, params, paths, rules, table
+from shoepair import errors, params, paths, rules, signs, table
 
 
 def main(batch: str) -> None:
@@ -14,6 +14,7 @@ def main(batch: str) -> None:
     edge, policy = params.load(params.Normalize).edge, params.load(params.Validate)
     verdict = rules.check(batch, paths.raw(batch), rows, edge, policy)
     table.write(paths.valid(batch), verdict.accepted, table.Photos)
+    table.write(paths.signs(batch), verdict.measured, signs.Signs)
     paths.write_json(paths.validation(batch), verdict.report(batch))
     print(f"validate {batch}: {verdict}")
 

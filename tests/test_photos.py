@@ -142,7 +142,7 @@ def test_photos_come_in_order_and_one_fault_hides_no_other(tmp_path: Path) -> No
 
 
 def test_students_are_made_of_six_photos_in_order() -> None:
-    decoded = [photos.Photo(np.full((16, 16, 3), number, np.uint8)) for number in range(12)]
+    decoded = [photos.Photo(np.full((16, 16, 3), number, np.uint8), (16, 16)) for number in range(12)]
     first, second = photos.students(decoded, 16)
     assert first.shape == (3, 2, 16, 16, 3)
     assert first[..., 0, 0, 0].tolist() == [[0, 1], [2, 3], [4, 5]]
@@ -232,7 +232,7 @@ def test_letters_that_only_look_like_ascii_break_the_grammar_and_are_named(name:
 
 
 def test_student_of_a_photo_that_is_damaged_is_not_made() -> None:
-    whole = photos.Photo(np.zeros((16, 16, 3), np.uint8))
+    whole = photos.Photo(np.zeros((16, 16, 3), np.uint8), (16, 16))
     decoded: list[photos.Photo | photos.PhotoError] = [whole, whole, whole, whole, whole]
     decoded.append(photos.PhotoError("cut"))
     with pytest.raises(photos.PhotoError, match="cut"):

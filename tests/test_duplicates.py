@@ -1,0 +1,139 @@
+"""One photo twice: found however it was changed, and never let into two splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import edit
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from shoepair import duplicates, paths, photos, sample, signs, table
+from shoepair.errors import ShoepairError
+from stages import ingest, split, validate
+
+Change = Callable[[Image.Image], Image.Image]
+EDGE = 224
+TINY = Path("data/raw/tiny")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Image.Image]:
+    """The photos of four drawn students."""
+    folder = tmp_path_factory.mktemp("drawn")
+    sample.draw_class(folder, 2, 1, 5)
+    return [Image.open(path).convert("RGB") for path in sorted(folder.rglob("u*")) if path.is_file()]
+
+
+def crop(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    width, height = image.size
+    box = (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
+    return image.crop(box)
+
+
+CHANGES: dict[str, Change] = {
+    "none": lambda image: image,
+    "mirror": ImageOps.mirror,
+    "half": lambda image: image.resize((112, 112)),
+    "brighter": lambda image: image.point(lambda value: min(255, value * 23 // 20)),
+    "crop 3 %": lambda image: crop(image, 0.03, 0.03, 0.03, 0.03),
+    "crop 5 % of a corner": lambda image: crop(image, 0.05, 0, 0, 0.05),
+    "crop 5 % of a side": lambda image: crop(image, 0, 0, 0.05, 0),
+    "mirrored crop": lambda image: ImageOps.mirror(crop(image, 0, 0.05, 0.05, 0)),
+}
+
+
+def rows(images: list[Image.Image], folder: Path, quality: int) -> pd.DataFrame:
+    """Signs of these photos, each of a student of its own."""
+    found = []
+    for number, image in enumerate(images):
+        path = folder / f"{number}.jpg"
+        image.save(path, "JPEG", quality=quality)
+        known = {"path": path.name, "student": f"u{number:03}", "pair": 1, "side": "left"}
+        found.append(known | signs.measure(photos.decode(path, EDGE)))
+    return pd.DataFrame(found)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_copy_is_found_and_nothing_else(change: str, drawn: list[Image.Image], tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    copies = [CHANGES[change](image) for image in drawn]
+    measured = {"old": rows(drawn, tmp_path / "old", 95), "new": rows(copies, tmp_path / "new", 60)}
+    found = duplicates.find(measured, 20)
+    between = found[(found["batch"] == "old") & (found["other_batch"] == "new")]
+    assert list(between["path"]) == list(between["other_path"]), "a photo was taken for another"
+    assert len(between) >= 0.9 * len(drawn), "copies were missed"
+    assert not len(found[found["batch"] == found["other_batch"]])
+    assert len(found) == 2 * len(between)
+
+
+def test_search_finds_what_a_comparison_of_all_finds() -> None:
+    rng = np.random.default_rng(2)
+    codes = rng.integers(0, 256, (400, 32), np.uint8)
+    queries = np.concatenate([flipped(codes[:60], bits, rng) for bits in range(30)])
+    apart = np.unpackbits(codes[None] ^ queries[:, None], axis=-1).sum(axis=-1)
+    for bits in (0, 7, 24, duplicates.LIMIT):
+        found = duplicates.search(codes, queries, bits)
+        wanted = np.argwhere(apart <= bits)
+        assert found[["query", "code"]].to_numpy().tolist() == wanted.tolist()
+        assert found["bits"].tolist() == apart[tuple(wanted.T)].tolist()
+    with pytest.raises(ValueError, match="expected 25 at most"):
+        duplicates.search(codes, queries, duplicates.LIMIT + 1)
+
+
+def flipped(codes: NDArray[np.uint8], count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    bits = np.unpackbits(codes, axis=-1)
+    for row in bits:
+        row[rng.choice(signs.BITS, count, replace=False)] ^= 1
+    return np.packbits(bits, axis=-1)
+
+
+def copy_again(source: str, target: str) -> None:
+    """Another encoding of a photo under the name of another."""
+    with Image.open(TINY / source) as image:
+        copied = image.convert("RGB")
+    copied.save(TINY / target, "WEBP", quality=95)
+
+
+def build() -> None:
+    ingest.main("tiny")
+    validate.main("tiny")
+    split.main()
+
+
+@pytest.mark.usefixtures("project")
+def test_photo_in_two_splits_is_refused() -> None:
+    copy_again("train/u001_1_left_m.jpg", "test_m/u021_2_right_m.jpg")
+    with pytest.raises(ShoepairError) as refused:
+        build()
+    said = str(refused.value)
+    assert "1 photo in two splits, re-encoded, cropped or mirrored" in said
+    assert "tiny/test_m/u021_2_right_m.jpg (test_m) and tiny/train/u001_1_left_m.jpg (" in said
+    assert not paths.SPLIT.exists()
+    least = said.rpartition("`split.duplicate_bits` to ")[2]
+    edit(paths.PARAMS, "duplicate_bits: 20 ", f"duplicate_bits: {least} ")
+    build()  # what the message advises helps
+    assert paths.SPLIT.exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_photo_twice_in_one_split_is_told_only(capsys: pytest.CaptureFixture[str]) -> None:
+    copy_again("train/u001_1_left_m.jpg", "train/u001_2_right_m.jpg")
+    build()
+    assert "near-duplicates: 1 within a student, 0 between students" in capsys.readouterr().out
+    found = table.read(paths.DUPLICATES, duplicates.Duplicates)
+    assert list(found["path"]) == ["train/u001_1_left_m.jpg", "train/u001_2_right_m.jpg"]
+    assert list(found["other_path"]) == ["train/u001_2_right_m.jpg", "train/u001_1_left_m.jpg"]
+
+
+@pytest.mark.usefixtures("project")
+def test_more_bits_than_the_search_can_do_are_refused() -> None:
+    edit(paths.PARAMS, "duplicate_bits: 20 ", "duplicate_bits: 26 ")
+    ingest.main("tiny")
+    with pytest.raises(ShoepairError, match=r"split.duplicate_bits: 26"):
+        validate.main("tiny")

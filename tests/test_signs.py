@@ -1,0 +1,94 @@
+"""What is measured of every photo, and which photos are flagged: told, and never left out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import CLI, Run, write_class
+from PIL import Image, ImageFilter
+
+from shoepair import params, paths, photos, rules, sample, signs, table
+from stages import ingest, validate
+
+EDGE = 224
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One drawn student."""
+    folder = tmp_path_factory.mktemp("drawn")
+    sample.draw_class(folder, 1, 1, 7)
+    return folder
+
+
+def measured(image: Image.Image, path: Path) -> dict[str, Any]:
+    image.save(path, "PNG")
+    return signs.measure(photos.decode(path, EDGE))
+
+
+def flagged(image: Image.Image, path: Path) -> set[str]:
+    known = {"path": path.name, "student": "u001", "pair": 1, "side": "left"}
+    rows = signs.Signs.validate(pd.DataFrame([known | measured(image, path)]))
+    return set(signs.flags(rows, params.load(params.Validate), EDGE))
+
+
+Change = Callable[[Image.Image], Image.Image]
+CHANGES: dict[str, Change] = {
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(5)),
+    "dark": lambda image: image.point(lambda value: value // 5),
+    "overexposed": lambda image: image.point(lambda value: 190 + value // 4),
+    "low_contrast": lambda image: image.point(lambda value: 110 + value // 6),
+    "tiny": lambda image: image.resize((200, 200)),
+}
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("sign", signs.FLAGS)
+def test_each_sign_is_seen_and_a_plain_photo_has_none(sign: str, drawn: Path, tmp_path: Path) -> None:
+    source = sorted(drawn.rglob("*_1_left_*"))[0]
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with Image.open(source) as image:
+        plain = image.convert("RGB")
+    assert flagged(plain, folder / "plain.png") == set()
+    assert sign in flagged(CHANGES[sign](plain), folder / "changed.png")
+
+
+def test_measures_are_what_they_say(tmp_path: Path) -> None:
+    grey = np.full((EDGE, EDGE, 3), 51, np.uint8)
+    grey[: EDGE // 2] = 204
+    got = measured(Image.fromarray(grey), tmp_path / "a.png")
+    assert (got["width"], got["height"]) == (EDGE, EDGE)
+    assert (got["grey_1"], got["grey_5"], got["grey_99"]) == (0.2, 0.2, 0.8)
+    assert measured(Image.new("RGB", (300, 400), "white"), tmp_path / "b.png")["blur"] == 1.0
+    wide = measured(Image.new("RGB", (300, 400), "white"), tmp_path / "c.png")
+    assert (wide["width"], wide["height"]) == (300, 400)
+    assert len(str(got["prints"])) == (len(signs.FRAMES) + 1) * signs.BITS // 4
+
+
+@pytest.mark.usefixtures("project")
+def test_flagged_photos_are_told_everywhere_and_accepted_all_the_same(run: Run) -> None:
+    path = Path("data/raw/tiny/train/u001_2_right_m.jpg")
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 30, (32, 32, 3), np.uint8)).save(path, "PNG")
+    ingest.main("tiny")
+    validate.main("tiny")
+    report = paths.read_json(paths.validation("tiny"), "")
+    assert "train/u001_2_right_m.jpg" in report["flags"]["dark"]
+    assert report["accepted"] == 48
+    rows = table.read(paths.signs("tiny"), signs.Signs)
+    accepted = table.read(paths.valid("tiny"), table.Photos)
+    assert list(rows["path"]) == list(accepted["path"])
+    said = run(*CLI, "validate").stdout
+    assert "dark: train/u001_2_right_m.jpg" in said
+    assert "- `dark: train/u001_2_right_m.jpg`" in run(*CLI, "validate", "--md").stdout
+
+
+def test_without_thresholds_nothing_is_flagged(tmp_path: Path) -> None:
+    write_class(tmp_path / "new")
+    assert rules.judge(tmp_path / "new", table.scan(tmp_path / "new"), 32).flags == {}
