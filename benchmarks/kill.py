@@ -26,8 +26,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-WRITTEN = ("data/table", "data/valid", "data/store", "models", "plots", "reports", "metrics")
-FILES = ("dvc.lock", "data/split.parquet", "data/pairs.parquet", "data/scores.parquet")
+WRITTEN = ("data/table", "data/valid", "data/signs", "data/store", "models", "plots", "reports", "metrics")
+FILES = ("dvc.lock", *(f"data/{name}.parquet" for name in ("split", "duplicates", "pairs", "suspects", "scores")))
 DVC = (sys.executable, "-m", "dvc")
 DOCTOR = (sys.executable, "-m", "shoepair.cli", "doctor")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, write_photo
 
-from benchmarks import growth, pipeline
+from benchmarks import duplicates, growth, pipeline
 
 
 @pytest.fixture
@@ -56,3 +56,10 @@ def test_both_designs_are_measured_on_a_batch_that_joins() -> None:
     assert 1 <= ours["added"] / ours["own"] < 1.1
     assert other["added"] > 14 * 6 * 224 * 224 * 3, "the one stage wrote everybody anew"
     assert len(growth.printed([ours, other]).splitlines()) == 5
+
+
+def test_all_planted_copies_are_found_among_fingerprints() -> None:
+    got = duplicates.measure(3000, bits=20, seed=1)
+    assert got["found"] == 1
+    assert got["others"] == 0
+    assert len(duplicates.printed(got).splitlines()) == 3

@@ -295,3 +295,25 @@ def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: ob
         file["student"] = names
     with pytest.raises(errors.ShoepairError, match="1 students in /images, not as many names in /student"):
         store.Store(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("damage", ["length of an object", "length of the heap", "address", "number", "signature"])
+def test_damaged_heap_of_names_is_refused_and_never_loops(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "batch.h5"
+    store.write(path, ["u001", "u002"], np.zeros((2, 3, 2, 16, 16, 3), np.uint8), 16)
+    with h5py.File(path) as file:
+        entries = file["student"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    heap = int.from_bytes(content[entries + 4 : entries + 12], "little")
+    assert content[heap : heap + 4] == b"GCOL"
+    place, new = {
+        "length of an object": (heap + 24, (2**64 - 16).to_bytes(8, "little")),  # would lead back to itself
+        "length of the heap": (heap + 8, bytes(8)),
+        "address": (entries + 4, b"\xff" * 8),
+        "number": (entries + 12, b"\x00\x01\x00\x00"),
+        "signature": (heap, b"LOOP"),
+    }[damage]
+    content[place : place + len(new)] = new
+    path.write_bytes(content)
+    with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match="not numbers in ascending order"):
+        assert opened.students
