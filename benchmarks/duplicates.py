@@ -69,7 +69,8 @@ def printed(got: dict[str, Any]) -> str:
         "| fingerprints | bits | ours, s | all with all, s | ratio | planted copies found | others | peak MB |\n"
         "|---|---|---|---|---|---|---|---|\n"
         f"| {got['fingerprints']:,} | {got['bits']} | {got['seconds']:.1f} | {got['all_seconds']:.1f}"
-        f" | {got['seconds'] / got['all_seconds']:.3f} | {got['found']:.1%} | {got['others']} | {got['peak_mb']:,.0f} |"
+        f" | {got['seconds'] / got['all_seconds']:.3f} | {got['found']:.1%} | {got['others']} |"
+        f" {got['peak_mb']:,.0f} |"
     )
 
 
