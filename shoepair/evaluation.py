@@ -18,9 +18,9 @@ from pandera.typing import Series
 from torch import nn
 
 from shoepair.batches import PairData
+from shoepair.inference import logits
 from shoepair.pairs import Pairs
 from shoepair.splits import SPLITS
-from shoepair.training import logits
 
 MEASURED = tuple(split for split in SPLITS if split != "train")
 BATCH = 32  # pairs scored at a time; no result depends on it

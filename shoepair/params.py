@@ -117,8 +117,19 @@ class Train(_Typed):
     kernel_size: Literal[3, 5] = Field(alias="kernel_size")
     batch_norm: bool = Field(alias="train.batch_norm")
     dropout: float = Field(alias="train.dropout", ge=0, lt=1)
+    edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="train.edge", ge=16, le=1024)
+    different: Literal["standard", "drawn", "all"] = Field(alias="train.different")
+    mirror: bool = Field(alias="train.mirror")
+    colour: float = Field(alias="train.colour", ge=0, le=4)
+    affine: float = Field(alias="train.affine", ge=0, le=4)
+    schedule: Literal["constant", "cosine"] = Field(alias="train.schedule")
+    patience: int = Field(alias="train.patience", ge=0)
+    keep: Literal["best", "last"] = Field(alias="train.keep")
+    precision: Literal["float32", "bf16"] = Field(alias="train.precision")
+    compiled: bool = Field(alias="train.compile")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(alias="train.device")
+    memory_mb: int = Field(alias="train.memory_mb", ge=0)
     threads: int = Field(alias="train.threads", ge=1)
-    edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="normalize.edge", ge=16, le=1024)
 
 
 class Audit(_Typed):

@@ -1,17 +1,22 @@
 """The training loop. It knows no model by name: anything that takes (B, 3, 2S, S) and gives (B, 2) logits will do.
 
-Each batch is half same and half different pairs, both reshuffled every epoch, and the last short batch is used. After
-every epoch come a checkpoint and the accuracies on train and valid, positive and negative apart; the weights of the
-epoch with the best validation accuracy (the first such) are the result.
+Each batch is half same and half different pairs, both reshuffled every epoch, and the last short batch is used; a
+model that compares whole students (`Model.whole_students`) gets all nine combinations of some students instead, same
+and different weighing as much. After every epoch come a checkpoint and the accuracies on train and valid, positive
+and negative apart. The weights of the epoch with the best validation accuracy (the first such) are the result, or
+those of the last epoch (`Recipe.keep`).
+
+What an epoch draws follows from the seed and the epoch's number alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,59 +25,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair import batches
-from shoepair.batches import PairData
+from shoepair import batches, checkpoints
+from shoepair.batches import Pairing
+from shoepair.deals import pair_batches, student_batches
 from shoepair.errors import ShoepairError
+from shoepair.inference import SCORED, accuracies, answers, logits
 from shoepair.models import Weights, save_weights, weights_of
+from shoepair.networks import Model, Threshold
 from shoepair.paths import write_text
+from shoepair.recipes import Precision, Recipe
 
 DIGITS = 6  # of every number in curves and cards
 
 Photos = NDArray[np.uint8] | NDArray[np.float32]
-
-
-class Source(Protocol):
-    """What an epoch draws its batches from: `PairData`, or anything of the same two parts."""
-
-    @property
-    def same(self) -> Tensor:
-        """The (P,) labels of the pairs: 1 same, 0 different."""
-
-    def batch(self, which: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs of these numbers: (B, 3, 2S, S) images and (B,) labels."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained.
-
-    Args:
-        epochs: passes over the training pairs.
-        batch_size: pairs in a batch, an even number: half same, half different.
-        lr: Adam's step.
-        weight_decay: L2 penalty, as Adam applies it.
-        seed: of the order of the pairs, and of dropout.
-
-    Raises:
-        ShoepairError: a value is out of its range.
-    """
-
-    epochs: int = 20
-    batch_size: int = 32
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 2 or self.batch_size % 2:
-            found = f"batch_size: {self.batch_size}, expected an even number (half same, half different pairs)"
-            raise ShoepairError(found, fix="set `batch_size` to an even number, 2 or more")
-        if self.epochs < 1:
-            found = f"epochs: {self.epochs}, expected 1 or more"
-            raise ShoepairError(found, fix="set `epochs` to 1 or more")
-        if not (0 < self.lr < math.inf and 0 <= self.weight_decay < math.inf):
-            found = f"lr: {self.lr}, weight_decay: {self.weight_decay}; expected lr above 0 and weight_decay 0 or more"
-            raise ShoepairError(found, fix="set `lr` to 1.0e-3 and `weight_decay` to 0.0")
 
 
 @dataclass(frozen=True)
@@ -106,6 +71,11 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, course: dict[str, Any]) -> History:
+        """A course that `asdict` made plain, such as a checkpoint holds."""
+        return cls([Epoch(**each) for each in course["epochs"]], list(course["losses"]))
+
     @property
     def best(self) -> Epoch:
         """The first epoch with the best validation accuracy."""
@@ -123,20 +93,37 @@ class History:
         return pd.DataFrame({"iteration": range(1, len(self.losses) + 1), "loss": self.losses})
 
 
-def fit(
-    model: nn.Module,
-    train: PairData,
-    valid: PairData,
-    recipe: Recipe,
-    after_epoch: Callable[[Epoch, Weights], None] = lambda _epoch, _weights: None,
-) -> History:
-    """Train a model; afterwards it holds the weights of the best epoch.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training run leaves behind after every epoch, and takes up again after a kill.
 
     Args:
-        model: takes (B, 3, 2S, S) float32, gives (B, 2) logits: different, same.
+        path: the file; each epoch replaces the one before. It survives a killed run and is no output of the stage.
+        key: of the run, see `checkpoints.key`.
+        report: prints a line.
+    """
+
+    path: Path
+    key: str
+    report: Callable[[str], object]
+
+
+def fit(
+    model: nn.Module,
+    train: Pairing,
+    valid: Pairing | None,
+    recipe: Recipe,
+    checkpoint: Checkpoint | None = None,
+    after_epoch: Callable[[Epoch, Weights], None] = lambda _epoch, _weights: None,
+) -> History:
+    """Train a model; afterwards it holds the weights of the best epoch, or of the last one.
+
+    Args:
+        model: takes (B, 3, 2S, S) float32, gives (B, 2) logits: different, same; on the device of the pairs.
         train: the pairs to learn from.
-        valid: the pairs by which the best epoch is chosen.
+        valid: the pairs by which the best epoch is chosen; None where `recipe.keep` is last.
         recipe: how.
+        checkpoint: where a killed run is taken up again.
         after_epoch: called with the accuracies and the weights after every epoch.
 
     Returns:
@@ -145,107 +132,120 @@ def fit(
     Raises:
         ShoepairError: the loss is no longer finite.
     """
+    if isinstance(model, Threshold):
+        return _settled(model, train, valid, after_epoch)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    order = torch.Generator().manual_seed(recipe.seed)
     history, best = History(), {}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)  # dropout can draw from the global generator only
-        for number in range(1, recipe.epochs + 1):
-            losses = list(epoch(model, train, optimizer, recipe, order))
-            history.losses += losses
-            history.epochs.append(_measure(model, train, valid, number, losses, recipe.batch_size))
-            if history.best.epoch == number:
-                best = weights_of(model)
-            after_epoch(history.epochs[-1], weights_of(model))
+    state = checkpoints.load(checkpoint.path, checkpoint.key) if checkpoint else None
+    if checkpoint and state:
+        checkpoints.restore(state, model, optimizer)
+        history, best = History.of(state.course), state.best
+        checkpoint.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
+    for number in range(len(history.epochs) + 1, recipe.epochs + 1):
+        if recipe.patience and number - history.best.epoch > recipe.patience:
+            break
+        losses = list(epoch(model, train, optimizer, recipe, number))
+        history.losses += losses
+        history.epochs.append(_measure(model, train, valid, number, losses))
+        if recipe.keep == "last" or history.best.epoch == number:
+            best = weights_of(model)
+        if checkpoint:
+            saved = checkpoints.snapshot(model, best, optimizer, asdict(history))
+            checkpoints.save(checkpoint.path, checkpoint.key, saved)
+            checkpoint.report(str(history.epochs[-1]))
+        after_epoch(history.epochs[-1], weights_of(model))
     model.load_state_dict(best)
     return history
 
 
+def _settled(
+    model: Threshold, train: Pairing, valid: Pairing | None, after_epoch: Callable[[Epoch, Weights], None]
+) -> History:
+    """A model without gradients, "trained" in one pass over all pairs, same and different weighing alike."""
+    plan = torch.split(torch.arange(len(train.same)), SCORED)
+    found = [model.distance(shoes.flatten(1, 3).movedim(3, 1)) for shoes in train.pairs(plan)]
+    model.settle(torch.cat(found), train.same, _balancing(train.same))
+    done = _measure(model, train, valid, 1, [float("nan")])
+    loss = functional.cross_entropy(logits(model, train), train.same, weight=None).item()
+    history = History([Epoch(**(asdict(done) | {"train_loss": loss}))], [loss])
+    after_epoch(history.epochs[0], weights_of(model))
+    return history
+
+
+def _balancing(same: Tensor) -> Tensor:
+    """Weights of pairs with which both kinds count alike, 1 on average."""
+    share = same.double().mean()
+    return torch.where(same == 1, 0.5 / share, 0.5 / (1 - share))
+
+
+def _generator(*words: int) -> torch.Generator:
+    """Random numbers that follow from some numbers, such as seed and epoch."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
+
+
 def epoch(
-    model: nn.Module, train: Source, optimizer: torch.optim.Optimizer, recipe: Recipe, order: torch.Generator
+    model: nn.Module, train: Pairing, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int = 1
 ) -> Iterator[float]:
     """One pass over the training pairs, yielding the loss of every iteration."""
+    rng = _generator(recipe.seed, number)
+    whole = isinstance(model, Model) and model.whole_students
+    plan = list(student_batches(train, recipe, rng) if whole else pair_batches(train, recipe, rng))
+    shoes_of = train.students(plan) if whole else train.pairs(plan)
+    device = next(model.parameters()).device
+    answer = torch.compile(answers) if recipe.compiled else answers
     model.train()
-    for number, which in enumerate(balanced_batches(train.same, recipe.batch_size, order), start=1):
-        images, labels = train.batch(which)  # (B, 3, 2S, S), (B,)
-        loss = functional.cross_entropy(model(images), labels)
-        if not torch.isfinite(loss):
-            found = f"training: the loss is {loss.item()} in iteration {number} of an epoch, with lr {recipe.lr}"
-            raise ShoepairError(found, fix=f"try a smaller `lr`, such as {recipe.lr / 10:g}")
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
-        optimizer.step()
-        yield loss.item()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))  # dropout draws from the global generator only
+        for place, (which, shoes) in enumerate(zip(plan, shoes_of, strict=True)):
+            labels = torch.eye(3, dtype=torch.int64).expand(len(which), 3, 3) if whole else train.same[which]
+            labels = labels.flatten().to(device)
+            with _precision(recipe.precision, device):
+                got = answer(model, recipe.augmentation(shoes, rng)).float()  # (B, 2)
+                loss = functional.cross_entropy(got, labels, weight=_kinds(whole=whole, device=device))
+            value = loss.item()
+            rate = recipe.lr * recipe.step((number - 1) * len(plan) + place, recipe.epochs * len(plan))
+            if not math.isfinite(value):
+                found = f"training: the loss is {value} in epoch {number}, iteration {place + 1}, with lr {rate:g}"
+                raise ShoepairError(found, fix=f"try a smaller `lr`, such as {recipe.lr / 10:g}")
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+            optimizer.step()
+            yield value
 
 
-def balanced_batches(same: Tensor, batch_size: int, order: torch.Generator) -> Iterator[Tensor]:
-    """Deal the pairs into batches, half same and half different, every pair once.
-
-    Args:
-        same: (P,) labels; as many 1 as 0.
-        batch_size: an even number.
-        order: draws the two shuffles.
-
-    Yields:
-        (batch_size,) pair numbers, the last batch shorter if the pairs do not come out even.
-    """
-    half = batch_size // 2
-    kinds = [torch.nonzero(same == label).flatten() for label in (1, 0)]
-    positive, negative = (kind[torch.randperm(len(kind), generator=order)] for kind in kinds)
-    for start in range(0, max(len(positive), len(negative)), half):
-        yield torch.cat([positive[start : start + half], negative[start : start + half]])
+def _kinds(*, whole: bool, device: torch.device) -> Tensor | None:
+    """Weights of different and same: of a student's nine combinations six are different."""
+    return torch.tensor([1.0, 2.0], device=device) if whole else None
 
 
-def logits(model: nn.Module, data: PairData, batch_size: int) -> Tensor:
-    """The model's answer to every pair: (P, 2) float32, different and same."""
-    model.eval()
-    with torch.inference_mode():
-        parts = [model(data.batch(which)[0]) for which in torch.split(torch.arange(len(data)), batch_size)]
-    return torch.cat(parts).to(torch.float32)
+def _precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def accuracies(model: nn.Module, data: PairData, batch_size: int) -> tuple[float, float]:
-    """Positive and negative accuracy: the share of same pairs called same, of different ones called different."""
-    called_same = logits(model, data, batch_size).argmax(1) == 1
-    right = called_same == (data.same == 1)
-    return right[data.same == 1].double().mean().item(), right[data.same == 0].double().mean().item()
-
-
-def _measure(
-    model: nn.Module, train: PairData, valid: PairData, number: int, losses: Sequence[float], batch_size: int
-) -> Epoch:
-    train_accuracies, valid_accuracies = (accuracies(model, data, batch_size) for data in (train, valid))
+def _measure(model: nn.Module, train: Pairing, valid: Pairing | None, number: int, losses: Sequence[float]) -> Epoch:
+    missing = (math.nan, math.nan)
+    train_accuracies, valid_accuracies = (accuracies(model, data) if data else missing for data in (train, valid))
     return Epoch(number, float(np.mean(losses)), *train_accuracies, *valid_accuracies)
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a training run leaves behind after every epoch: its weights in one file, a line to read.
-
-    Args:
-        path: the file; each epoch replaces the one before. It survives a killed run and is no output of the stage.
-        report: prints a line.
-    """
-
-    path: Path
-    report: Callable[[str], object]
-
-    def __call__(self, epoch: Epoch, weights: Weights) -> None:
-        """Keep the weights and print the accuracies."""
-        save_weights(self.path, weights)
-        self.report(str(epoch))
+def kept(recipe: Recipe, history: History) -> Epoch:
+    """The epoch that the weights are from."""
+    return history.best if recipe.keep == "best" else history.epochs[-1]
 
 
-def use_threads(number: int) -> None:
-    """Fix the number of CPU threads: sums are split among them, so their number shows in the last bits."""
-    torch.set_num_threads(number)
+def standard_only(model: nn.Module, recipe: Recipe) -> bool:
+    """Whether a model learns from the standard pairs alone, and not from all nine combinations."""
+    whole = isinstance(model, Model) and model.whole_students
+    return recipe.different == "standard" and not whole
 
 
 def facts(recipe: Recipe, history: History) -> dict[str, Any]:
     """What the card of a trained model says of its training: the recipe, and the epoch the weights are from."""
-    best = {name: round(value, DIGITS) for name, value in asdict(history.best).items()}
-    return {"recipe": asdict(recipe), "best": best}
+    numbers = {name: round(value, DIGITS) for name, value in asdict(kept(recipe, history)).items()}
+    return {"recipe": asdict(recipe), "epoch": numbers}
 
 
 def write_curves(history: History, epochs: Path, iterations: Path) -> None:
@@ -280,7 +280,7 @@ def train_model(
             save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
 
     train, valid = batches.from_arrays(train_data), batches.from_arrays(valid_data)
-    return fit(model, train, valid, recipe or Recipe(), checkpoint)
+    return fit(model, train, valid, recipe or Recipe(), after_epoch=checkpoint)
 
 
 def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[float, float]:

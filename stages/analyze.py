@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair import errors, models, params, paths, sample
+from shoepair import errors, networks, params, paths, sample
 from shoepair.analysis import page
 
 
 def main() -> None:
     """Write the page, its receptive fields drawn on a photo of the sample class."""
     chosen = params.load(params.Analyze)
-    shape = models.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
+    shape = networks.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
     with tempfile.TemporaryDirectory() as drawn:
         sample.draw_class(Path(drawn), 1, 1, seed=1)
         with Image.open(min(Path(drawn).glob("train/*"))) as photo:

@@ -5,13 +5,13 @@ Writes  reports/audit.json
 Params  seed, evaluate, train.threads
 """
 
-from shoepair import audit, batches, errors, pairs, params, paths, table, training
+from shoepair import audit, batches, devices, errors, pairs, params, paths, table
 
 
 def main() -> None:
     """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
     chosen = params.load(params.Audit)
-    training.use_threads(chosen.threads)
+    devices.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["standard"]]
     tables = {str(batch): table.read(paths.valid(str(batch)), table.Photos) for batch in rows["batch"].unique()}

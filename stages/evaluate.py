@@ -5,13 +5,13 @@ Writes  data/scores.parquet, metrics/evaluation.json, metrics/details.json
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import batches, errors, evaluation, models, pairs, params, paths, report, table, training
+from shoepair import batches, devices, errors, evaluation, models, pairs, params, paths, report, table
 
 
 def main() -> None:
     """Score every pair of every student not trained on; count, and name the best model by validation."""
     chosen = params.load(params.Evaluate)
-    training.use_threads(chosen.threads)
+    devices.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["split"].isin(evaluation.MEASURED)]
     data = batches.from_table(rows)

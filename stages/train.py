@@ -1,27 +1,31 @@
-"""Stage train: pairs of shoes -> one trained network.
+"""Stage train: pairs of shoes -> one trained model.
 
 Reads   data/pairs.parquet, data/store/<batch>.h5 of the batches in it
 Writes  models/<model>.safetensors, models/<model>.json, plots/training/<model>.csv, plots/loss/<model>.csv
-Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, normalize
+Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 """
 
-from shoepair import batches, errors, models, pairs, params, paths, table, training
+from shoepair import batches, checkpoints, devices, errors, models, pairs, params, paths, recipes, table, training
 
 
 def main(name: str) -> None:
-    """Train on the standard pairs; keep the weights of the best epoch by validation accuracy."""
+    """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
     chosen = params.load(params.Train)
-    shape = models.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm, chosen.dropout, chosen.edge)
-    recipe = training.Recipe(chosen.epochs, chosen.batch_size, chosen.lr, chosen.weight_decay, chosen.seed)
+    recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
+    devices.use_threads(chosen.threads)
     model = models.build(name, shape, chosen.seed)
-    training.use_threads(chosen.threads)
+    device = devices.placed(model, devices.chosen(chosen.device))
     rows = table.read(paths.PAIRS, pairs.Pairs)
-    train, valid = (batches.from_table(pairs.standard(rows, split)) for split in ("train", "valid"))
-    history = training.fit(model, train, valid, recipe, training.Checkpoint(paths.checkpoint(name), report=print))
+    alone = training.standard_only(model, recipe)
+    used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
+    train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
+    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used)
+    checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=print)
+    history = training.fit(model, train, valid, recipe, checkpoint)
     models.save(name, model, training.facts(recipe, history))
-    paths.checkpoint(name).unlink()
     training.write_curves(history, paths.epochs(name), paths.iterations(name))
-    print(f"train {name}: best epoch {history.best.epoch} of {recipe.epochs}")
+    checkpoint.path.unlink(missing_ok=True)
+    print(f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ def copy_project(folder: Path) -> Path:
     for name in ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore"):
         shutil.copyfile(ROOT / name, folder / name)
     edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
+    edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")
     edit(folder / "params.yaml", "epochs: 20 ", "epochs: 2 ")
     edit(folder / "params.yaml", "resamples: 2000 ", "resamples: 100 ")
     write_class(folder / "data/raw/tiny")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from shoepair import paths
 from shoepair.analysis import page
-from shoepair.models import Shape
+from shoepair.networks import Shape
 from stages import analyze
 
 
@@ -107,11 +107,11 @@ def test_stage_writes_the_page(project: Path, capsys: pytest.CaptureFixture[str]
     assert "analyze: reports/analysis/index.md written, for n = 4 and K = 3" in capsys.readouterr().out
 
 
-def test_analysis_imports_nothing_of_the_pipeline_but_the_models() -> None:
+def test_analysis_imports_nothing_of_the_pipeline_but_the_networks() -> None:
     for path in (ROOT / "shoepair/analysis").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("shoepair"):
-                allowed = ("shoepair.errors", "shoepair.models", "shoepair.analysis")
+                allowed = ("shoepair.errors", "shoepair.networks", "shoepair.analysis")
                 assert str(node.module).startswith(allowed), f"{path.name} imports {node.module}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shoepair.analysis import parameters
-from shoepair.models import MODELS, Shape
+from shoepair.networks import ASSIGNED, Shape
 
 SAME_IN_BOTH = {"conv2": 296, "conv3": 1168, "conv4": 4640, "fc2": 202}
 ASSIGNMENT = {
@@ -24,14 +24,14 @@ def evaluated(formula: str, shape: Shape) -> int:
     return int(eval(text, {"__builtins__": {}}, {"n": shape.n, "K": shape.kernel_size}))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ASSIGNED)
 def test_counts_of_the_assignment(name: str) -> None:
     rows = parameters.count(name, Shape())
     assert {row.layer: row.value for row in rows} == ASSIGNMENT[name]
     assert {row.layer: row.module for row in rows} == ASSIGNMENT[name]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ASSIGNED)
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("kernel_size", [3, 5])
 def test_formulas_are_the_modules_counts(name: str, kernel_size: int, batch_norm: bool) -> None:
@@ -41,10 +41,10 @@ def test_formulas_are_the_modules_counts(name: str, kernel_size: int, batch_norm
             assert row.value == row.module == evaluated(row.formula.replace(")n", ")*n"), shape), (row, n)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ASSIGNED)
 def test_meta_modules_count_as_real_ones(name: str) -> None:
     shape = Shape(n=2, kernel_size=5, batch_norm=True, edge=32)
-    real = MODELS[name](n=2, kernel_size=5, batch_norm=True, edge=32)
+    real = ASSIGNED[name](n=2, kernel_size=5, batch_norm=True, edge=32)
     assert parameters.count(name, shape)[-1].value == sum(each.numel() for each in real.parameters())
 
 

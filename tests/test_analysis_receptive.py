@@ -11,26 +11,26 @@ from torch import nn
 
 from shoepair.analysis import receptive
 from shoepair.errors import ShoepairError
-from shoepair.models import MODELS
+from shoepair.networks import ASSIGNED
 
 FIELDS = {3: [4, 10, 22, 46], 5: [6, 16, 36, 76]}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ASSIGNED)
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("kernel_size", FIELDS)
 def test_fields_after_the_poolings(name: str, kernel_size: int, batch_norm: bool) -> None:
-    model = MODELS[name](n=1, kernel_size=kernel_size, batch_norm=batch_norm, edge=32)
+    model = ASSIGNED[name](n=1, kernel_size=kernel_size, batch_norm=batch_norm, edge=32)
     found = receptive.fields(model.features)
     assert [field.size for field in found if field.layer.startswith("pool")] == FIELDS[kernel_size]
     assert [field.step for field in found if field.layer.startswith("pool")] == [2, 4, 8, 16]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ASSIGNED)
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("kernel_size", FIELDS)
 def test_pixels_with_a_gradient_are_exactly_the_field(name: str, kernel_size: int, batch_norm: bool) -> None:
-    model = MODELS[name](n=2, kernel_size=kernel_size, batch_norm=batch_norm)
+    model = ASSIGNED[name](n=2, kernel_size=kernel_size, batch_norm=batch_norm)
     computed = {field.layer: field for field in receptive.fields(model.features)}
     seen = list(receptive.seen(model))
     assert [name for name, _, _ in seen] == list(computed)
@@ -43,7 +43,7 @@ def test_pixels_with_a_gradient_are_exactly_the_field(name: str, kernel_size: in
 
 
 def test_a_network_as_it_is_hides_pixels() -> None:
-    model = MODELS["cnn"](n=2)
+    model = ASSIGNED["cnn"](n=2)
     image = torch.rand(1, 3, 224, 224, requires_grad=True)
     model.features(image)[0, :, 7, 7].sum().backward()
     assert image.grad is not None
@@ -60,7 +60,7 @@ def test_field_at_the_border_is_cut() -> None:
 @pytest.mark.parametrize(("kernel_size", "rows"), [(3, 2), (5, 4)])
 def test_rows_of_the_last_maps_that_see_both_shoes(kernel_size: int, rows: int) -> None:
     assert receptive.seam_rows(kernel_size) == (rows, 28)
-    model = MODELS["cnn"](n=1, kernel_size=kernel_size).double()
+    model = ASSIGNED["cnn"](n=1, kernel_size=kernel_size).double()
     with torch.no_grad():
         for layer in model.features:
             if isinstance(layer, nn.Conv2d):

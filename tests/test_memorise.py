@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from shoepair import models, photos, rules, sample, table, training
+from shoepair import models, photos, recipes, rules, sample, table, training
 
 STUDENTS = 5
 
@@ -23,7 +23,7 @@ def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, 
     data = np.stack(list(photos.students(photos.read_all(paths, 224), 224)))
     assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)
     # All 15 same and 15 different pairs are one batch: an epoch is an iteration.
-    recipe = training.Recipe(epochs=50, batch_size=30, lr=lr, seed=1)
+    recipe = recipes.Recipe(epochs=50, batch_size=30, lr=lr, seed=1)
     history = training.train_model(models.build(name, models.Shape(), 1), data, data[:1], recipe=recipe)
     assert len(history.losses) == 50
     assert max(min(epoch.train_positive, epoch.train_negative) for epoch in history.epochs) >= 0.9

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from shoepair.analysis import table
-from shoepair.models import CLASSES, HIDDEN, MODELS, Network, Shape
+from shoepair.networks import ASSIGNED, CLASSES, HIDDEN, Network, Shape
 
-TITLES = {name: model.__name__ for name, model in MODELS.items()}
+TITLES = {name: model.__name__ for name, model in ASSIGNED.items()}
 
 _KINDS: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv",
@@ -52,11 +52,11 @@ def without_memory(name: str, shape: Shape) -> Network:
     """A network whose tensors have shapes and no values: quick to build, however large.
 
     Args:
-        name: as in `MODELS`.
+        name: as in `ASSIGNED`.
         shape: of its layers.
     """
     with torch.device("meta"):
-        return MODELS[name](**asdict(shape))
+        return ASSIGNED[name](**asdict(shape))
 
 
 def named_layers(layers: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -82,10 +82,10 @@ def formulas(name: str, shape: Shape) -> dict[str, tuple[str, int]]:
     """Formula and its value for each layer that has parameters.
 
     Args:
-        name: as in `MODELS`.
+        name: as in `ASSIGNED`.
         shape: gives n, K, S and whether there is batch norm.
     """
-    colours, stacked = MODELS[name].channels, MODELS[name].stacked
+    colours, stacked = ASSIGNED[name].channels, ASSIGNED[name].stacked
     n, taps, side = shape.n, shape.kernel_size**2, shape.edge // 16
     found: dict[str, tuple[str, int]] = {}
     inputs, before = str(colours), colours
@@ -102,7 +102,7 @@ def formulas(name: str, shape: Shape) -> dict[str, tuple[str, int]]:
 
 def total(name: str, shape: Shape) -> tuple[str, int]:
     """Formula and its value for the whole network: the layers' formulas added up and sorted by powers of n."""
-    colours, stacked = MODELS[name].channels, MODELS[name].stacked
+    colours, stacked = ASSIGNED[name].channels, ASSIGNED[name].stacked
     n, taps = shape.n, shape.kernel_size**2
     biases = 45 if shape.batch_norm else 15  # 1 + 2 + 4 + 8 channels: a bias each, and two of batch norm
     linear, side = 8 * HIDDEN, shape.edge // 16
@@ -120,7 +120,7 @@ def count(name: str, shape: Shape) -> list[Count]:
     """Every layer with parameters, in order, and the total.
 
     Args:
-        name: as in `MODELS`.
+        name: as in `ASSIGNED`.
         shape: of its layers.
     """
     counted = in_module(name, shape)

@@ -25,7 +25,7 @@ from torch.nn import functional
 from shoepair.analysis import table
 from shoepair.analysis.parameters import TITLES, named_layers, without_memory
 from shoepair.errors import ShoepairError
-from shoepair.models import CNN, EDGE, MODELS, Network, Shape
+from shoepair.networks import ASSIGNED, CNN, EDGE, Network, Shape
 
 _UNITWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout)
 _WINDOWED = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d)
@@ -164,7 +164,7 @@ def seam_rows(kernel_size: int, edge: int = EDGE) -> tuple[int, int]:
 
 def both(kernel_size: int, edge: int = EDGE) -> dict[str, Network]:
     """The networks, as small as they go: n changes no field."""
-    return {name: without_memory(name, Shape(n=1, kernel_size=kernel_size, edge=edge)) for name in MODELS}
+    return {name: without_memory(name, Shape(n=1, kernel_size=kernel_size, edge=edge)) for name in ASSIGNED}
 
 
 def describe(kernel_size: int, edge: int = EDGE) -> str:

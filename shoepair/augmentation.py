@@ -1,0 +1,96 @@
+"""More to learn from the same photos: changes that leave a pair a pair, drawn anew for every batch.
+
+Mirrored swap: a mirrored left shoe looks like a right shoe, so both mirrored and exchanged are another pair of the
+same label. Colour and light change for all shoes of a group alike, since floor and lamp are theirs together and a
+difference in colour must stay one. Small turns, shifts and sizes are drawn for every photo by itself.
+
+Letters: G groups of L left and L right shoes, S edge of an image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from shoepair.errors import ShoepairError
+
+TINT, LIGHT, OFFSET = 0.15, 0.25, 0.1  # at strength 1: of each channel, of all (both as logarithms), added
+TURN, SCALE, SHIFT = 10.0, 0.1, 0.05  # at strength 1: degrees, logarithm of the size, part of the edge
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much photos are changed while training.
+
+    Args:
+        mirror: half of the groups mirrored and exchanged.
+        colour: strength of the changes of colour and light, 0 for none, 1 for up to 15 % a channel and 25 % in all.
+        affine: strength of turns (10 degrees at 1), sizes (10 %) and shifts (5 % of the edge), 0 for none.
+    """
+
+    mirror: bool = False
+    colour: float = 0.0
+    affine: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, strength in (("colour", self.colour), ("affine", self.affine)):
+            if not 0 <= strength < math.inf:
+                found = f"{name}: {strength}, expected 0 (no change) or more"
+                raise ShoepairError(found, fix=f"set `train.{name}` to 0.0")
+
+    def __call__(self, shoes: Tensor, rng: torch.Generator) -> Tensor:
+        """Changed shoes.
+
+        Args:
+            shoes: (G, L, 2, S, S, 3) float32 of -0.5..0.5, on any device.
+            rng: on the CPU, so that every device sees the same changes.
+
+        Returns:
+            The same shape; the argument is not changed.
+        """
+        if self.mirror:
+            shoes = _mirrored(shoes, torch.rand(len(shoes), generator=rng) < 0.5)
+        if self.affine:
+            shoes = _moved(shoes, self.affine, rng)
+        if self.colour:
+            shoes = _coloured(shoes, self.colour, rng)
+        return shoes
+
+
+def _mirrored(shoes: Tensor, which: Tensor) -> Tensor:
+    """Some groups mirrored, left shoes become right ones."""
+    chosen = which.to(shoes.device)[:, None, None, None, None, None]
+    return torch.where(chosen, shoes.flip((2, 4)), shoes)
+
+
+def _spread(shape: tuple[int, ...], most: float, rng: torch.Generator) -> Tensor:
+    """Numbers evenly spread over -most..most."""
+    return (torch.rand(shape, generator=rng) * 2 - 1) * most
+
+
+def _coloured(shoes: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+    """Every group in another light: each channel and all together multiplied, something added, cut off at 0 and 1."""
+    groups = len(shoes)
+    factor = torch.exp(_spread((groups, 3), TINT * strength, rng) + _spread((groups, 1), LIGHT * strength, rng))
+    offset = _spread((groups, 1), OFFSET * strength, rng).expand(groups, 3)
+    factor, offset = (each.to(shoes.device)[:, None, None, None, None] for each in (factor, offset))
+    # (value + 0.5) * factor + offset - 0.5, in as few passes over the pixels as can be
+    return torch.addcmul(offset + (factor - 1) / 2, shoes, factor).clamp_(-0.5, 0.5)
+
+
+def _moved(shoes: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+    """Every photo turned, scaled and shifted a little; what comes in from outside is the photo's own mirror image."""
+    count = shoes[..., 0, 0, 0].numel()
+    turn = _spread((count,), math.radians(TURN) * strength, rng)
+    scale = torch.exp(_spread((count,), SCALE * strength, rng))
+    shift = _spread((count, 2), 2 * SHIFT * strength, rng)  # affine_grid counts from -1 to 1
+    rows = [torch.stack([turn.cos() * scale, -turn.sin() * scale, shift[:, 0]], dim=1)]
+    rows.append(torch.stack([turn.sin() * scale, turn.cos() * scale, shift[:, 1]], dim=1))
+    photos = shoes.flatten(0, 2).movedim(3, 1)  # (G L 2, 3, S, S)
+    grid = functional.affine_grid(torch.stack(rows, dim=1).to(shoes.device), list(photos.shape), align_corners=False)
+    moved = functional.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
+    return moved.movedim(1, 3).reshape(shoes.shape)

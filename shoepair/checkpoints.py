@@ -1,0 +1,124 @@
+"""Checkpoints: a training run that was killed goes on from its last finished epoch, to the same bits.
+
+One file per model, replaced after every epoch, gone when the training is done. It carries the key of its run, a digest
+of everything that the weights depend on: the recipe, the pairs, the photos and the code. A checkpoint of another key
+is never used. Random numbers need no state in it: what an epoch draws follows from the seed and its number.
+
+Layout: safetensors; `model.*` and `best.*` the weights after the last epoch and after the best one, `adam.<i>.*` the
+optimizer's numbers of parameter i; the header's `run` is JSON: format, key, epochs and losses so far.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialized
+from torch import Tensor, nn
+
+from shoepair import paths
+from shoepair.models import Weights, weights_of
+
+FORMAT = 1
+HEADER = "run"
+
+
+@dataclass(frozen=True)
+class State:
+    """A training run after an epoch.
+
+    Args:
+        model: the weights.
+        best: the weights to return if no later epoch is better.
+        adam: the optimizer's tensors of each parameter, in the order of the parameters.
+        course: what JSON can hold: the epochs and losses so far.
+    """
+
+    model: Weights
+    best: Weights
+    adam: list[dict[str, Tensor]]
+    course: dict[str, Any]
+
+
+def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
+    """A digest of what the weights depend on: what was chosen, pairs, photos, code and torch.
+
+    Args:
+        chosen: everything that was chosen, as text by its `repr`.
+        rows: `Pairs` rows to learn from and to choose by; the stores that they name are read.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(f"{chosen} {torch.__version__}".encode(), digest_size=32)
+    for each in rows:
+        digest.update(each.to_csv(index=False).encode())
+    stores = {paths.store(str(batch)) for each in rows for batch in each["batch"].unique()}
+    code = {Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("shoepair.")}
+    for path in [*sorted(code), *sorted(stores)]:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest())
+    return digest.hexdigest()
+
+
+def snapshot(model: nn.Module, best: Weights, optimizer: torch.optim.Optimizer, course: dict[str, Any]) -> State:
+    """The state of a run, to be written by `save`."""
+    adam = list(optimizer.state_dict()["state"].values())
+    return State(weights_of(model), best, adam, course)
+
+
+def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put a run back to where it was."""
+    model.load_state_dict(state.model)
+    whole = optimizer.state_dict()
+    whole["state"] = {
+        number: {name: _laid_like(value, weight) for name, value in values.items()}
+        for number, (weight, values) in enumerate(zip(model.parameters(), state.adam, strict=True))
+    }
+    optimizer.load_state_dict(whole)
+
+
+def _laid_like(value: Tensor, weight: Tensor) -> Tensor:
+    """A tensor of the optimizer in the memory layout of its weight, so that the next step works in the same order."""
+    return torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
+
+
+def save(path: Path, key: str, state: State) -> None:
+    """Write a checkpoint as a whole: the one before it, or this one, is there at any moment."""
+    tensors = {f"model.{name}": value for name, value in state.model.items()}
+    tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    for number, values in enumerate(state.adam):
+        tensors |= {f"adam.{number}.{name}": value.cpu().contiguous() for name, value in values.items()}
+    header = json.dumps({"format": FORMAT, "key": key, **state.course})
+    with paths.replacing(path) as part:
+        part.write_bytes(serialized(tensors, {HEADER: header}))
+
+
+def load(path: Path, key: str) -> State | None:
+    """The checkpoint of this run; None where there is none, or one of another run."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            course = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+            if course.pop("format", None) != FORMAT or course.pop("key", None) != key:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    except (FileNotFoundError, SafetensorError, ValueError):
+        return None
+    parts: dict[str, Weights] = {"model": {}, "best": {}}
+    adam: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        if part == "adam":
+            number, _, rest = rest.partition(".")
+            adam.setdefault(int(number), {})[rest] = value
+        else:
+            parts[part][rest] = value
+    return State(parts["model"], parts["best"], [adam[number] for number in sorted(adam)], course)

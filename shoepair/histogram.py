@@ -1,0 +1,42 @@
+"""The baseline that every network must beat: colour histograms, their distance, one threshold. Nothing is learnt.
+
+Shoes of a pair have the same colours. The histogram of the middle of each photo (the border is floor), 16 bins a
+channel; the distance of two histograms p and q is Bhattacharyya's, as Comaniciu, Ramesh and Meer use it ("Kernel-based
+object tracking", 2003): sqrt(1 - sum sqrt(p q)), the sum taken as the mean over the channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from shoepair.networks import Threshold, middle, reduced
+
+BINS = 16
+MIDDLE = 3 / 7  # of the photo's edge: 96 of 224 pixels, 48 of 112
+
+
+def roots(photos: Tensor) -> Tensor:
+    """Roots of the colour shares, so that the product of two sums up to the Bhattacharyya coefficient.
+
+    Args:
+        photos: (B, 3, M, M) of -0.5..0.5.
+
+    Returns:
+        (B, 3, 16) float64; the squares of each channel sum up to 1.
+    """
+    bins = ((photos.detach().flatten(2) + 0.5) * BINS).long().clamp(0, BINS - 1)  # (B, 3, M M)
+    place = bins + BINS * torch.arange(bins.shape[0] * 3, device=bins.device).reshape(-1, 3, 1)
+    counts = torch.bincount(place.flatten(), minlength=bins.shape[0] * 3 * BINS)
+    return (counts.reshape(-1, 3, BINS).double() / bins.shape[2]).sqrt()
+
+
+class Histogram(Threshold):
+    """Same where the colours of the two shoes' middles are near enough."""
+
+    def distance(self, x: Tensor) -> Tensor:
+        """Bhattacharyya's distance of each pair image's shoes: (B, 3, 2S, S) to (B,) float64."""
+        photos = reduced(x, self.shape.edge).chunk(2, dim=2)
+        left, right = (roots(middle(photo, MIDDLE)) for photo in photos)  # (B, 3, 16)
+        coefficient = (left * right).sum(dim=2).mean(dim=1)
+        return (1 - coefficient).clamp_min(0).sqrt()

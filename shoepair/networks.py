@@ -1,0 +1,248 @@
+"""The two networks of the assignment, and what every model has in common.
+
+A pair image is (3, 2S, S), the left shoe above the right one. Both networks have the four convolutions and two linear
+layers of the assignment (University of Toronto, CSC413, "same or different shoes") and differ in one thing: `CNN`
+looks at the stacked image as it is, so the two shoes first meet in the linear layer; `CNNChannel` lays the right shoe
+behind the left one as three more channels, so that every convolution compares them.
+
+Letters: B pairs, S edge of a shoe image, G groups of L left and L right shoes, n channels after the first convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shoepair.errors import ShoepairError
+
+EDGE = 224
+HIDDEN = 100  # units of the first linear layer, as the assignment sets it
+CLASSES = 2  # logits: different, same
+KERNEL_SIZES = (3, 5)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network's layers are built from; written beside its weights, so that they can be read again.
+
+    Args:
+        n: channels after the first convolution; 2n, 4n and 8n after the others.
+        kernel_size: edge K of every kernel, 3 or 5; padding (K - 1) / 2 keeps the image size.
+        batch_norm: normalise after every convolution.
+        dropout: share of the flattened features and of the hidden units set to 0 while training, 0 to below 1.
+        edge: S, of one shoe image in pixels; a multiple of 16, since it is halved four times.
+    """
+
+    n: int = 4
+    kernel_size: int = 3
+    batch_norm: bool = False
+    dropout: float = 0.0
+    edge: int = EDGE
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            found = f"n: {self.n}, expected 1 or more channels after the first convolution"
+            raise ShoepairError(found, fix="set `n` to 1 or more")
+        if self.kernel_size not in KERNEL_SIZES:
+            found = f"kernel_size: {self.kernel_size}, expected 3 or 5 (an odd kernel keeps the image size)"
+            raise ShoepairError(found, fix="set `kernel_size` to 3 or 5")
+        if not 0 <= self.dropout < 1:
+            found = f"dropout: {self.dropout}, expected 0 to below 1"
+            raise ShoepairError(found, fix="set `dropout` to 0 for none")
+        if self.edge < 16 or self.edge % 16:
+            found = f"edge: {self.edge}, expected a multiple of 16 (it is halved four times)"
+            raise ShoepairError(found, fix="set `normalize.edge` to 224")
+
+
+def features(inputs: int, shape: Shape) -> nn.Sequential:
+    """Four times convolution, 2x2 max pooling, ReLU: (B, inputs, H, W) to (B, 8n, H/16, W/16).
+
+    Pooling comes before ReLU: the larger of two numbers, cut off at 0, is the same in either order, and ReLU, and
+    batch normalisation between them, have a quarter of the work.
+    """
+    widths = [inputs, shape.n, 2 * shape.n, 4 * shape.n, 8 * shape.n]
+
+    def layers() -> Iterator[nn.Module]:
+        for before, after in pairwise(widths):
+            yield nn.Conv2d(before, after, shape.kernel_size, padding=(shape.kernel_size - 1) // 2)
+            yield nn.MaxPool2d(2)
+            if shape.batch_norm:
+                yield nn.BatchNorm2d(after)
+            yield nn.ReLU()
+
+    return nn.Sequential(*layers())
+
+
+def _classifier(inputs: int, dropout: float) -> nn.Sequential:
+    """Flattened features to two logits by way of 100 hidden units: (B, inputs) to (B, 2)."""
+    drop = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*drop, nn.Linear(inputs, HIDDEN), nn.ReLU(), *drop, nn.Linear(HIDDEN, CLASSES))
+
+
+def reduced(images: Tensor, edge: int) -> Tensor:
+    """Pair images of a multiple of the edge that a model was built for, averaged down to it.
+
+    Args:
+        images: (B, 3, 2fS, fS), f = 1, 2, ...
+        edge: S.
+
+    Returns:
+        (B, 3, 2S, S); the images themselves where f is 1.
+
+    Raises:
+        ShoepairError: the images are of another edge.
+    """
+    factor, rest = divmod(images.shape[-1], edge)
+    if rest or not factor:
+        found = f"images of {images.shape[-1]} pixels, expected {edge} or a multiple of it"
+        raise ShoepairError(found, fix="scale the photos, or build the model for them: `CNN(edge=...)`")
+    return functional.avg_pool2d(images, factor) if factor > 1 else images
+
+
+def middle(photos: Tensor, share: float) -> Tensor:
+    """The middle of photos: (B, 3, S, S) to (B, 3, M, M), M the share of S, with as much cut left as right."""
+    edge = photos.shape[-1]
+    cut = round(edge * (1 - share) / 2)
+    return photos[..., cut : edge - cut, cut : edge - cut]
+
+
+def joined(shoes: Tensor) -> Tensor:
+    """Pair images of every left with every right shoe of a group.
+
+    Args:
+        shoes: (G, L, 2, S, S, 3): groups of L left and L right shoes.
+
+    Returns:
+        (G L L, 3, 2S, S), channels last in memory: group, left, right.
+    """
+    groups, each, _, edge = shoes.shape[:4]
+    shape = (groups, each, each, edge, edge, 3)
+    left, right = shoes[:, :, None, 0].expand(shape), shoes[:, None, :, 1].expand(shape)
+    stacked = torch.cat([left, right], dim=3).flatten(0, 2)  # (G L L, 2S, S, 3)
+    return stacked.movedim(3, 1)  # costs nothing, and convolutions are fast in this layout
+
+
+class Model(nn.Module):
+    """What every model is to the rest of the project.
+
+    Input (B, 3, 2S, S) float, value = byte / 255 - 0.5, S a multiple of `shape.edge`; output (B, 2) logits:
+    different, same. Arguments: see `Shape`.
+    """
+
+    whole_students: ClassVar[bool] = False  # trained on all combinations of a student's shoes at once
+
+    def __init__(
+        self, n: int = 4, kernel_size: int = 3, *, batch_norm: bool = False, dropout: float = 0.0, edge: int = EDGE
+    ) -> None:
+        super().__init__()
+        self.shape = Shape(n, kernel_size, batch_norm, dropout, edge)
+
+    def combinations(self, shoes: Tensor) -> Tensor:
+        """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
+        logits: Tensor = self(joined(shoes))
+        return logits.reshape(shoes.shape[0], shoes.shape[1], shoes.shape[1], CLASSES)
+
+
+class Threshold(Model):
+    """A model without gradients: a distance between the two shoes, and one threshold that the training pairs set.
+
+    Logits are 0 and slope x (threshold - distance). The slope is one over the distances' deviation, so that logits
+    are of the size of a network's; temperature scaling makes probabilities of them.
+    """
+
+    threshold: Tensor
+    slope: Tensor
+
+    def __init__(self, **shape: Any) -> None:
+        super().__init__(**shape)
+        self.register_buffer("threshold", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("slope", torch.ones((), dtype=torch.float64))
+
+    def distance(self, x: Tensor) -> Tensor:
+        """How far the shoes of each pair image are apart: (B, 3, 2S, S) to (B,) float64."""
+        raise NotImplementedError
+
+    def settle(self, distances: Tensor, same: Tensor, weights: Tensor) -> None:
+        """Set the threshold that is right most often, same and different pairs weighing as given.
+
+        Args:
+            distances: (P,) float64, of the training pairs.
+            same: (P,) labels.
+            weights: (P,), how much each pair counts.
+        """
+        order = torch.argsort(distances, stable=True)
+        ranked = distances[order]
+        # Right if the first k pairs are called same: their weight where same, that of the others where different.
+        gain = torch.where(same == 1, weights, -weights)[order].double()
+        right = torch.cat([gain.new_zeros(1), gain.cumsum(0)])
+        end = torch.ones(1, dtype=torch.bool)
+        ends = torch.cat([end, ranked[1:] > ranked[:-1], end])  # no threshold parts equal distances
+        best = int(torch.where(ends, right, -torch.inf).argmax())  # the first of equally good ones
+        padded = torch.cat([ranked[:1] - 1e-6, ranked, ranked[-1:] + 1e-6])
+        self.threshold.copy_((padded[best] + padded[best + 1]) / 2)
+        self.slope.copy_(1 / ranked.std(correction=0).clamp_min(1e-6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
+        same = self.slope * (self.threshold - self.distance(x))
+        return torch.stack([torch.zeros_like(same), same], dim=1).to(torch.float32)
+
+
+class Network(Model):
+    """What the two networks of the assignment share."""
+
+    channels: ClassVar[int]  # of the image that the first convolution sees
+    stacked: ClassVar[int]  # shoes that this image holds one above the other
+
+    def __init__(
+        self, n: int = 4, kernel_size: int = 3, *, batch_norm: bool = False, dropout: float = 0.0, edge: int = EDGE
+    ) -> None:
+        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge)
+        self.features = features(self.channels, self.shape)
+        self.classifier = _classifier(8 * n * self.stacked * (edge // 16) ** 2, dropout)
+
+    def arrange(self, x: Tensor) -> Tensor:
+        """The image that the first convolution sees, made of the pair image."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
+        maps = self.features(self.arrange(reduced(x, self.shape.edge)))  # (B, 8n, stacked * S/16, S/16)
+        logits: Tensor = self.classifier(maps.flatten(1))  # (B, 2)
+        return logits
+
+
+class CNN(Network):
+    """Convolutions over the two shoes stacked, left above right."""
+
+    channels = 3
+    stacked = 2
+
+    def arrange(self, x: Tensor) -> Tensor:
+        """The pair image as it is: (B, 3, 2S, S)."""
+        return x
+
+
+class CNNChannel(Network):
+    """Convolutions over six channels: red, green, blue of the left shoe, then of the right shoe."""
+
+    channels = 6
+    stacked = 1
+
+    def arrange(self, x: Tensor) -> Tensor:
+        """The shoes one behind the other: (B, 3, 2S, S) to (B, 6, S, S).
+
+        Slices, not a reshape: reshaped to six channels, the upper and the lower half of the left shoe's red plane
+        would become channels 0 and 1, and so on.
+        """
+        edge = self.shape.edge
+        return torch.cat([x[:, :, :edge], x[:, :, edge:]], dim=1)
+
+
+ASSIGNED: dict[str, type[Network]] = {"cnn": CNN, "cnn_channel": CNNChannel}
