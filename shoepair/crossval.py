@@ -1,0 +1,132 @@
+"""Grouped cross-validation: every student is judged once a repeat, by models that never saw them.
+
+Folds are of students, the same for all models, dealt by a keyed hash; test students take no part. A fold's scores are
+kept as soon as they are there, under the key of what they depend on, so that a run that was killed, or is asked for
+again with other models, trains only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pandera.typing import Series
+
+from shoepair import batches, checkpoints, devices, inference, models, paths, recipes, table, training
+from shoepair.errors import ShoepairError
+from shoepair.evaluation import Scores
+from shoepair.params import Train
+from shoepair.splits import DEALT
+
+FEWEST = 2  # students in a fold
+
+
+class Folded(Scores):
+    """One row per model, repeat and pair, each pair scored by a model that did not see its student."""
+
+    repeat: Series[int]
+    fold: Series[int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    Args:
+        model: name in the model table.
+        folds: parts of the students, each left out once a repeat.
+        repeats: times that the students are dealt anew.
+    """
+
+    model: str
+    folds: int
+    repeats: int
+
+
+def students_of(rows: pd.DataFrame) -> pd.Series[str]:
+    """Who a pair is of, `batch/student`."""
+    return rows["batch"] + "/" + rows["student"]
+
+
+def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
+    """Put students into folds of equal size, by the order of their hashes.
+
+    Args:
+        students: `batch/student`, each once.
+        folds: 2 or more.
+        repeat: 0, 1, ...: deals anew.
+
+    Returns:
+        student -> fold 0..folds-1.
+
+    Raises:
+        ShoepairError: there are too few students.
+    """
+    if len(students) < FEWEST * folds:
+        found = f"crossval: {len(students)} students in train and valid, expected {FEWEST * folds} for {folds} folds"
+        raise ShoepairError(found, fix="take fewer folds: `--folds 2`")
+    ranked = sorted(students, key=lambda student: hashlib.blake2b(f"{repeat}/{student}".encode()).digest())
+    return {student: place % folds for place, student in enumerate(ranked)}
+
+
+def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]) -> pd.DataFrame:
+    """Cross-validate one model.
+
+    Args:
+        plan: model, folds, repeats.
+        chosen: the parameters of training.
+        rows: `Pairs` rows of all splits; those of train and valid are used.
+        report: prints a line after every fold.
+
+    Returns:
+        `Folded` rows, nine pairs of every student in every repeat.
+    """
+    return pd.concat(list(_folds(plan, chosen, rows[rows["split"].isin(DEALT)], report)), ignore_index=True)
+
+
+def _folds(
+    plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]
+) -> Iterator[pd.DataFrame]:
+    who = students_of(rows)
+    for repeat in range(plan.repeats):
+        fold_of = who.map(deal(sorted(who.unique()), plan.folds, repeat))
+        for fold in range(plan.folds):
+            # The next fold is what an epoch is chosen by, where one is chosen.
+            inner = fold_of == (fold + 1) % plan.folds
+            out = fold_of == fold
+            needed = chosen.keep == "best" or chosen.patience > 0
+            train, valid = rows[~out & ~(inner & needed)], rows[inner] if needed else None
+            scored = _scored(plan.model, chosen, train, valid, rows[out])
+            number = repeat * plan.folds + fold + 1
+            right = (scored["logit"] > 0) == (scored["same"] == 1)
+            share = right.groupby(scored["same"]).mean().mean()
+            report(f"{plan.model}: {number} of {plan.repeats * plan.folds} folds, balanced accuracy {share:.1%}")
+            yield scored.assign(repeat=repeat, fold=fold)
+
+
+def _scored(
+    name: str, chosen: Train, train: pd.DataFrame, valid: pd.DataFrame | None, out: pd.DataFrame
+) -> pd.DataFrame:
+    """The pairs that were left out, with the scores of a model trained on the others."""
+    recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
+    devices.use_threads(chosen.threads)
+    model = models.build(name, shape, chosen.seed)
+    device = devices.placed(model, devices.chosen(chosen.device))
+    used = [train, out] if valid is None else [train, valid, out]
+    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used)
+    place = paths.fold(name, key)
+    if place.is_file():
+        return table.read(place, Scores)
+    learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in used[:-1]]
+    memory = chosen.memory_mb * 2**20
+    sources = [batches.within(each, chosen.edge, memory, device) for each in [*learnt, out]]
+    checkpoint = training.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
+    training.fit(model, sources[0], None if valid is None else sources[1], recipe, checkpoint)
+    answers = inference.logits(model, sources[-1])
+    scores = out.assign(model=name, logit=(answers[:, 1] - answers[:, 0]).numpy())
+    table.write(place, scores, Scores)
+    Path(checkpoint.path).unlink(missing_ok=True)
+    return scores
