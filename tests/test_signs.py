@@ -92,3 +92,18 @@ def test_flagged_photos_are_told_everywhere_and_accepted_all_the_same(run: Run) 
 def test_without_thresholds_nothing_is_flagged(tmp_path: Path) -> None:
     write_class(tmp_path / "new")
     assert rules.judge(tmp_path / "new", table.scan(tmp_path / "new"), 32).flags == {}
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("sign", "value"),
+    [("blurred", 0.0), ("dark", 1.0), ("overexposed", 0.0), ("low_contrast", 1.0), ("tiny", 2.0)],
+)
+def test_each_threshold_is_of_its_own_sign(sign: str, value: float, drawn: Path) -> None:
+    paths_of = sorted(path for path in drawn.rglob("u*") if path.is_file())
+    known = [{"path": path.name, "student": "u001", "pair": 1, "side": "left"} for path in paths_of]
+    rows = pd.DataFrame([a | signs.measure(photos.decode(b, EDGE)) for a, b in zip(known, paths_of, strict=True)])
+    policy = params.load(params.Validate)
+    assert signs.flags(rows, policy, EDGE) == {}
+    strict = policy.model_copy(update={sign: value})
+    assert signs.flags(rows, strict, EDGE) == {sign: sorted(rows["path"])}

@@ -337,7 +337,12 @@ def test_heaps_of_names_that_overlap_are_read_no_further_than_the_file_is_long(
     path.write_bytes(content)
     read: list[int] = []
     objects = store._objects
-    monkeypatch.setattr(store, "_objects", lambda heap: read.append(len(heap)) or objects(heap))
+
+    def counted(heap: bytes) -> Iterator[tuple[int, bytes]]:
+        read.append(len(heap))
+        return objects(heap)
+
+    monkeypatch.setattr(store, "_objects", counted)
     with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match="overlap"):
         assert opened.students
     assert sum(read) < 2 * len(content)
