@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 from dvc.repo import Repo
@@ -21,6 +20,7 @@ from dvc.repo import Repo
 from shoepair import paths, photos, records, withdrawals
 from shoepair.errors import ShoepairError, escaped
 from shoepair.records import Version
+from shoepair.store import Store
 
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8")
 EMBEDDED = b"data:image/"  # a picture within a page
@@ -112,10 +112,10 @@ def _table_holds(path: Path, batch: str, student: str) -> bool:
 
 def _store_holds(path: Path, student: str) -> bool:
     try:
-        with h5py.File(path) as file:
-            return student.encode() in set(file["student"][:])
-    except (OSError, KeyError):
-        return True
+        with Store(path) as store:
+            return student in store.students
+    except ShoepairError:
+        return True  # as above
 
 
 def _guilty(

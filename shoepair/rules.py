@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from shoepair import photos, signs
 from shoepair.errors import ShoepairError
@@ -119,11 +120,12 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
     remarks: dict[str, tuple[str, ...]] = {}
     seen: dict[str, dict[str, Any]] = {}
     looks = photos.look_at_all((folder / path for path in whole), edge, _look)
-    for path, got in zip(whole, looks, strict=True):
-        if isinstance(got, photos.PhotoError):
-            undecodable[path] = str(got)
-        else:
-            remarks[path], seen[path] = got
+    with threadpool_limits(1):  # of the matrices; the photos are on all threads already
+        for path, got in zip(whole, looks, strict=True):
+            if isinstance(got, photos.PhotoError):
+                undecodable[path] = str(got)
+            else:
+                remarks[path], seen[path] = got
     found = faults(rows, undecodable)
     guilty = {name for fault in found for name in fault.owners}
     places = {fault.place for fault in found}

@@ -42,6 +42,7 @@ ADD_OFFSET = np.float32(-0.5)
 TEXT = struct.Struct("<IQI")  # of HDF5: length of a text, address of its heap, number of the object there
 HEAP, OBJECT = struct.Struct("<5s3xQ"), struct.Struct("<H6xQ")  # signature, length; number, length
 HEAP_LIMIT = 2**24  # bytes of one heap; HDF5 makes them of 4096
+TEXT_LIMIT = 255  # bytes of a student's number, which came from a file name
 STUDENT = re.compile(r"u[0-9]+", re.ASCII)
 STUDENT_SHAPE = (len(photos.PAIRS), len(photos.SIDES))
 
@@ -161,7 +162,7 @@ class Store:
         """The ids of the N students, ascending."""
         with self._trusting_nothing():
             names = list(self._texts(self._file["student"]))
-        if names != sorted(set(names)) or not all(map(STUDENT.fullmatch, names)):
+        if len(names) != len(self) or names != sorted(set(names)) or not all(map(STUDENT.fullmatch, names)):
             self._refuse("damaged (its students are not numbers in ascending order)")
         return names
 
@@ -201,7 +202,8 @@ class Store:
             self._refuse(
                 f"images of {data.shape} bytes claimed, more than the file holds, or not in chunks of a student"
             )
-        if names.shape != data.shape[:1] or not h5py.check_string_dtype(names.dtype):
+        text = h5py.check_string_dtype(names.dtype)
+        if names.shape != data.shape[:1] or text is None or text.length is not None:  # a length: not in the heap
             self._refuse(f"{len(data)} students in /images, not as many names in /student")
         return data
 
@@ -227,9 +229,14 @@ class Store:
             file.seek(place)
             entries = file.read(len(names) * TEXT.size)
             heaps: dict[int, dict[int, bytes]] = {}
+            left = self.path.stat().st_size  # the heaps of a sound file do not overlap
             for length, heap, number in TEXT.iter_unpack(entries[: len(entries) // TEXT.size * TEXT.size]):
                 if heap not in heaps:
-                    heaps[heap] = dict(_objects(file, heap))
+                    content = _heap(file, heap)
+                    left -= len(content)
+                    heaps[heap] = dict(_objects(content))
+                if left < 0 or length > TEXT_LIMIT:
+                    self._refuse("damaged (names of students that overlap or are too long)")
                 yield heaps[heap].get(number, b"")[:length].decode("ascii", "replace")
 
     def _own_dataset(self, name: str) -> h5py.Dataset:
@@ -248,11 +255,15 @@ class Store:
         raise ShoepairError(found, fix=fix) from None
 
 
-def _objects(file: BinaryIO, place: int) -> Iterator[tuple[int, bytes]]:
-    """The objects of one global heap collection: number and content."""
+def _heap(file: BinaryIO, place: int) -> bytes:
+    """What one global heap collection holds; nothing where there is none."""
     file.seek(min(place, 2**62))
     signature, length = HEAP.unpack(file.read(HEAP.size).ljust(HEAP.size, b"\0"))
-    content = file.read(min(length, HEAP_LIMIT)) if signature == b"GCOL\1" else b""
+    return file.read(max(min(length, HEAP_LIMIT) - HEAP.size, 0)) if signature == b"GCOL\1" else b""
+
+
+def _objects(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The objects of one global heap collection: number and content."""
     at = 0
     while at + OBJECT.size <= len(content):
         number, length = OBJECT.unpack_from(content, at)

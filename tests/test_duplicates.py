@@ -42,6 +42,9 @@ CHANGES: dict[str, Change] = {
     "brighter": lambda image: image.point(lambda value: min(255, value * 23 // 20)),
     "crop 3 %": lambda image: crop(image, 0.03, 0.03, 0.03, 0.03),
     "crop 5 % of a corner": lambda image: crop(image, 0.05, 0, 0, 0.05),
+    "crop of 4, 1, 0 and 3 %": lambda image: crop(image, 0.04, 0.01, 0, 0.03),
+    "crop 2.2 % of a corner": lambda image: crop(image, 0.022, 0, 0, 0.022),
+    "crop 4 % of every side": lambda image: crop(image, 0.04, 0.04, 0.04, 0.04),
     "crop 5 % of a side": lambda image: crop(image, 0, 0, 0.05, 0),
     "mirrored crop": lambda image: ImageOps.mirror(crop(image, 0, 0.05, 0.05, 0)),
 }
@@ -70,6 +73,17 @@ def test_changed_copy_is_found_and_nothing_else(change: str, drawn: list[Image.I
     assert len(between) >= 0.9 * len(drawn), "copies were missed"
     assert not len(found[found["batch"] == found["other_batch"]])
     assert len(found) == 2 * len(between)
+
+
+def test_copies_cropped_at_random_are_found(drawn: list[Image.Image], tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    copies = [crop(image, *rng.uniform(0, 0.04, 4)) for image in drawn]
+    measured = {"old": rows(drawn, tmp_path / "old", 95), "new": rows(copies, tmp_path / "new", 80)}
+    found = duplicates.find(measured, 20)
+    assert (found["path"] == found["other_path"]).all(), "a photo was taken for another"
+    assert len(found) >= 2 * 0.9 * len(drawn), "copies were missed"
 
 
 def test_search_finds_what_a_comparison_of_all_finds() -> None:

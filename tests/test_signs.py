@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagehash
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLI, Run, write_class
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from shoepair import params, paths, photos, rules, sample, signs, table
 from stages import ingest, validate
@@ -68,7 +69,30 @@ def test_measures_are_what_they_say(tmp_path: Path) -> None:
     assert measured(Image.new("RGB", (300, 400), "white"), tmp_path / "b.png")["blur"] == 1.0
     wide = measured(Image.new("RGB", (300, 400), "white"), tmp_path / "c.png")
     assert (wide["width"], wide["height"]) == (300, 400)
-    assert len(str(got["prints"])) == (len(signs.FRAMES) + 1) * signs.BITS // 4
+    assert signs.prints(pd.DataFrame([got])).shape == (1, len(signs.FRAMES) + 1, signs.BITS // 8)
+
+
+@pytest.mark.parametrize("edge", [32, EDGE])
+def test_fingerprints_are_those_of_imagehash(edge: int, drawn: Path) -> None:
+    for path in sorted(path for path in drawn.rglob("u*") if path.is_file()):
+        with Image.open(path) as image:
+            grey = image.convert("L").resize((edge, edge))
+        got = np.unpackbits(signs.fingerprints(np.asarray(grey)), axis=1)
+        parts = []
+        for left, top in signs.FRAMES[::9]:
+            (x, width), (y, height) = signs.INTERVALS[left], signs.INTERVALS[top]
+            box = (x * edge, y * edge, (x + width) * edge, (y + height) * edge)
+            parts.append(grey.resize((signs.SAMPLED, signs.SAMPLED), Image.Resampling.LANCZOS, box))
+        wanted = np.stack([imagehash.phash(part, hash_size=signs.SIDE).hash.ravel() for part in parts])
+        assert (got[:-1:9] != wanted).sum(axis=1).max() <= 6  # imagehash rounds to bytes in between
+        mirrored = imagehash.phash(ImageOps.mirror(grey), hash_size=signs.SIDE).hash.ravel()
+        assert (got[-1] != mirrored).sum() <= 6
+
+
+def test_plain_photo_has_no_frequencies_but_its_brightness() -> None:
+    got = np.unpackbits(signs.fingerprints(np.full((EDGE, EDGE), 77, np.uint8)), axis=1)
+    assert (got.sum(axis=1) == 1).all()
+    assert got[:, 0].all()
 
 
 @pytest.mark.usefixtures("project")
@@ -92,3 +116,18 @@ def test_flagged_photos_are_told_everywhere_and_accepted_all_the_same(run: Run) 
 def test_without_thresholds_nothing_is_flagged(tmp_path: Path) -> None:
     write_class(tmp_path / "new")
     assert rules.judge(tmp_path / "new", table.scan(tmp_path / "new"), 32).flags == {}
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("sign", "value"),
+    [("blurred", 0.0), ("dark", 1.0), ("overexposed", 0.0), ("low_contrast", 1.0), ("tiny", 2.0)],
+)
+def test_each_threshold_is_of_its_own_sign(sign: str, value: float, drawn: Path) -> None:
+    paths_of = sorted(path for path in drawn.rglob("u*") if path.is_file())
+    known = [{"path": path.name, "student": "u001", "pair": 1, "side": "left"} for path in paths_of]
+    rows = pd.DataFrame([a | signs.measure(photos.decode(b, EDGE)) for a, b in zip(known, paths_of, strict=True)])
+    policy = params.load(params.Validate)
+    assert signs.flags(rows, policy, EDGE) == {}
+    strict = policy.model_copy(update={sign: value})
+    assert signs.flags(rows, strict, EDGE) == {sign: sorted(rows["path"])}

@@ -287,7 +287,7 @@ def test_forged_store_is_refused(tmp_path: Path, forge: Callable[[h5py.File, Pat
         store.Store(tmp_path / "a.h5")
 
 
-@pytest.mark.parametrize("names", [["u001", "u002"], [1], [[b"u001"]]])
+@pytest.mark.parametrize("names", [["u001", "u002"], [1], [[b"u001"]], np.array([b"u001"])])
 def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: object) -> None:
     store.write(tmp_path / "a.h5", ["u001"], [np.zeros(SHAPE[1:], np.uint8)], 16)
     with h5py.File(tmp_path / "a.h5", "r+") as file:
@@ -297,7 +297,9 @@ def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: ob
         store.Store(tmp_path / "a.h5")
 
 
-@pytest.mark.parametrize("damage", ["length of an object", "length of the heap", "address", "number", "signature"])
+@pytest.mark.parametrize(
+    "damage", ["length of an object", "length of the heap", "length of a name", "address", "number", "signature"]
+)
 def test_damaged_heap_of_names_is_refused_and_never_loops(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "batch.h5"
     store.write(path, ["u001", "u002"], np.zeros((2, 3, 2, 16, 16, 3), np.uint8), 16)
@@ -309,6 +311,7 @@ def test_damaged_heap_of_names_is_refused_and_never_loops(tmp_path: Path, damage
     place, new = {
         "length of an object": (heap + 24, (2**64 - 16).to_bytes(8, "little")),  # would lead back to itself
         "length of the heap": (heap + 8, bytes(8)),
+        "length of a name": (entries, (2**31).to_bytes(4, "little")),  # many such would fill the memory
         "address": (entries + 4, b"\xff" * 8),
         "number": (entries + 12, b"\x00\x01\x00\x00"),
         "signature": (heap, b"LOOP"),
@@ -317,3 +320,29 @@ def test_damaged_heap_of_names_is_refused_and_never_loops(tmp_path: Path, damage
     path.write_bytes(content)
     with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match="damaged"):
         assert opened.students
+
+
+def test_heaps_of_names_that_overlap_are_read_no_further_than_the_file_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, students = tmp_path / "a.h5", 40
+    store.write(path, [f"u{number:03}" for number in range(students)], np.zeros((students, 3, 2, 16, 16, 3), "u1"), 16)
+    with h5py.File(path) as file:
+        entries = file["student"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    for number in range(students):  # each name in a heap of its own, all of which reach to the end of the file
+        heap = len(content) + number * store.HEAP.size
+        store.TEXT.pack_into(content, entries + store.TEXT.size * number, 4, heap, 1)
+    content += store.HEAP.pack(b"GCOL\1", store.HEAP_LIMIT) * students + bytes(2 * len(content))
+    path.write_bytes(content)
+    read: list[int] = []
+    objects = store._objects
+
+    def counted(heap: bytes) -> Iterator[tuple[int, bytes]]:
+        read.append(len(heap))
+        return objects(heap)
+
+    monkeypatch.setattr(store, "_objects", counted)
+    with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match="overlap"):
+        assert opened.students
+    assert sum(read) < 2 * len(content)
