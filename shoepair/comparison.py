@@ -1,0 +1,169 @@
+"""One model against another, men's shoes against women's: differences with intervals, and a verdict in words."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from shoepair import bootstrap
+from shoepair.bootstrap import FEW
+from shoepair.evaluation import (
+    FIGURES,
+    SETS,
+    TEST,
+    TESTS,
+    Array,
+    Figures,
+    accuracies,
+    intervals,
+    named,
+    of_set,
+    students_of,
+    tally,
+)
+
+BASELINE = "histogram"  # colour alone, no network: what every network must beat
+COMPARED = ("balanced", "balanced_all", "auc")
+
+
+class Verdict(NamedTuple):
+    """Whether the best model beats the baseline, by both test sets together."""
+
+    short: str  # for a narrow table
+    text: str  # with the numbers
+
+
+def difference(
+    before: pd.DataFrame, after: pd.DataFrame, resamples: int, seed: int
+) -> tuple[int, float, float, float] | None:
+    """How much better one set of answers is than another, on the students that both are about.
+
+    Paired bootstrap: both sides draw the same students, so that what makes a student hard for both cancels. Answers
+    that are the same to the last digit come from one model: the difference is 0, and sure.
+
+    Args:
+        before: `Scores` rows of one model and one set.
+        after: likewise, of another model or another revision.
+        resamples: bootstrap draws.
+        seed: of the draws.
+
+    Returns:
+        Shared students, difference of the balanced accuracy on the standard pairs (after minus before), and the ends
+        of its 95 % interval; or None where no student is shared.
+    """
+    sides = [rows[rows["standard"]].assign(who=students_of(rows)) for rows in (before, after)]
+    shared = set(sides[0]["who"]) & set(sides[1]["who"])
+    if not shared:
+        return None
+    sides = [side[side["who"].isin(shared)].sort_values("who", kind="stable") for side in sides]
+    if all(np.array_equal(*(side[column].to_numpy() for side in sides)) for column in ("same", "logit")):
+        return len(shared), 0.0, 0.0, 0.0
+    counts = [tally(side) for side in sides]  # (T, 2, 2) each
+
+    def gain(weights: Array) -> Array:
+        old, new = (accuracies(np.tensordot(weights, count, axes=1))[2] for count in counts)  # (R,)
+        return np.asarray(new - old)[:, None]
+
+    value, low, high = bootstrap.paired(gain, len(shared), resamples, seed)[0].tolist()
+    return len(shared), value, low, high
+
+
+def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> list[dict[str, Any]]:
+    """Every two models against each other on every set: the one that comes later in the list minus the earlier one.
+
+    Args:
+        scores: `Scores` rows; every model answers the same pairs.
+        models: in the order of params.yaml.
+        resamples: bootstrap draws.
+        seed: of the draws.
+
+    Returns:
+        One entry per two models and set that has students: `model`, `against`, `set`, `students`, and the differences
+        of `balanced`, `balanced_all` and `auc` with the ends of their intervals, named as `evaluation.metrics` does.
+    """
+    found: list[dict[str, Any]] = []
+    for name in SETS:
+        rows = of_set(scores, name)
+        figures = {model: Figures(own) for model in models if len(own := rows[rows["model"] == model])}
+        for against, model in combinations(figures, 2):
+            entry = {"model": model, "against": against, "set": name, "students": figures[model].students}
+            found.append(entry | _paired(figures[model], figures[against], resamples, seed))
+    return found
+
+
+def _paired(one: Figures, other: Figures, resamples: int, seed: int) -> dict[str, float]:
+    columns = [list(FIGURES).index(name) for name in COMPARED]
+
+    def gain(weights: Array) -> Array:
+        return (one(weights) - other(weights))[:, columns]
+
+    return named(list(COMPARED), bootstrap.paired(gain, one.students, resamples, seed))
+
+
+def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[str, Any]]:
+    """The entries of `differences` about two models, turned so that each is `model` minus `other`."""
+    turned = []
+    for entry in found:
+        if (entry["model"], entry["against"]) == (model, other):
+            turned.append(entry)
+        elif (entry["model"], entry["against"]) == (other, model):
+            turned.append(_turned(entry))
+    return turned
+
+
+def _turned(entry: dict[str, Any]) -> dict[str, Any]:
+    """The same difference seen from the other side: signs change, and low and high change places."""
+    numbers = {}
+    for name in entry.keys() - {"model", "against", "set", "students"}:
+        partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
+        numbers[name] = 0.0 - entry[partner]
+    return {name: numbers.get(name, entry[name]) for name in entry} | {
+        "model": entry["against"],
+        "against": entry["model"],
+    }
+
+
+def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
+    """How much better every model does on men's shoes (test_m) than on women's (test_w): different students.
+
+    Returns:
+        model -> `students_m`, `students_w`, and the differences of `balanced`, `balanced_all` and `auc`, named as
+        `evaluation.metrics` does; or {"left_out": why}, where a set has no students.
+    """
+    empty = [name for name in TESTS if not len(of_set(scores, name))]
+    if empty:
+        return {"left_out": f"no students in {' and '.join(empty)}"}
+    columns = [list(FIGURES).index(name) for name in COMPARED]
+    table: dict[str, Any] = {}
+    for model in models:
+        sides = [of_set(scores[scores["model"] == model], name) for name in TESTS]
+        found = bootstrap.unpaired(*(intervals(side, resamples, seed)[columns] for side in sides))
+        counts = [int(students_of(side).nunique()) for side in sides]
+        table[model] = dict(zip(("students_m", "students_w"), counts, strict=True)) | named(list(COMPARED), found)
+    return table
+
+
+def verdict(found: list[dict[str, Any]], models: list[str], best: str) -> Verdict:
+    """Say whether the best model is clearly better than the baseline: whether the interval lies above 0.
+
+    Args:
+        found: what `differences` returns.
+        models: that were trained.
+        best: of them, by validation.
+    """
+    if BASELINE not in models:
+        return Verdict("no baseline trained", f"{BASELINE} is not in the list of models: {best} was held against nothing")
+    if best == BASELINE:
+        return Verdict(f"{BASELINE} is best", f"by validation no network is better than {BASELINE}")
+    entry = next((each for each in against(found, best, BASELINE) if each["set"] == TEST), None)
+    if entry is None:
+        return Verdict("no test students", f"{best} and {BASELINE} met no test student")
+    gain, low, high = (entry[name] for name in ("balanced_all", "low_all", "high_all"))
+    told = f"{gain:+.1%} balanced accuracy ({low:+.1%} to {high:+.1%}) over {entry['students']} test students"
+    if entry["students"] < FEW:
+        return Verdict("too few test students", f"{best} against {BASELINE}: {told}, which are too few to tell")
+    how = "clearly better than" if low > 0 else "clearly worse than" if high < 0 else "not clearly better than"
+    return Verdict(f"{how} {BASELINE}", f"{best} is {how} {BASELINE}: {told}")
