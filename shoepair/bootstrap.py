@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
 LEVEL = 0.95  # of every interval
-FEW = 5  # students: with fewer, the resamples are so alike that an interval says nothing
+FEW = 8  # students: with fewer, no difference is called clear; intervals held the truth in 84 to 94 % with 5
 TAIL = (1 - LEVEL) / 2
 GROUPS = 200  # of students left out in turn for the acceleration; each one alone in classes of up to so many
 BUDGET = 2_000_000  # weights handed to a statistic at once: bounds its memory, no result depends on it
@@ -150,7 +150,9 @@ def _quantiles(ascending: Array, places: Array) -> Array:
     return np.asarray(below + (above - below) * (at - lower))
 
 
-def _unvaried(value: Array, drawn: Array, ends: Array, students: int, powers: NDArray[np.int64], least: float) -> Array:
+def _unvaried(
+    value: Array, drawn: Array, ends: Array, students: int, powers: NDArray[np.int64], least: float
+) -> Array:
     """Give figures on which all draws agree an interval too: that nothing went wrong proves not that nothing can.
 
     If all T students show the same, then at least a share p = 0.025^(1/T) of all students does, or it would have been

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, repair, report, roster, rules, table
+from shoepair import arrival, departure, integrity, paths, repair, report, results, roster, rules, table
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -147,11 +147,13 @@ def doctor() -> None:
 
 @app.command()
 def metrics() -> None:
-    """Print the accuracies of every model, the best one first."""
+    """Print the accuracies of every model, the best one first, and how they compare."""
     fix = "run `dvc repro`, which measures them"
     details = paths.read_json(paths.EVALUATION_DETAILS, fix)
-    best = paths.read_json(paths.EVALUATION_METRICS, fix)["best"]["model"]
-    typer.echo(report.accuracy_table(details, best))
+    if "models" not in details:
+        found = f"{paths.EVALUATION_DETAILS}: of an older version of this project"
+        raise ShoepairError(found, fix=fix)
+    typer.echo(results.text(details))
 
 
 def main() -> None:

@@ -18,15 +18,18 @@ from shoepair.evaluation import (
     Array,
     Figures,
     accuracies,
+    best,
+    evaluate,
     intervals,
     named,
     of_set,
     students_of,
     tally,
+    temperature,
 )
+from shoepair.results import BASELINE, COMPARED
 
-BASELINE = "histogram"  # colour alone, no network: what every network must beat
-COMPARED = ("balanced", "balanced_all", "auc")
+COLUMNS = [list(FIGURES).index(name) for name in COMPARED]
 
 
 class Verdict(NamedTuple):
@@ -34,6 +37,32 @@ class Verdict(NamedTuple):
 
     short: str  # for a narrow table
     text: str  # with the numbers
+
+
+def assess(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
+    """All that is said of the models: the content of `metrics/details.json`.
+
+    Args:
+        scores: `Scores` rows.
+        models: in the order of params.yaml; the one that comes first wins a tie.
+        resamples: bootstrap draws behind every interval.
+        seed: of the draws.
+
+    Returns:
+        `best` model by validation; `verdict`: `short` and `text`; `models`: what `evaluate` returns; `temperatures` by
+        model; `differences` and `kinds`: what the functions of these names return.
+    """
+    details = evaluate(scores, models, resamples, seed)
+    found = differences(scores, models, resamples, seed)
+    chosen = best(details)
+    return {
+        "best": chosen,
+        "verdict": verdict(found, models, chosen)._asdict(),
+        "models": details,
+        "temperatures": {model: temperature(scores[scores["model"] == model]) for model in models},
+        "differences": found,
+        "kinds": kinds(scores, models, resamples, seed),
+    }
 
 
 def difference(
@@ -95,10 +124,8 @@ def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: i
 
 
 def _paired(one: Figures, other: Figures, resamples: int, seed: int) -> dict[str, float]:
-    columns = [list(FIGURES).index(name) for name in COMPARED]
-
     def gain(weights: Array) -> Array:
-        return (one(weights) - other(weights))[:, columns]
+        return (one(weights) - other(weights))[:, COLUMNS]
 
     return named(list(COMPARED), bootstrap.paired(gain, one.students, resamples, seed))
 
@@ -136,34 +163,35 @@ def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) ->
     empty = [name for name in TESTS if not len(of_set(scores, name))]
     if empty:
         return {"left_out": f"no students in {' and '.join(empty)}"}
-    columns = [list(FIGURES).index(name) for name in COMPARED]
     table: dict[str, Any] = {}
     for model in models:
         sides = [of_set(scores[scores["model"] == model], name) for name in TESTS]
-        found = bootstrap.unpaired(*(intervals(side, resamples, seed)[columns] for side in sides))
+        found = bootstrap.unpaired(*(intervals(side, resamples, seed)[COLUMNS] for side in sides))
         counts = [int(students_of(side).nunique()) for side in sides]
         table[model] = dict(zip(("students_m", "students_w"), counts, strict=True)) | named(list(COMPARED), found)
     return table
 
 
-def verdict(found: list[dict[str, Any]], models: list[str], best: str) -> Verdict:
+def verdict(found: list[dict[str, Any]], models: list[str], chosen: str) -> Verdict:
     """Say whether the best model is clearly better than the baseline: whether the interval lies above 0.
 
     Args:
         found: what `differences` returns.
         models: that were trained.
-        best: of them, by validation.
+        chosen: the best of them by validation.
     """
     if BASELINE not in models:
-        return Verdict("no baseline trained", f"{BASELINE} is not in the list of models: {best} was held against nothing")
-    if best == BASELINE:
+        return Verdict(
+            "no baseline trained", f"{BASELINE} is not in the list of models: {chosen} was held against nothing"
+        )
+    if chosen == BASELINE:
         return Verdict(f"{BASELINE} is best", f"by validation no network is better than {BASELINE}")
-    entry = next((each for each in against(found, best, BASELINE) if each["set"] == TEST), None)
+    entry = next((each for each in against(found, chosen, BASELINE) if each["set"] == TEST), None)
     if entry is None:
-        return Verdict("no test students", f"{best} and {BASELINE} met no test student")
+        return Verdict("no test students", f"{chosen} and {BASELINE} met no test student")
     gain, low, high = (entry[name] for name in ("balanced_all", "low_all", "high_all"))
     told = f"{gain:+.1%} balanced accuracy ({low:+.1%} to {high:+.1%}) over {entry['students']} test students"
     if entry["students"] < FEW:
-        return Verdict("too few test students", f"{best} against {BASELINE}: {told}, which are too few to tell")
+        return Verdict("too few test students", f"{chosen} against {BASELINE}: {told}, which are too few to tell")
     how = "clearly better than" if low > 0 else "clearly worse than" if high < 0 else "not clearly better than"
-    return Verdict(f"{how} {BASELINE}", f"{best} is {how} {BASELINE}: {told}")
+    return Verdict(f"{how} {BASELINE}", f"{chosen} is {how} {BASELINE}: {told}")

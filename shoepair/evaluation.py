@@ -19,6 +19,7 @@ from pandera.typing import Series
 
 from shoepair import bootstrap, calibration, curves
 from shoepair.pairs import Pairs
+from shoepair.report import ENDS
 from shoepair.splits import SPLITS
 
 MEASURED = tuple(split for split in SPLITS if split != "train")
@@ -39,8 +40,6 @@ FIGURES = {
     "tpr_1": 1,
     "tpr_5": 1,
 }
-# The names of an interval's ends, where they are not the figure's with `_low` and `_high`.
-ENDS = {"balanced": ("low", "high"), "balanced_all": ("low_all", "high_all")}
 
 Array = NDArray[np.float64]
 
