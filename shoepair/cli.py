@@ -111,7 +111,7 @@ def diff(
     markdown: Markdown = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
-    from shoepair import versions  # here, since it loads torch, and no other command should wait for that
+    from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
 
     changes = versions.changes(before, after)
     typer.echo(json.dumps(changes, indent=2) if as_json else report.diff_text(changes, markdown=markdown))
@@ -120,7 +120,7 @@ def diff(
 @app.command()
 def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """List the dataset versions along the git history."""
-    from shoepair import versions  # here, since it loads torch, and no other command should wait for that
+    from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
 
     entries = versions.log()
     typer.echo(json.dumps(entries, indent=2) if as_json else report.log_text(entries, markdown=markdown))

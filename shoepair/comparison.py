@@ -88,7 +88,8 @@ def difference(
     if not shared:
         return None
     sides = [side[side["who"].isin(shared)].sort_values("who", kind="stable") for side in sides]
-    if all(np.array_equal(*(side[column].to_numpy() for side in sides)) for column in ("same", "logit")):
+    old, new = (side[["same", "logit"]].to_numpy() for side in sides)
+    if np.array_equal(old, new):
         return len(shared), 0.0, 0.0, 0.0
     counts = [tally(side) for side in sides]  # (T, 2, 2) each
 
@@ -181,9 +182,7 @@ def verdict(found: list[dict[str, Any]], models: list[str], chosen: str) -> Verd
         chosen: the best of them by validation.
     """
     if BASELINE not in models:
-        return Verdict(
-            "no baseline trained", f"{BASELINE} is not in the list of models: {chosen} was held against nothing"
-        )
+        return Verdict("no baseline trained", f"{BASELINE} was not trained: {chosen} is held against nothing")
     if chosen == BASELINE:
         return Verdict(f"{BASELINE} is best", f"by validation no network is better than {BASELINE}")
     entry = next((each for each in against(found, chosen, BASELINE) if each["set"] == TEST), None)

@@ -3,8 +3,8 @@
 Set on valid, for the best model, so that of the answers given at most 5 % are wrong. Valid is small and the thresholds
 are chosen on it, so mistakes are counted with one more than were made: for 1 pair more, the next one, may be wrong
 (Angelopoulos et al.: "Conformal risk control", ICLR 2024). "Same" and "different" must each keep the 5 %; same and
-different pairs weigh the same, as in calibration.py. With fewer than 19 same pairs in valid (7 students) nothing can be
-called different, with fewer than 19 different ones (4 students) nothing same: too few to know 5 % from nothing.
+different pairs weigh the same, as in calibration.py. With fewer than 18 same pairs in valid (6 students)
+nothing can be called different, with fewer than 18 different ones (3 students) nothing same: too few to tell 5 %.
 
 The pairs of a student are counted as if independent, which they are not quite, and the photos met later may differ
 from those of the class: the shares that hold on the test sets stand beside the thresholds.
@@ -44,7 +44,7 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    format: Literal[1]
+    format: Literal[1]  # FORMAT
     model: str
     temperature: float = Field(gt=0)
     same_above: float = Field(ge=0.5, le=1)  # 1: nothing is called same
@@ -85,7 +85,7 @@ def decide(scores: pd.DataFrame, model: str, temperature: float) -> Decision:
     same_above = 1.0 if above is None else above
     different_below = 0.0 if below is None else round(1 - below, PLACES)
     return Decision(
-        format=FORMAT,
+        format=1,
         model=model,
         temperature=temperature,
         same_above=same_above,

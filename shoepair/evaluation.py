@@ -196,7 +196,7 @@ def headline(details: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         `best`: the best model by validation, and its balanced accuracy on every set; then for every model and set the
-        balanced accuracy on the standard pairs. The sets are those of students: both tests together are in the details.
+        balanced accuracy on the standard pairs. Both tests together are in the details only.
     """
     chosen = best(details)
     table = {

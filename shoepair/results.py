@@ -30,7 +30,7 @@ def text(details: dict[str, Any]) -> str:
 
 
 def score_table(models: dict[str, Any], temperatures: dict[str, float], best: str) -> str:
-    """The curve and the calibration of every model on every set, the best model first; over all six different pairs."""
+    """The curve and the calibration of every model on every set, the best first; over all six different pairs."""
     cells = [["model", "set", "ROC AUC", "equal error", "TPR at 1 % FPR", "at 5 %", "ECE", "calibrated", "temp."]]
     for model, name, got in report.standings(models, best):
         figures = [report.interval(got, figure) for figure in ("auc", "eer", "tpr_1", "tpr_5")]
