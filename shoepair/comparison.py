@@ -83,7 +83,9 @@ def difference(
         Shared students, difference of the balanced accuracy on the standard pairs (after minus before), and the ends
         of its 95 % interval; or None where no student is shared.
     """
-    sides = [rows[rows["standard"]].assign(who=students_of(rows)) for rows in (before, after)]
+    sides = [
+        rows[rows["standard"]].assign(who=students_of(rows[rows["standard"]]).to_numpy()) for rows in (before, after)
+    ]
     shared = set(sides[0]["who"]) & set(sides[1]["who"])
     if not shared:
         return None

@@ -12,7 +12,9 @@ from test_coverage import mean
 from shoepair import bootstrap
 
 shares = arrays(
-    np.float64, st.tuples(st.integers(1, 12), st.integers(1, 3)), elements=st.sampled_from(np.arange(7) / 6)
+    np.float64,
+    st.tuples(st.integers(1, 12), st.integers(1, 3)),
+    elements=st.sampled_from([right / 6 for right in range(7)]),
 )
 
 

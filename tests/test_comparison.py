@@ -47,7 +47,8 @@ def test_difference_of_two_tables_is_that_of_the_models() -> None:
     scores = everything({"histogram": 1.5, "cnn": 1.0})
     entry = next(each for each in comparison.differences(scores, MODELS, 300, 1) if each["set"] == "test")
     rows = evaluation.of_set(scores, "test")
-    got = comparison.difference(*(rows[rows["model"] == model] for model in ("histogram", "cnn")), 300, 1)
+    before, after = (rows[rows["model"] == model] for model in ("histogram", "cnn"))
+    got = comparison.difference(before, after, 300, 1)
     assert got == pytest.approx((22, entry["balanced"], entry["low"], entry["high"]), abs=1e-4)
 
 

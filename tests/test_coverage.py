@@ -63,12 +63,12 @@ def test_intervals_of_the_area_cover_the_truth(students: int) -> None:
     who = np.repeat(np.arange(students), 9)
     true = float(ndtr(2 / np.sqrt(3.64)))
     hits = []
-    for seed in range(1000):
+    for seed in range(600):
         shared, own = (np.repeat(rng.normal(0, width, students), 9) for width in (0.8, 0.6))
         logits = np.where(same, 1 + own, -1) + shared + rng.normal(0, 1, len(same))
 
         def statistic(weights: np.ndarray, logits: np.ndarray = logits) -> np.ndarray:
             return curves.area(curves.roc(same, logits, weights[:, who]))[:, None]
 
-        hits.append(held(bootstrap.own(statistic, students, 300, seed, powers=(2,)), true))
+        hits.append(held(bootstrap.own(statistic, students, 600, seed, powers=(2,)), true))
     assert 0.93 <= np.mean(hits) <= 0.97

@@ -45,8 +45,8 @@ def test_bootstrap_draws_students_not_pairs() -> None:
     right = scores["student"].isin([f"u{number}" for number in range(10)])  # half of them all right, half all wrong
     scores["logit"] = np.where((scores["same"] == 1) == right, 1.0, -1.0).astype(np.float32)
     got = evaluation.metrics(scores, 4000, 1)
-    # The mean of 20 students that are 0 or 1: half-width 1.96 * 0.5 / sqrt(20) = 0.22; over pairs it would be 0.09.
-    assert got["high"] - got["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(20), abs=0.06)
+    # The mean of 20 students that are 0 or 1: half-width 2.09 * 0.51 / sqrt(20) = 0.24; over pairs it would be 0.09.
+    assert got["high"] - got["low"] == pytest.approx(2 * 2.09 * 0.51 / np.sqrt(20), abs=0.06)
 
 
 def test_sets_are_kept_apart_and_empty_ones_left_out() -> None:
