@@ -27,7 +27,7 @@ from shoepair.evaluation import (
     tally,
     temperature,
 )
-from shoepair.results import BASELINE, COMPARED
+from shoepair.results import BASELINE, COMPARED, against
 
 COLUMNS = [list(FIGURES).index(name) for name in COMPARED]
 
@@ -120,40 +120,24 @@ def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: i
     for name in SETS:
         rows = of_set(scores, name)
         figures = {model: Figures(own) for model in models if len(own := rows[rows["model"] == model])}
-        for against, model in combinations(figures, 2):
-            entry = {"model": model, "against": against, "set": name, "students": figures[model].students}
-            found.append(entry | _paired(figures[model], figures[against], resamples, seed))
+        if len(figures) > 1:
+            students = next(iter(figures.values())).students
+            gains = bootstrap.paired(_gains(figures), students, resamples, seed)
+            parts = np.split(gains, len(gains) // len(COMPARED))  # (3, 3) each
+            for (base, model), gain in zip(combinations(figures, 2), parts, strict=True):
+                entry = {"model": model, "against": base, "set": name, "students": students}
+                found.append(entry | named(list(COMPARED), gain))
     return found
 
 
-def _paired(one: Figures, other: Figures, resamples: int, seed: int) -> dict[str, float]:
-    def gain(weights: Array) -> Array:
-        return (one(weights) - other(weights))[:, COLUMNS]
+def _gains(figures: dict[str, Figures]) -> bootstrap.Statistic:
+    """The differences of every two models, one after the other, each model's figures being worked out once."""
 
-    return named(list(COMPARED), bootstrap.paired(gain, one.students, resamples, seed))
+    def gains(weights: Array) -> Array:
+        got = {model: each(weights)[:, COLUMNS] for model, each in figures.items()}
+        return np.concatenate([got[model] - got[base] for base, model in combinations(got, 2)], axis=1)
 
-
-def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[str, Any]]:
-    """The entries of `differences` about two models, turned so that each is `model` minus `other`."""
-    turned = []
-    for entry in found:
-        if (entry["model"], entry["against"]) == (model, other):
-            turned.append(entry)
-        elif (entry["model"], entry["against"]) == (other, model):
-            turned.append(_turned(entry))
-    return turned
-
-
-def _turned(entry: dict[str, Any]) -> dict[str, Any]:
-    """The same difference seen from the other side: signs change, and low and high change places."""
-    numbers = {}
-    for name in entry.keys() - {"model", "against", "set", "students"}:
-        partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
-        numbers[name] = 0.0 - entry[partner]
-    return {name: numbers.get(name, entry[name]) for name in entry} | {
-        "model": entry["against"],
-        "against": entry["model"],
-    }
+    return gains
 
 
 def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:

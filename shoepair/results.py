@@ -40,19 +40,41 @@ def score_table(models: dict[str, Any], temperatures: dict[str, float], best: st
 
 
 def difference_table(differences: list[dict[str, Any]], base: str) -> str:
-    """One model against every other, on every set that has students; nothing where there is one model.
+    """Every other model minus one, on every set that has students; nothing where there is one model alone.
 
     Args:
         differences: what `comparison.differences` returns.
         base: the model that all others are held against.
     """
-    cells = [["model", "set", "students", *HEADS]]
-    for entry in differences:
-        if base in (entry["model"], entry["against"]):
-            names = f"{entry['model']} - {entry['against']}"
+    cells = [[f"minus {base}", "set", "students", *HEADS]]
+    for model in dict.fromkeys(entry[side] for entry in differences for side in ("against", "model")):
+        for entry in against(differences, model, base):
             figures = [report.interval(entry, figure, "+") for figure in COMPARED]
-            cells.append([names, entry["set"], str(entry["students"]), *figures])
+            cells.append([model, entry["set"], str(entry["students"]), *figures])
     return "\n".join(report.aligned(cells, texts=2)) if len(cells) > 1 else ""
+
+
+def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[str, Any]]:
+    """The entries of `differences` about two models, turned so that each is `model` minus `other`."""
+    turned = []
+    for entry in found:
+        if (entry["model"], entry["against"]) == (model, other):
+            turned.append(entry)
+        elif (entry["model"], entry["against"]) == (other, model):
+            turned.append(_turned(entry))
+    return turned
+
+
+def _turned(entry: dict[str, Any]) -> dict[str, Any]:
+    """The same difference seen from the other side: signs change, and low and high change places."""
+    numbers = {}
+    for name in entry.keys() - {"model", "against", "set", "students"}:
+        partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
+        numbers[name] = 0.0 - entry[partner]
+    return {name: numbers.get(name, entry[name]) for name in entry} | {
+        "model": entry["against"],
+        "against": entry["model"],
+    }
 
 
 def kind_table(kinds: dict[str, Any]) -> str:

@@ -54,8 +54,8 @@ def test_plain_percentile_intervals_would_not() -> None:
     assert np.mean(hits) < 0.93
 
 
-@pytest.mark.parametrize("students", [20, 60])
-def test_intervals_of_the_area_cover_the_truth(students: int) -> None:
+@pytest.mark.parametrize(("students", "classes", "resamples"), [(20, 600, 600), (60, 400, 400)])
+def test_intervals_of_the_area_cover_the_truth(students: int, classes: int, resamples: int) -> None:
     # Scores are N(1, 1) and N(-1, 1) plus what is the student's own, N(0, 0.8) for same and different pairs alike and
     # N(0, 0.6) for same ones alone. A same pair's and another student's different pair's differ by N(2, sqrt(3.64)).
     rng = np.random.default_rng(students)
@@ -63,12 +63,12 @@ def test_intervals_of_the_area_cover_the_truth(students: int) -> None:
     who = np.repeat(np.arange(students), 9)
     true = float(ndtr(2 / np.sqrt(3.64)))
     hits = []
-    for seed in range(600):
+    for seed in range(classes):
         shared, own = (np.repeat(rng.normal(0, width, students), 9) for width in (0.8, 0.6))
         logits = np.where(same, 1 + own, -1) + shared + rng.normal(0, 1, len(same))
 
         def statistic(weights: np.ndarray, logits: np.ndarray = logits) -> np.ndarray:
             return curves.area(curves.roc(same, logits, weights[:, who]))[:, None]
 
-        hits.append(held(bootstrap.own(statistic, students, 600, seed, powers=(2,)), true))
+        hits.append(held(bootstrap.own(statistic, students, resamples, seed, powers=(2,)), true))
     assert 0.93 <= np.mean(hits) <= 0.97
