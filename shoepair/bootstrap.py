@@ -5,8 +5,7 @@ Every figure is a function of how often each student counts; it is computed for 
 
 Plain percentile intervals are too narrow for classes: with 20 students they held the truth in 88 to 93 % of simulated
 classes. Two corrections mend that, both from Hesterberg ("What teachers should know about the bootstrap", The American
-Statistician 69, 2015, sections 3.3 and 4.5) and Efron and Tibshirani ("An introduction to the bootstrap", 1993,
-chapter 14):
+Statistician 69, 2015) and Efron and Tibshirani ("An introduction to the bootstrap", 1993, chapter 14):
 
 - the tails are widened as Student's t with T - 1 degrees of freedom is wider than the normal distribution
   (*expanded* intervals): a bootstrap's spread is too small by sqrt((T - 1) / T), and is itself an estimate;
@@ -14,8 +13,9 @@ chapter 14):
   two models are not: they are hardly skewed, and with few students the correction adds noise alone.
 
 In simulated classes of 20 and 60 students they hold the truth in 93 to 97 % (tests/test_coverage.py), for accuracies
-of 0.55 to 0.95. With fewer than about 10 students they do not: 90 to 99.7 % with 8, 84 to 99.8 % with 5, the less the
-nearer accuracies are to 1, so take those as hints. Where all draws agree (one student; nobody wrong), see `_unvaried`.
+of 0.55 to 0.95. With fewer than about 10 students they do not, and are hints: near 1, intervals of accuracies are too
+wide and those of differences too narrow (90 % with 8 students, 84 % with 5). Where all draws agree (one student; nobody
+wrong), see `_unvaried`.
 """
 
 from __future__ import annotations

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from classes import scores_of
 
-from shoepair import comparison, evaluation, results
+from shoepair import cli, comparison, evaluation, paths, results
+from shoepair.errors import ShoepairError
 
 MODELS = ["histogram", "cnn", "siamese"]
 NUMBERS = ("balanced", "low", "high", "balanced_all", "low_all", "high_all", "auc", "auc_low", "auc_high")
@@ -123,6 +126,23 @@ def test_tables_show_every_model_set_and_difference() -> None:
             assert starts.count([model, name]) == tables
     assert starts.count(["minus", "histogram"]) == 1
     assert "best by validation accuracy: siamese\nsiamese is clearly better than histogram" in text
+
+
+def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths.write_json(paths.EVALUATION_DETAILS, evaluation.evaluate(everything({"cnn": 0.8}), ["cnn"], 100, 1))
+    with pytest.raises(ShoepairError, match=r"older version of this project\nrun `dvc repro`"):
+        cli.metrics()
+
+
+def test_metrics_are_told_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    got = comparison.assess(everything({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
+    paths.write_json(paths.EVALUATION_DETAILS, got)
+    cli.metrics()
+    assert capsys.readouterr().out == results.text(got) + "\n"
 
 
 def test_same_scores_give_the_same_document() -> None:
