@@ -14,8 +14,8 @@ Statistician 69, 2015) and Efron and Tibshirani ("An introduction to the bootstr
 
 In simulated classes of 20 and 60 students they hold the truth in 93 to 97 % (tests/test_coverage.py), for accuracies
 of 0.55 to 0.95. With fewer than about 10 students they do not, and are hints: near 1, intervals of accuracies are too
-wide and those of differences too narrow (90 % with 8 students, 84 % with 5). Where all draws agree (one student; nobody
-wrong), see `_unvaried`.
+wide and those of differences too narrow (90 % with 8 students, 84 % with 5). Where all draws agree (one student,
+nobody wrong), see `_unvaried`.
 """
 
 from __future__ import annotations
