@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, repair, report, roster, rules, table
+from shoepair import arrival, departure, integrity, paths, repair, report, results, roster, rules, table
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -111,7 +111,7 @@ def diff(
     markdown: Markdown = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
-    from shoepair import versions  # here, since it loads torch, and no other command should wait for that
+    from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
 
     changes = versions.changes(before, after)
     typer.echo(json.dumps(changes, indent=2) if as_json else report.diff_text(changes, markdown=markdown))
@@ -120,7 +120,7 @@ def diff(
 @app.command()
 def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """List the dataset versions along the git history."""
-    from shoepair import versions  # here, since it loads torch, and no other command should wait for that
+    from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
 
     entries = versions.log()
     typer.echo(json.dumps(entries, indent=2) if as_json else report.log_text(entries, markdown=markdown))
@@ -147,11 +147,13 @@ def doctor() -> None:
 
 @app.command()
 def metrics() -> None:
-    """Print the accuracies of every model, the best one first."""
+    """Print the accuracies of every model, the best one first, and how they compare."""
     fix = "run `dvc repro`, which measures them"
     details = paths.read_json(paths.EVALUATION_DETAILS, fix)
-    best = paths.read_json(paths.EVALUATION_METRICS, fix)["best"]["model"]
-    typer.echo(report.accuracy_table(details, best))
+    if "models" not in details:
+        found = f"{paths.EVALUATION_DETAILS}: of an older version of this project"
+        raise ShoepairError(found, fix=fix)
+    typer.echo(results.text(details))
 
 
 def main() -> None:

@@ -87,9 +87,7 @@ def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], o
     return pd.concat(list(_folds(plan, chosen, rows[rows["split"].isin(DEALT)], report)), ignore_index=True)
 
 
-def _folds(
-    plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]
-) -> Iterator[pd.DataFrame]:
+def _folds(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]) -> Iterator[pd.DataFrame]:
     who = students_of(rows)
     for repeat in range(plan.repeats):
         fold_of = who.map(deal(sorted(who.unique()), plan.folds, repeat))

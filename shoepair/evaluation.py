@@ -1,31 +1,47 @@
-"""Scores -> accuracies, positive and negative apart, with intervals.
+"""Scores -> accuracies, positive and negative apart, curves and calibration, with intervals.
 
 Positive accuracy is the share of same pairs called same (true positive rate); one minus it is the false *negative*
 rate. Negative accuracy is the share of different pairs called different (true negative rate). Balanced accuracy is
-their mean. Intervals are 95 %, from a bootstrap over students: a student's nine pairs share shoes, floor and light,
-so the pairs are not independent and the students are.
+their mean. Intervals are 95 %, from a bootstrap over students (bootstrap.py).
+
+The standard pairs are three same and three different ones of every student, as the assignment has them. Names that
+end in `_all` are over all six different pairs; so are ROC AUC and what else stands on the curve, and calibration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import Series
-from torch import nn
 
-from shoepair.batches import PairData
-from shoepair.inference import logits
+from shoepair import bootstrap, calibration, curves
 from shoepair.pairs import Pairs
+from shoepair.report import ENDS
 from shoepair.splits import SPLITS
 
 MEASURED = tuple(split for split in SPLITS if split != "train")
-BATCH = 32  # pairs scored at a time; no result depends on it
-LEVEL = 0.95  # of every interval
+TESTS = ("test_m", "test_w")
+TEST = "test"  # the name of both together
+SETS = (*MEASURED, TEST)
 DIGITS = 4  # of every number written: below the last digit lies rounding, not a result
+
+# What is measured, and whether it is a mean over students (1) or over pairs of students (2).
+FIGURES = {
+    "positive": 1,
+    "negative": 1,
+    "balanced": 1,
+    "negative_all": 1,
+    "balanced_all": 1,
+    "auc": 2,
+    "eer": 1,
+    "tpr_1": 1,
+    "tpr_5": 1,
+}
+
+Array = NDArray[np.float64]
 
 
 class Scores(Pairs):
@@ -35,107 +51,113 @@ class Scores(Pairs):
     logit: Series[np.float32]  # same minus different; above 0 the pair is called same
 
 
-def score(models: Mapping[str, nn.Module], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:
-    """Ask every model about every pair.
-
-    Args:
-        models: name -> network.
-        rows: `Pairs` rows.
-        data: the same pairs with their photos.
-
-    Returns:
-        `Scores` rows, model after model.
-    """
-    answers = {name: logits(model, data, BATCH).numpy() for name, model in models.items()}
-    return pd.concat([rows.assign(model=name, logit=both[:, 1] - both[:, 0]) for name, both in answers.items()])
+def of_set(scores: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of one set; `test` is both test sets."""
+    return scores[scores["split"].isin(TESTS if name == TEST else (name,))]
 
 
-def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """Accuracies of one model on one set of students.
-
-    Args:
-        scores: `Scores` rows of one model and one split, one student or more.
-        resamples: bootstrap draws.
-        seed: of the draws.
-
-    Returns:
-        `students`, `pairs`, and for the standard pairs `positive`, `negative`, `balanced` with its interval `low`,
-        `high`; for all six different pairs `negative_all`, `balanced_all`, `low_all`, `high_all`. All 0..1.
-    """
-    standard = tally(scores[scores["standard"]])
-    everything = tally(scores)
-    positive, negative, balanced = (float(value) for value in _accuracies(standard.sum(axis=0)))
-    _, negative_all, balanced_all = (float(value) for value in _accuracies(everything.sum(axis=0)))
-    low, high = _interval(standard, resamples, seed)
-    low_all, high_all = _interval(everything, resamples, seed)
-    numbers = {"positive": positive, "negative": negative, "balanced": balanced, "low": low, "high": high}
-    numbers |= {"negative_all": negative_all, "balanced_all": balanced_all, "low_all": low_all, "high_all": high_all}
-    rounded = {name: round(value, DIGITS) for name, value in numbers.items()}
-    return {"students": len(standard), "pairs": len(scores), **rounded}
+def students_of(scores: pd.DataFrame) -> pd.Series[str]:
+    """Who each row is about: batch and student."""
+    return scores["batch"] + "/" + scores["student"]
 
 
 def tally(scores: pd.DataFrame) -> NDArray[np.int64]:
-    """(T, 2, 2) counts: student, (same, different) pairs, (right, all)."""
+    """(T, 2, 2) counts: student ascending, (same, different) pairs, (right, all)."""
     same = scores["same"] == 1
     right = (scores["logit"] > 0) == same
     columns = {"a": same & right, "b": same, "c": ~same & right, "d": ~same}
-    students = scores["batch"] + "/" + scores["student"]
-    return pd.DataFrame(columns).groupby(students).sum().to_numpy(np.int64).reshape(-1, 2, 2)
+    return pd.DataFrame(columns).groupby(students_of(scores)).sum().to_numpy(np.int64).reshape(-1, 2, 2)
 
 
-def _accuracies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def accuracies(counts: NDArray[Any]) -> Array:
     """(..., 2, 2) counts to (3, ...): positive, negative, balanced."""
     share = counts[..., 0] / counts[..., 1]
     return np.stack([share[..., 0], share[..., 1], share.mean(axis=-1)])
 
 
-def _draws(students: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """(R, T): how often each student is drawn in each resample."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(students, np.full(students, 1 / students), size=resamples)
-
-
-def _interval(counts: NDArray[np.int64], resamples: int, seed: int) -> tuple[float, float]:
-    """Percentile bootstrap over students of the balanced accuracy."""
-    drawn = np.tensordot(_draws(len(counts), resamples, seed), counts, axes=1)  # (R, 2, 2)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(_accuracies(drawn)[2], [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def difference(
-    before: pd.DataFrame, after: pd.DataFrame, resamples: int, seed: int
-) -> tuple[int, float, float, float] | None:
-    """How much better one set of answers is than another, on the students that both are about.
-
-    Paired percentile bootstrap: both sides draw the same students, so that what makes a student hard for both cancels
-    (Efron and Tibshirani: "An Introduction to the Bootstrap", 1993, chapter 13).
+class Figures:
+    """All `FIGURES` of one model on one set of students, for any weighting of the students: a bootstrap statistic.
 
     Args:
-        before: `Scores` rows of one model and one set.
-        after: likewise, of another model or another revision.
+        scores: `Scores` rows of one model and one set, one student or more.
+    """
+
+    def __init__(self, scores: pd.DataFrame) -> None:
+        self._standard, self._all = tally(scores[scores["standard"]]), tally(scores)
+        self._same, self._logits = scores["same"].to_numpy() == 1, scores["logit"].to_numpy()
+        who, names = pd.factorize(students_of(scores), sort=True)
+        self._who = np.asarray(who)  # (P,) row of the student
+        self.students, self.pairs = len(names), len(scores)
+
+    def __call__(self, weights: Array) -> Array:
+        """(R, T) how often each student counts, to (R, 9)."""
+        standard = accuracies(np.tensordot(weights, self._standard, axes=1))  # (3, R)
+        everything = accuracies(np.tensordot(weights, self._all, axes=1))[1:]  # (2, R)
+        return np.concatenate([standard, everything, self._on_the_curve(weights)]).T
+
+    def _on_the_curve(self, weights: Array) -> Array:
+        """(4, R), in parts of bounded memory: here every draw weighs every pair."""
+        step = max(1, bootstrap.BUDGET // self.pairs)
+        parts = []
+        for at in range(0, len(weights), step):
+            curve = curves.roc(self._same, self._logits, weights[at : at + step][:, self._who])
+            rates = [curves.tpr_at(curve, fpr) for fpr in (0.01, 0.05)]
+            parts.append(np.stack([curves.area(curve), curves.equal_error(curve), *rates]))
+        return np.concatenate(parts, axis=1)
+
+
+def intervals(scores: pd.DataFrame, resamples: int, seed: int) -> Array:
+    """(9, 3): every one of `FIGURES` with the ends of its interval, not rounded; arguments as those of `metrics`."""
+    figures = Figures(scores)
+    return bootstrap.own(figures, figures.students, resamples, seed, powers=tuple(FIGURES.values()))
+
+
+def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """What one model does on one set of students.
+
+    Args:
+        scores: `Scores` rows of one model and one set, one student or more.
         resamples: bootstrap draws.
         seed: of the draws.
 
     Returns:
-        Shared students, difference of the balanced accuracy on the standard pairs (after minus before), and the ends
-        of its 95 % interval; or None where no student is shared.
+        `students`, `pairs`; for the standard pairs `positive`, `negative`, `balanced`; for all six different pairs
+        `negative_all`, `balanced_all`, `auc` (ROC AUC), `eer` (equal error rate), `tpr_1`, `tpr_5` (true positive rate
+        at 1 % and 5 % false positive rate); each with the ends of its interval as `<name>_low` and `<name>_high`, but
+        `low`, `high` for `balanced` and `low_all`, `high_all` for `balanced_all`. All 0..1, four digits.
     """
-    sides = [rows[rows["standard"]].assign(who=rows["batch"] + "/" + rows["student"]) for rows in (before, after)]
-    shared = set(sides[0]["who"]) & set(sides[1]["who"])
-    if not shared:
-        return None
-    tallies = np.stack([tally(side[side["who"].isin(shared)]) for side in sides], axis=1)  # (T, 2 sides, 2, 2)
-    drawn = np.tensordot(_draws(len(shared), resamples, seed), tallies, axes=1)  # (R, 2 sides, 2, 2)
-    gained = np.diff(_accuracies(drawn)[2], axis=1)[:, 0]  # (R,)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(gained, [tail, 1 - tail])
-    sums = _accuracies(tallies.sum(axis=0))[2]
-    return len(shared), float(sums[1] - sums[0]), float(low), float(high)
+    numbers: dict[str, Any] = {"students": students_of(scores).nunique(), "pairs": len(scores)}
+    return numbers | named(list(FIGURES), intervals(scores, resamples, seed))
+
+
+def named(figures: list[str], found: Array) -> dict[str, float]:
+    """(K, 3) values and ends under their names, rounded."""
+    numbers: dict[str, float] = {}
+    for name, (value, low, high) in zip(figures, found.round(DIGITS).tolist(), strict=True):
+        names = (name, *ENDS.get(name, (f"{name}_low", f"{name}_high")))
+        numbers |= dict(zip(names, (value, low, high), strict=True))
+    return numbers
+
+
+def temperature(scores: pd.DataFrame) -> float:
+    """The temperature of one model, fitted on the students of valid alone.
+
+    Args:
+        scores: `Scores` rows of one model.
+    """
+    valid = of_set(scores, "valid")
+    return calibration.temperature(valid["same"].to_numpy() == 1, valid["logit"].to_numpy())
+
+
+def calibration_errors(scores: pd.DataFrame, heat: float) -> dict[str, float]:
+    """`ece` and `ece_calibrated`: the expected calibration error as the model comes, and at a temperature."""
+    same, logits = scores["same"].to_numpy() == 1, scores["logit"].to_numpy()
+    errors = [calibration.error(same, calibration.probabilities(logits, at)) for at in (1.0, heat)]
+    return dict(zip(("ece", "ece_calibrated"), (round(each, DIGITS) for each in errors), strict=True))
 
 
 def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
-    """Accuracies of every model on valid, test_m and test_w; a set without students is left out.
+    """What every model does on valid, test_m, test_w, and both tests together; a set without students is left out.
 
     Args:
         scores: `Scores` rows.
@@ -144,16 +166,26 @@ def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int)
         seed: of the draws, the same for all models.
 
     Returns:
-        model -> set -> what `metrics` returns.
+        model -> set -> what `metrics` and `calibration_errors` return.
     """
-    return {
-        model: {
-            split: metrics(rows, resamples, seed)
-            for split in MEASURED
-            if len(rows := scores[(scores["model"] == model) & (scores["split"] == split)])
+    details: dict[str, Any] = {}
+    for model in models:
+        own = scores[scores["model"] == model]
+        heat = temperature(own)
+        sets = {name: rows for name in SETS if len(rows := of_set(own, name))}
+        details[model] = {
+            name: metrics(rows, resamples, seed) | calibration_errors(rows, heat) for name, rows in sets.items()
         }
-        for model in models
-    }
+    return details
+
+
+def best(details: dict[str, Any]) -> str:
+    """The model with the best balanced accuracy on valid, the first one if equal. No test student has a say.
+
+    Args:
+        details: what `evaluate` returns.
+    """
+    return max(details, key=lambda model: float(details[model]["valid"]["balanced"]))
 
 
 def headline(details: dict[str, Any]) -> dict[str, Any]:
@@ -163,9 +195,12 @@ def headline(details: dict[str, Any]) -> dict[str, Any]:
         details: what `evaluate` returns.
 
     Returns:
-        `best`: the model with the best validation accuracy, and its balanced accuracy on every set; then for every
-        model and set the balanced accuracy on the standard pairs.
+        `best`: the best model by validation, and its balanced accuracy on every set; then for every model and set the
+        balanced accuracy on the standard pairs. Both tests together are in the details only.
     """
-    best = max(details, key=lambda model: float(details[model]["valid"]["balanced"]))  # the first one if equal
-    table = {model: {split: each["balanced"] for split, each in sets.items()} for model, sets in details.items()}
-    return {"best": {"model": best, **table[best]}, **table}
+    chosen = best(details)
+    table = {
+        model: {name: each["balanced"] for name, each in sets.items() if name in MEASURED}
+        for model, sets in details.items()
+    }
+    return {"best": {"model": chosen, **table[chosen]}, **table}

@@ -23,11 +23,14 @@ PAIRS = Path("data/pairs.parquet")
 SCORES = Path("data/scores.parquet")
 DUPLICATES = Path("data/duplicates.parquet")
 SUSPECTS = Path("data/suspects.parquet")
+DECISION = Path("data/decision.json")
 SUSPECTS_PICTURE = Path("reports/suspects.png")
 SPLIT_METRICS = Path("metrics/split.json")
 VALIDATION_METRICS = Path("metrics/validation.json")
 EVALUATION_METRICS = Path("metrics/evaluation.json")
 EVALUATION_DETAILS = Path("metrics/details.json")
+ROC_CURVES = Path("plots/roc")
+CONFUSION = Path("plots/confusion.csv")
 ANALYSIS = Path("reports/analysis")
 AUDIT = Path("reports/audit.json")
 PART = ".part"  # ends the name of a file that is being written; DVC ignores it, `shoepair doctor` sweeps it
@@ -80,9 +83,29 @@ def checkpoint(model: str) -> Path:
     return Path("checkpoints") / f"{model}.safetensors"
 
 
+def fold(model: str, key: str) -> Path:
+    """The scores of one fold of a cross-validation, kept until nobody wants them; no output."""
+    return Path("checkpoints/crossval") / f"{model}-{key[:16]}.parquet"
+
+
+def folded(model: str) -> Path:
+    """All scores of a model's cross-validation."""
+    return Path("data/crossval") / f"{model}.parquet"
+
+
+def folded_metrics(model: str) -> Path:
+    """What a model's cross-validation gave."""
+    return Path("metrics/crossval") / f"{model}.json"
+
+
 def epochs(model: str) -> Path:
     """Loss and accuracies of a model after every epoch."""
     return Path("plots/training") / f"{model}.csv"
+
+
+def roc(model: str) -> Path:
+    """The ROC curve of a model."""
+    return ROC_CURVES / f"{model}.csv"
 
 
 def iterations(model: str) -> Path:

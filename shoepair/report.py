@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
+# The names of an interval's ends, where they are not the figure's with `_low` and `_high`.
+ENDS = {"balanced": ("low", "high"), "balanced_all": ("low_all", "high_all")}
 
-def accuracy_table(details: dict[str, Any], best: str) -> str:
-    """The table that people read: the best model first, a row per model and set, percent."""
-    lines = ["model         set      positive  negative  balanced  (95 % interval)   all six: negative  balanced"]
-    for model in sorted(details, key=lambda name: name != best):
-        for split, got in sorted(details[model].items(), key=lambda item: item[0] == "valid"):
-            lines.append(
-                f"{model:13} {split:8} {got['positive']:8.1%}  {got['negative']:8.1%}  {got['balanced']:8.1%}"
-                f"  ({got['low']:.1%} - {got['high']:.1%})".ljust(71)
-                + f"{got['negative_all']:9.1%}  {got['balanced_all']:8.1%}"
-            )
-    return "\n".join([*lines, f"best by validation accuracy: {best}"])
+
+def accuracy_table(models: dict[str, Any], best: str) -> str:
+    """The accuracies that people read, with intervals: the best model first, a row per model and set, percent.
+
+    Args:
+        models: what `evaluation.evaluate` returns.
+        best: the model to come first.
+    """
+    cells = [["model", "set", "positive", "negative", "balanced", "all six: negative", "balanced"]]
+    names = ("positive", "negative", "balanced", "negative_all", "balanced_all")
+    cells += [[model, name, *(interval(got, each) for each in names)] for model, name, got in standings(models, best)]
+    return "\n".join(aligned(cells, texts=2))
+
+
+def standings(models: dict[str, Any], best: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Model, set and what was measured: the best model first, tests before valid."""
+    for model in sorted(models, key=lambda name: name != best):
+        for name, got in sorted(models[model].items(), key=lambda item: item[0] == "valid"):
+            yield model, name, got
+
+
+def interval(got: dict[str, float], figure: str, sign: str = "") -> str:
+    """A share and its interval, percent; signed where it is a difference.
+
+    Args:
+        got: what `evaluation.named` returns.
+        figure: its name.
+        sign: "+" for a difference.
+    """
+    low, high = ENDS.get(figure, (f"{figure}_low", f"{figure}_high"))
+    return f"{got[figure]:{sign}.1%} ({100 * got[low]:{sign}.1f} to {100 * got[high]:{sign}.1f})"
 
 
 def batch_table(overview: pd.DataFrame) -> str:
@@ -29,10 +52,10 @@ def batch_table(overview: pd.DataFrame) -> str:
     total: dict[str, Any] = {"batch": "all", "source": ""}
     total |= {str(name): int(overview[name].sum()) for name in overview.columns[len(total) :]}
     rows: list[dict[Any, Any]] = [*overview.to_dict("records"), total]
-    return "\n".join(_aligned([list(total), *([_cell(row[name]) for name in total] for row in rows)], texts=2))
+    return "\n".join(aligned([list(total), *([_cell(row[name]) for name in total] for row in rows)], texts=2))
 
 
-def _aligned(lines: list[list[str]], texts: int) -> list[str]:
+def aligned(lines: list[list[str]], texts: int) -> list[str]:
     """Rows of cells as lines: the first columns, which are texts, to the left, the numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     left = [[cell.ljust(width) for cell, width in zip(line[:texts], widths[:texts], strict=True)] for line in lines]
@@ -92,7 +115,7 @@ def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, mar
     names = [*head[1:-1], "quarantined_students"]
     rows: list[dict[str, Any]] = [*reports, {"batch": "all", **total}]
     cells = [head, *([str(row["batch"]), *(f"{row[name]:,}" for name in names)] for row in rows)]
-    lines = _markdown(cells, 1) if markdown else _aligned(cells, 1)
+    lines = _markdown(cells, 1) if markdown else aligned(cells, 1)
     for each in reports:
         told = quarantine_lines(each)
         lines += ["", f"### {each['batch']}" if markdown else f"{each['batch']}:"] if told else []
@@ -109,7 +132,7 @@ def suspect_table(rows: list[dict[Any, Any]]) -> str:
     head = ["batch", "student", "why", "rank", "suspicion", "mispaired", "swapped", "not a shoe"]
     chances = ("suspicion", "mispaired", "swapped", "not_a_shoe")
     cells = [[*(str(row[name]) for name in (*head[:4],)), *(f"{row[name]:.1%}" for name in chances)] for row in rows]
-    return "\n".join(_aligned([head, *cells], texts=3) if rows else ["too few students: nobody is ranked"])
+    return "\n".join(aligned([head, *cells], texts=3) if rows else ["too few students: nobody is ranked"])
 
 
 def purge_lines(purged: Any) -> list[str]:
@@ -141,7 +164,7 @@ def diff_text(changes: dict[str, Any], *, markdown: bool) -> str:
     if changes["metrics"]:
         head = ["model", "set", "before", "after", "difference", "students", "verdict"]
         cells = [head, *(_metric_cells(metric) for metric in changes["metrics"])]
-        lines += ["", *(_markdown(cells, 2) if markdown else _aligned(cells, 2))]
+        lines += ["", *(_markdown(cells, 2) if markdown else aligned(cells, 2))]
         lines += ["", "balanced accuracy with 95 % intervals; differences are paired, over the test students of both"]
     if changes["missing"]:
         lines += ["", "not in reach (`dvc fetch --all-commits` brings what a remote has):"]
@@ -157,16 +180,19 @@ def _fact(what: str, done: str, names: list[str], shown: int = 6) -> str:
 
 
 def _metric_cells(metric: dict[str, Any]) -> list[str]:
-    sides = ["-" if metric[side] is None else _interval(metric[side], "") for side in ("before", "after")]
+    sides = ["-" if metric[side] is None else interval(metric[side], "balanced") for side in ("before", "after")]
     paired = metric["difference"]
     if paired is None:
         return [metric["model"], metric["set"], *sides, "-", "0", "no shared students"]
     verdict = "clear" if paired["clear"] else "too few students" if paired["few"] else "within noise"
-    return [metric["model"], metric["set"], *sides, _interval(paired, "+"), str(paired["students"]), verdict]
-
-
-def _interval(got: dict[str, float], sign: str) -> str:
-    return f"{got['balanced']:{sign}.1%} ({got['low']:{sign}.1%} to {got['high']:{sign}.1%})"
+    return [
+        metric["model"],
+        metric["set"],
+        *sides,
+        interval(paired, "balanced", "+"),
+        str(paired["students"]),
+        verdict,
+    ]
 
 
 def log_text(entries: list[dict[str, Any]], *, markdown: bool) -> str:
@@ -185,4 +211,4 @@ def log_text(entries: list[dict[str, Any]], *, markdown: bool) -> str:
         numbers = ["-" if entry[name] is None else f"{entry[name]:,}" for name in ("students", "photos")]
         texts = [entry["commit"], entry["date"], change, entry["subject"][:50]]
         cells.append([*texts, *numbers, best.get("model", "-"), *shares])
-    return "\n".join(_markdown(cells, 4) if markdown else _aligned(cells, 4))
+    return "\n".join(_markdown(cells, 4) if markdown else aligned(cells, 4))

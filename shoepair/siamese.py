@@ -1,10 +1,11 @@
 """Two shoes, one tower: what a shoe looks like is learnt once, for left and right shoes alike.
 
-The tower sees a left shoe as it is and a right shoe mirrored, and makes a vector of each. The head sees in how far the
-two vectors differ and agree, both symmetric in the two, and the distances of their colours, from which the histogram
-lives and a network finds hard to learn. So a pair that is mirrored and exchanged has the same score: the mirrored
-right shoe takes the left one's place, and what the tower gets is the same. ("Siamese" after Bromley et al., "Signature
-verification using a siamese time delay neural network", 1993.)
+The tower makes a vector of each photo. The head sees in how far the two vectors differ and agree, both symmetric in
+the two, and the distances of their colours, from which the histogram lives and a network finds hard to learn. Students
+hold the camera still and exchange the shoe: left and right shoes mostly point the same way, and mirroring one of them
+would make their photos less alike, not more. So a pair is looked at as it is and mirrored, and the score is the mean:
+mirrored and exchanged, a pair has the same score. ("Siamese" after Bromley et al., "Signature verification using a
+siamese time delay neural network", 1993.)
 
 Since a shoe's vector does not depend on its partner, all nine combinations of a student cost six passes of the tower.
 
@@ -45,18 +46,26 @@ class Siamese(Model):
         )
 
     def combinations(self, shoes: Tensor) -> Tensor:
-        """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
+        """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2).
+
+        While training, photos are seen one way round: which one, `train.mirror` draws.
+        """
         groups, each = shoes.shape[:2]
-        upright = torch.stack([shoes[:, :, 0], shoes[:, :, 1].flip(3)], dim=2)
-        photos = reduced(upright.flatten(0, 2).movedim(3, 1), self.shape.edge)  # (G L 2, 3, S, S)
+        photos = reduced(shoes.flatten(0, 2).movedim(3, 1), self.shape.edge)  # (G L 2, 3, S, S)
+        apart = [_distances(*_matched(roots(middle(photos, share)), groups, each)) for share in MIDDLES]
+        colours = self.scale((torch.cat(apart, dim=1) + NEAR).log())  # (G L L, 8)
+        views = [photos] if self.training else [photos, photos.flip(3)]
+        answers = [self._compared(view, colours, groups, each) for view in views]
+        return (sum(answers[1:], answers[0]) / len(views)).reshape(groups, each, each, CLASSES)
+
+    def _compared(self, photos: Tensor, colours: Tensor, groups: int, each: int) -> Tensor:
+        """Logits from one view: (G L 2, 3, S, S) and (G L L, 8) to (G L L, 2)."""
         maps = self.features(photos)  # (G L 2, 8n, S/16, S/16)
         vectors = self.vector(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))  # (G L 2, D)
         left, right = _matched(vectors, groups, each)
         cosines = functional.normalize(left, dim=1) * functional.normalize(right, dim=1) * LENGTH**0.5
-        apart = [_distances(*_matched(roots(middle(photos, share)), groups, each)) for share in MIDDLES]
-        colours = self.scale((torch.cat(apart, dim=1) + NEAR).log())
-        logits: Tensor = self.head(torch.cat([(left - right).abs(), cosines, colours], dim=1))  # (G L L, 2)
-        return logits.reshape(groups, each, each, CLASSES)
+        logits: Tensor = self.head(torch.cat([(left - right).abs(), cosines, colours], dim=1))
+        return logits
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""

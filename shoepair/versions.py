@@ -21,14 +21,14 @@ from dvc.scm import RevError
 from ruamel.yaml import YAML
 
 from shoepair import params, paths, records
+from shoepair.bootstrap import FEW
+from shoepair.comparison import difference
 from shoepair.errors import ShoepairError
-from shoepair.evaluation import MEASURED, difference, headline
+from shoepair.evaluation import DIGITS, SETS, headline, of_set
 
 WORKSPACE = "workspace"
 PHOTO = ["batch", "path"]
 STUDENT = ["batch", "student"]
-TESTS = ("test_m", "test_w")
-FEW = 5  # students: with fewer, the resamples are so alike that an interval says nothing
 
 
 @dataclass
@@ -119,7 +119,8 @@ def _read(name: str, reader: _Reader) -> Revision:
     ]
     photos = pd.concat(parts) if parts else pd.DataFrame(columns=[*PHOTO, "student", "sha256"])
     split, scores = reader.table(paths.SPLIT), reader.table(paths.SCORES)
-    details = json.loads(reader.bytes(paths.EVALUATION_DETAILS) or b"{}")
+    recorded = json.loads(reader.bytes(paths.EVALUATION_DETAILS) or b"{}")
+    details = recorded.get("models", recorded)  # until differences were written too, the models were the whole file
     salt = str(reader.yaml(paths.PARAMS).get("split", {}).get("salt"))
     missing = [f"{path}: {reason}" for path, reason in reader.missing.items()]
     return Revision(name, batches, salt, photos, split, scores, details, missing)
@@ -142,7 +143,7 @@ def compare(before: Revision, after: Revision, resamples: int, seed: int) -> dic
     metrics = [
         _metric(before, after, model, name, resamples, seed)
         for model in dict.fromkeys([*before.details, *after.details])
-        for name in (*MEASURED, "test")
+        for name in SETS
     ]
     salts = [before.salt, after.salt] if before.salt != after.salt else []
     return {
@@ -203,7 +204,7 @@ def _metric(
     entry["difference"] = None
     if paired is not None:
         students, gain, low, high = paired
-        numbers = {"balanced": round(gain, 4), "low": round(low, 4), "high": round(high, 4)}
+        numbers = {key: round(each, DIGITS) for key, each in (("balanced", gain), ("low", low), ("high", high))}
         entry["difference"] = {
             "students": students,
             **numbers,
@@ -214,7 +215,7 @@ def _metric(
 
 
 def _rows(scores: pd.DataFrame, model: str, name: str) -> pd.DataFrame:
-    return scores[(scores["model"] == model) & scores["split"].isin(TESTS if name == "test" else (name,))]
+    return of_set(scores[scores["model"] == model], name)
 
 
 def changes(first: str, second: str) -> dict[str, Any]:

@@ -1,27 +1,45 @@
-"""Stage evaluate: the trained networks -> accuracies on valid, test_m and test_w.
+"""Stage evaluate: the trained networks -> accuracies on valid, test_m and test_w, comparisons, thresholds.
 
 Reads   models/, data/pairs.parquet, data/store/<batch>.h5 of the batches in it
-Writes  data/scores.parquet, metrics/evaluation.json, metrics/details.json
+Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metrics/details.json, plots/roc/<model>.csv,
+        plots/confusion.csv
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import batches, devices, errors, evaluation, models, pairs, params, paths, report, table
+from shoepair import (
+    batches,
+    charts,
+    comparison,
+    decision,
+    devices,
+    errors,
+    evaluation,
+    models,
+    pairs,
+    params,
+    paths,
+    results,
+    scoring,
+    table,
+)
 
 
 def main() -> None:
-    """Score every pair of every student not trained on; count, and name the best model by validation."""
+    """Score every pair of every student not trained on; count, compare, and decide by validation who answers when."""
     chosen = params.load(params.Evaluate)
     devices.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["split"].isin(evaluation.MEASURED)]
     data = batches.from_table(rows)
-    scores = evaluation.score({name: models.load(name) for name in chosen.models}, rows, data)
-    details = evaluation.evaluate(scores, chosen.models, chosen.resamples, chosen.seed)
-    headline = evaluation.headline(details)
+    scores = scoring.score({name: models.load(name) for name in chosen.models}, rows, data)
+    details = comparison.assess(scores, chosen.models, chosen.resamples, chosen.seed)
+    best, verdict = details["best"], {"verdict": details["verdict"]["short"]}
     table.write(paths.SCORES, scores, evaluation.Scores)
+    decision.write(decision.decide(scores, best, details["temperatures"][best]))
+    charts.write(scores, chosen.models, best)
     paths.write_json(paths.EVALUATION_DETAILS, details)
-    paths.write_json(paths.EVALUATION_METRICS, headline)
-    print(report.accuracy_table(details, headline["best"]["model"]))
+    paths.write_json(paths.EVALUATION_METRICS, evaluation.headline(details["models"]) | verdict)
+    print(results.text(details))
 
 
 if __name__ == "__main__":

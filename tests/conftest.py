@@ -81,7 +81,10 @@ def outputs(folder: Path) -> dict[str, bytes]:
     """Every file that the pipeline wrote."""
     roots = ("data/table", "data/valid", "data/signs", "data/store", "models", "plots", "metrics", "reports")
     files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
-    files += [folder / path for path in (paths.SPLIT, paths.DUPLICATES, paths.PAIRS, paths.SUSPECTS, paths.SCORES)]
+    files += [
+        folder / path
+        for path in (paths.SPLIT, paths.DUPLICATES, paths.PAIRS, paths.SUSPECTS, paths.SCORES, paths.DECISION)
+    ]
     files += [folder / "dvc.lock"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
     everything = {f"{stage}@tiny" for stage in ("ingest", "validate", "normalize")}
-    everything |= {"split", "pairs", "audit", "train@cnn", "train@cnn_channel", "evaluate", "analyze"}
+    everything |= {"split", "pairs", "audit", "suspects", "train@cnn", "train@cnn_channel", "evaluate", "analyze"}
     assert ran(run("dvc", "repro").stdout) == everything
     first = outputs(repository)
     assert ran(run("dvc", "repro").stdout) == set()
@@ -30,8 +30,14 @@ def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -
     headline = json.loads(first["metrics/evaluation.json"])
     assert headline["best"]["model"] in {"cnn", "cnn_channel"}
     assert set(headline["cnn"]) == {"valid", "test_m", "test_w"}
+    assert headline["verdict"] == "no baseline trained"
     assert "best.test_m" in run("dvc", "metrics", "show").stdout
-    assert "positive  negative  balanced" in run("python", "-m", "shoepair.cli", "metrics").stdout
+    told = run("python", "-m", "shoepair.cli", "metrics").stdout
+    assert "all six: negative" in told
+    assert f"minus {headline['best']['model']}" in told
+    decided = json.loads(first["data/decision.json"])
+    assert decided["model"] == headline["best"]["model"]
+    assert decided["says"].startswith("nothing is answered"), "two students of valid or fewer answer nothing"
 
     edit(repository / "params.yaml", "lr: 1.0e-3 ", "lr: 2.0e-4 ")
     assert ran(run("dvc", "repro").stdout) == {"train@cnn", "train@cnn_channel", "evaluate"}

@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from classes import scores_of
+from sklearn.metrics import roc_auc_score
 
-from shoepair import evaluation, pairs, report
-
-
-def scores_of(students: int, seed: int, *, split: str = "test_m", model: str = "cnn") -> pd.DataFrame:
-    """A model that is right more often than not, differently per student."""
-    names = [f"u{number}" for number in range(students)]
-    frame = pd.DataFrame({"batch": "a", "student": names, "row": range(students), "split": split})
-    rows = pairs.build(frame)
-    rng = np.random.default_rng(seed)
-    sign = np.where(rows["same"] == 1, 1, -1)
-    return rows.assign(model=model, logit=(sign + rng.normal(0, 1.2, len(rows))).astype(np.float32))
+from shoepair import bootstrap, evaluation, report
 
 
 def share(scores: pd.DataFrame, same: int, *, standard: bool) -> float:
@@ -53,8 +45,8 @@ def test_bootstrap_draws_students_not_pairs() -> None:
     right = scores["student"].isin([f"u{number}" for number in range(10)])  # half of them all right, half all wrong
     scores["logit"] = np.where((scores["same"] == 1) == right, 1.0, -1.0).astype(np.float32)
     got = evaluation.metrics(scores, 4000, 1)
-    # The mean of 20 students that are 0 or 1: half-width 1.96 * 0.5 / sqrt(20) = 0.22; over pairs it would be 0.09.
-    assert got["high"] - got["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(20), abs=0.06)
+    # The mean of 20 students that are 0 or 1: half-width 2.09 * 0.51 / sqrt(20) = 0.24; over pairs it would be 0.09.
+    assert got["high"] - got["low"] == pytest.approx(2 * 2.09 * 0.51 / np.sqrt(20), abs=0.06)
 
 
 def test_sets_are_kept_apart_and_empty_ones_left_out() -> None:
@@ -67,7 +59,7 @@ def test_sets_are_kept_apart_and_empty_ones_left_out() -> None:
     )
     details = evaluation.evaluate(scores, ["cnn", "cnn_channel"], 100, 1)
     assert {model: list(sets) for model, sets in details.items()} == {
-        "cnn": ["valid", "test_m"],
+        "cnn": ["valid", "test_m", "test"],
         "cnn_channel": ["valid"],
     }
     assert details["cnn"]["test_m"]["positive"] == 1.0
@@ -76,7 +68,7 @@ def test_sets_are_kept_apart_and_empty_ones_left_out() -> None:
 
 def test_best_model_is_chosen_by_validation_and_comes_first() -> None:
     def sets(valid: float, test: float) -> dict[str, dict[str, float]]:
-        blank = {"positive": 0.5, "negative": 0.5, "low": 0.4, "high": 0.6, "negative_all": 0.5, "balanced_all": 0.5}
+        blank = evaluation.named(list(evaluation.FIGURES), np.tile([0.5, 0.4, 0.6], (9, 1)))
         return {"valid": {**blank, "balanced": valid}, "test_m": {**blank, "balanced": test}}
 
     details = {"cnn": sets(0.6, 0.99), "cnn_channel": sets(0.8, 0.7)}
@@ -90,3 +82,48 @@ def test_best_model_is_chosen_by_validation_and_comes_first() -> None:
         ["cnn", "test_m"],
         ["cnn", "valid"],
     ]
+
+
+def test_intervals_of_all_figures_are_around_them() -> None:
+    got = evaluation.metrics(scores_of(20, 1), 200, 1)
+    for name in evaluation.FIGURES:
+        low, high = report.ENDS.get(name, (f"{name}_low", f"{name}_high"))
+        assert 0 <= got[low] <= got[name] <= got[high] <= 1
+        assert got[low] < got[high]
+
+
+def test_curve_of_a_set_is_that_of_scikit_learn() -> None:
+    scores = scores_of(15, 4)
+    found = evaluation.intervals(scores, 100, 1)[list(evaluation.FIGURES).index("auc"), 0]
+    assert found == pytest.approx(roc_auc_score(scores["same"], scores["logit"]), abs=1e-9)
+
+
+def test_figures_do_not_hang_on_the_order_of_rows() -> None:
+    scores = scores_of(12, 3)
+    assert evaluation.metrics(scores.sample(frac=1, random_state=1), 100, 1) == evaluation.metrics(scores, 100, 1)
+
+
+def test_parts_of_bounded_memory_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = scores_of(12, 3)
+    whole = evaluation.metrics(scores, 100, 1)
+    monkeypatch.setattr(bootstrap, "BUDGET", 250)
+    assert evaluation.metrics(scores, 100, 1) == whole
+
+
+def test_both_test_sets_are_measured_together_too() -> None:
+    sets = [scores_of(6, 1, split="valid"), scores_of(4, 2), scores_of(3, 3, split="test_w", first=4)]
+    got = evaluation.evaluate(pd.concat(sets), ["cnn"], 100, 1)["cnn"]
+    assert list(got) == ["valid", "test_m", "test_w", "test"]
+    assert (got["test"]["students"], got["test"]["pairs"]) == (7, 63)
+    mean = (4 * got["test_m"]["balanced"] + 3 * got["test_w"]["balanced"]) / 7
+    assert got["test"]["balanced"] == pytest.approx(mean, abs=1e-4)
+
+
+def test_temperature_is_fitted_on_valid_alone() -> None:
+    valid, test = scores_of(20, 1, split="valid"), scores_of(20, 2, first=20)
+    both = pd.concat([valid, test])
+    assert evaluation.temperature(both) == evaluation.temperature(valid) != evaluation.temperature(test)
+    hot = pd.concat([valid.assign(logit=10 * valid["logit"]), test.assign(logit=10 * test["logit"])])
+    got = evaluation.evaluate(hot, ["cnn"], 100, 1)["cnn"]
+    for name in ("valid", "test"):
+        assert got[name]["ece_calibrated"] < got[name]["ece"]

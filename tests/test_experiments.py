@@ -58,3 +58,19 @@ def test_grid_of_values_in_one_word_is_queued_and_worked_by_a_worker(trained: Pa
     }
     assert values == {(1, 1), (2, 1)}
     assert outputs(trained) == first, "a worker wrote into the workspace"
+
+
+def test_plots_draw_roc_and_confusion(trained: Path, run: Run) -> None:
+    shown = json.loads(run("dvc", "plots", "show", "--json").stdout)
+    assert not shown.get("errors")
+    curve, confusion = (
+        shown["data"][f"{name}, test students"][0]["content"] for name in ("ROC", "confusion of the best model")
+    )
+    assert {row["filename"] for row in curve["data"]["values"]} == {"cnn.csv", "cnn_channel.csv"}
+    points = len((trained / "plots/roc/cnn.csv").read_text().split()) - 1
+    assert sum(row["filename"] == "cnn.csv" for row in curve["data"]["values"]) == points
+    assert curve["mark"]["type"] == "line"
+    assert "transform" not in curve, "the curve would be smoothed"
+    assert [(row["actual"], row["predicted"]) for row in confusion["data"]["values"]] == [
+        tuple(line.split(",")) for line in (trained / "plots/confusion.csv").read_text().split()[1:]
+    ]

@@ -133,7 +133,11 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
         ("edge: 32 ", "edge: 0 ", "normalize.edge: 0, expected greater than or equal to 16"),
         ("edge: 32 ", "edge: 1040 ", "normalize.edge: 1040, expected less than or equal to 1024"),
         ("resamples: 100 ", "resamples: 99 ", "evaluate.resamples: 99, expected greater than or equal to 100"),
-        ("models: [histogram, cnn, cnn_channel, siamese]", "models: []", "models: [], List should have at least 1 item"),
+        (
+            "models: [histogram, cnn, cnn_channel, siamese]",
+            "models: []",
+            "models: [], List should have at least",
+        ),
         ("normalize:\n", "normalise:\n", "normalise.edge: not a parameter of this project\n  normalize.edge: missing"),
     ],
 )

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import CLI, Run, edit, write_class, write_photo
 
-from shoepair import evaluation, versions
+from shoepair import comparison, versions
 from shoepair.errors import ShoepairError
 
 
@@ -28,25 +28,25 @@ def test_difference_is_exact_and_paired() -> None:
     right = rng.random((40, 6)) < 0.8
     better = right.copy()
     better[:20, 0] = True
-    got = evaluation.difference(answers(right), answers(better), 500, 1)
+    got = comparison.difference(answers(right), answers(better), 500, 1)
     assert got is not None
     students, gain, low, high = got
     assert students == 40
     assert gain == pytest.approx((better.mean() - right.mean()), abs=1e-12)
     assert low <= gain <= high
-    unpaired = evaluation.difference(answers(right), answers(rng.random((40, 6)) < 0.8), 500, 1)
+    unpaired = comparison.difference(answers(right), answers(rng.random((40, 6)) < 0.8), 500, 1)
     assert unpaired is not None
     assert high - low < unpaired[3] - unpaired[2], "pairing does not narrow the interval"
-    assert evaluation.difference(answers(right), answers(right), 500, 1) == (40, 0.0, 0.0, 0.0)
+    assert comparison.difference(answers(right), answers(right), 500, 1) == (40, 0.0, 0.0, 0.0)
 
 
 def test_difference_counts_shared_students_only() -> None:
     rng = np.random.default_rng(2)
     right = rng.random((30, 6)) < 0.7
-    got = evaluation.difference(answers(right[:20]), answers(right[10:], first=10), 200, 1)
+    got = comparison.difference(answers(right[:20]), answers(right[10:], first=10), 200, 1)
     assert got is not None
     assert got[:2] == (10, 0.0)
-    assert evaluation.difference(answers(right[:10]), answers(right[10:], first=10), 200, 1) is None
+    assert comparison.difference(answers(right[:10]), answers(right[10:], first=10), 200, 1) is None
 
 
 def test_intervals_of_a_difference_cover_the_truth() -> None:
@@ -56,7 +56,7 @@ def test_intervals_of_a_difference_cover_the_truth() -> None:
     for number in range(times):
         skill = rng.beta(8, 2, (60, 1))
         before, after = (rng.random((60, 6)) < skill + gain for gain in (0.0, 0.03))
-        got = evaluation.difference(answers(before), answers(after), 300, number)
+        got = comparison.difference(answers(before), answers(after), 300, number)
         assert got is not None
         covered += float(got[2] <= np.mean(np.minimum(rng.beta(8, 2, 20000) + 0.03, 1)) - 0.8 <= got[3])
     assert 0.90 <= covered / times <= 0.98

@@ -1,0 +1,58 @@
+"""The tables that DVC draws: a ROC curve per model, the best model's confusion.
+
+Of both test sets together; where a class has no test students, of valid. DVC merges what stands in one file, so every
+model has its own, and the confusion is that of one model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from shoepair import curves, paths
+from shoepair.evaluation import DIGITS, TEST, of_set
+
+NAMES = ("different", "same")
+
+
+def shown(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are drawn: of test students if there are any, else of valid."""
+    tests = of_set(scores, TEST)
+    return tests if len(tests) else of_set(scores, "valid")
+
+
+def roc(scores: pd.DataFrame) -> pd.DataFrame:
+    """Columns `fpr` and `tpr`, from (0, 0) to (1, 1), over all six different pairs.
+
+    Args:
+        scores: `Scores` rows of one model.
+    """
+    rows = shown(scores)
+    return curves.table(curves.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy()), DIGITS)
+
+
+def confusion(scores: pd.DataFrame) -> pd.DataFrame:
+    """Columns `actual` and `predicted`, a row per standard pair, same or different.
+
+    Args:
+        scores: `Scores` rows of one model.
+    """
+    rows = shown(scores)
+    rows = rows[rows["standard"]]
+    called = {"actual": rows["same"].to_numpy() == 1, "predicted": rows["logit"].to_numpy() > 0}
+    return pd.DataFrame({name: np.array(NAMES)[flags.astype(int)] for name, flags in called.items()})
+
+
+def write(scores: pd.DataFrame, models: list[str], best: str) -> None:
+    """Write `plots/roc/<model>.csv` and `plots/confusion.csv`; curves of models that are no more are deleted.
+
+    Args:
+        scores: `Scores` rows.
+        models: that were trained.
+        best: of them.
+    """
+    tables = {paths.roc(model): roc(scores[scores["model"] == model]) for model in models}
+    for path in set(paths.ROC_CURVES.glob("*.csv")) - set(tables):
+        path.unlink()
+    for path, table in {**tables, paths.CONFUSION: confusion(scores[scores["model"] == best])}.items():
+        paths.write_text(path, table.to_csv(index=False, lineterminator="\n"))

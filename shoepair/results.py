@@ -1,0 +1,88 @@
+"""What `shoepair metrics` and the stage evaluate print. Imports nothing slow: a table must not wait for torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shoepair import report
+
+BASELINE = "histogram"  # colour alone, no network: what every network must beat
+COMPARED = ("balanced", "balanced_all", "auc")
+HEADS = ("balanced", "all six: balanced", "ROC AUC")
+
+
+def text(details: dict[str, Any]) -> str:
+    """All that was measured, as tables.
+
+    Args:
+        details: what `comparison.assess` returns and `metrics/details.json` holds.
+    """
+    best = str(details["best"])
+    parts = [
+        report.accuracy_table(details["models"], best),
+        score_table(details["models"], details["temperatures"], best),
+        difference_table(details["differences"], BASELINE if BASELINE in details["models"] else best),
+        kind_table(details["kinds"]),
+        "intervals are 95 %, by bootstrap over students; with fewer than about 10 students take them as hints",
+        f"best by validation accuracy: {best}\n{details['verdict']['text']}",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def score_table(models: dict[str, Any], temperatures: dict[str, float], best: str) -> str:
+    """The curve and the calibration of every model on every set, the best first; over all six different pairs."""
+    cells = [["model", "set", "ROC AUC", "equal error", "TPR at 1 % FPR", "at 5 %", "ECE", "calibrated", "temp."]]
+    for model, name, got in report.standings(models, best):
+        figures = [report.interval(got, figure) for figure in ("auc", "eer", "tpr_1", "tpr_5")]
+        errors = [f"{got[figure]:.1%}" for figure in ("ece", "ece_calibrated")]
+        cells.append([model, name, *figures, *errors, f"{temperatures[model]:.3g}"])
+    return "\n".join(report.aligned(cells, texts=2))
+
+
+def difference_table(differences: list[dict[str, Any]], base: str) -> str:
+    """Every other model minus one, on every set that has students; nothing where there is one model alone.
+
+    Args:
+        differences: what `comparison.differences` returns.
+        base: the model that all others are held against.
+    """
+    cells = [[f"minus {base}", "set", "students", *HEADS]]
+    for model in dict.fromkeys(entry[side] for entry in differences for side in ("against", "model")):
+        for entry in against(differences, model, base):
+            figures = [report.interval(entry, figure, "+") for figure in COMPARED]
+            cells.append([model, entry["set"], str(entry["students"]), *figures])
+    return "\n".join(report.aligned(cells, texts=2)) if len(cells) > 1 else ""
+
+
+def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[str, Any]]:
+    """The entries of `differences` about two models, turned so that each is `model` minus `other`."""
+    turned = []
+    for entry in found:
+        if (entry["model"], entry["against"]) == (model, other):
+            turned.append(entry)
+        elif (entry["model"], entry["against"]) == (other, model):
+            turned.append(_turned(entry))
+    return turned
+
+
+def _turned(entry: dict[str, Any]) -> dict[str, Any]:
+    """The same difference seen from the other side: signs change, and low and high change places."""
+    numbers = {}
+    for name in entry.keys() - {"model", "against", "set", "students"}:
+        partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
+        numbers[name] = 0.0 - entry[partner]
+    return {name: numbers.get(name, entry[name]) for name in entry} | {
+        "model": entry["against"],
+        "against": entry["model"],
+    }
+
+
+def kind_table(kinds: dict[str, Any]) -> str:
+    """Men's shoes minus women's, a row per model; or why there is no such table."""
+    if "left_out" in kinds:
+        return f"men's and women's shoes are not compared: {kinds['left_out']}"
+    cells = [["test_m - test_w", "students", *HEADS]]
+    for model, got in kinds.items():
+        counts = f"{got['students_m']} and {got['students_w']}"
+        cells.append([model, counts, *(report.interval(got, figure, "+") for figure in COMPARED)])
+    return "\n".join(report.aligned(cells, texts=1))
