@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from shoepair import pairs, paths, table
@@ -123,8 +124,8 @@ def shrunk(images: Tensor, edge: int) -> Tensor:
         raise ShoepairError(found, fix="set `train.edge` to `normalize.edge`, or to a whole part of it")
     small = torch.empty((*images.shape[:-3], edge, edge, 3), dtype=torch.float32, device=images.device)
     for place in np.ndindex(images.shape[:-5]):  # a student at a time: all as floats would not fit
-        cut = images[place].reshape(*images.shape[-5:-3], edge, factor, edge, factor, 3)
-        mean = cut.to(torch.float32).mean(dim=(-4, -2))
+        photos = images[place].flatten(0, 1).movedim(-1, 1).to(torch.float32)  # (L 2, 3, S, S)
+        mean = functional.avg_pool2d(photos, factor).movedim(1, -1).reshape(small[place].shape)
         small[place] = mean.sub_(127.5).div_(255) if images.dtype == torch.uint8 else mean
     return small
 

@@ -146,6 +146,24 @@ def doctor() -> None:
 
 
 @app.command()
+def crossval(
+    models: Annotated[list[str] | None, typer.Argument(help="Names; without any, all of params.yaml.")] = None,
+    *,
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the students, each left out once.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Times that the students are dealt anew.")] = 1,
+    instead: Annotated[
+        list[str] | None, typer.Option("--set", "-S", help="A parameter to try: lr=5.0e-4, train.affine=0.5.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate models over the students of train and valid; goes on where it was stopped."""
+    from shoepair import trials  # here, since it loads torch, and no other command should wait for that
+
+    found = trials.run(models or [], folds, repeats, instead or [], report=lambda line: typer.echo(line, err=True))
+    typer.echo(json.dumps(found, indent=2) if as_json else results.fold_table(found))
+
+
+@app.command()
 def metrics() -> None:
     """Print the accuracies of every model, the best one first, and how they compare."""
     fix = "run `dvc repro`, which measures them"

@@ -120,14 +120,26 @@ def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: i
     for name in SETS:
         rows = of_set(scores, name)
         figures = {model: Figures(own) for model in models if len(own := rows[rows["model"] == model])}
-        if len(figures) > 1:
-            students = next(iter(figures.values())).students
-            gains = bootstrap.paired(_gains(figures), students, resamples, seed)
-            parts = np.split(gains, len(gains) // len(COMPARED))  # (3, 3) each
-            for (base, model), gain in zip(combinations(figures, 2), parts, strict=True):
-                entry = {"model": model, "against": base, "set": name, "students": students}
-                found.append(entry | named(list(COMPARED), gain))
+        for (base, model), gain in gained(figures, resamples, seed).items():
+            entry = {"model": model, "against": base, "set": name, "students": figures[model].students}
+            found.append(entry | gain)
     return found
+
+
+def gained(figures: dict[str, Figures], resamples: int, seed: int) -> dict[tuple[str, str], dict[str, float]]:
+    """(earlier, later) model -> what the later one has more, with intervals: `balanced`, `balanced_all`, `auc`.
+
+    Args:
+        figures: by model, of the same students.
+        resamples: bootstrap draws.
+        seed: of the draws.
+    """
+    if len(figures) < 2:
+        return {}
+    students = next(iter(figures.values())).students
+    gains = bootstrap.paired(_gains(figures), students, resamples, seed)
+    parts = np.split(gains, len(gains) // len(COMPARED))  # (3, 3) each
+    return {both: named(list(COMPARED), gain) for both, gain in zip(combinations(figures, 2), parts, strict=True)}
 
 
 def _gains(figures: dict[str, Figures]) -> bootstrap.Statistic:

@@ -8,17 +8,20 @@ again with other models, trains only what is missing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandera.typing import Series
 
 from shoepair import batches, checkpoints, devices, inference, models, paths, recipes, table, training
+from shoepair.comparison import gained
 from shoepair.errors import ShoepairError
-from shoepair.evaluation import Scores
+from shoepair.evaluation import Figures, Scores, metrics, students_of
 from shoepair.params import Train
+from shoepair.results import BASELINE
 from shoepair.splits import DEALT
 
 FEWEST = 2  # students in a fold
@@ -44,11 +47,6 @@ class Plan:
     model: str
     folds: int
     repeats: int
-
-
-def students_of(rows: pd.DataFrame) -> pd.Series[str]:
-    """Who a pair is of, `batch/student`."""
-    return rows["batch"] + "/" + rows["student"]
 
 
 def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
@@ -128,3 +126,24 @@ def _scored(
     table.write(place, scores, Scores)
     Path(checkpoint.path).unlink(missing_ok=True)
     return scores
+
+
+def summary(scores: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
+    """What the models did on students that they did not see, all folds and repeats together.
+
+    Args:
+        scores: model -> `Folded` rows of the same students and repeats.
+        resamples: bootstrap draws behind every interval.
+        seed: of the draws.
+
+    Returns:
+        model -> what `evaluation.metrics` returns; where the histogram is among the models, each other one has
+        `above_histogram`, the paired differences of `comparison.gained`.
+    """
+    found: dict[str, Any] = {model: metrics(rows, resamples, seed) for model, rows in scores.items()}
+    first = sorted(scores, key=lambda model: model != BASELINE)  # the baseline before all others
+    figures = {model: Figures(scores[model]) for model in first}
+    for (base, model), gain in gained(figures, resamples, seed).items():
+        if base == BASELINE:
+            found[model]["above_histogram"] = gain
+    return found

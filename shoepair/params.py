@@ -9,8 +9,9 @@ mistake is told before the first stage works, not after an hour.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -140,13 +141,27 @@ class Audit(_Typed):
     threads: int = Field(alias="train.threads", ge=1)
 
 
+class Folds(_Typed):
+    """How students are dealt into folds, and how intervals are drawn."""
+
+    folds: int = Field(alias="crossval.folds", ge=2)
+    repeats: int = Field(alias="crossval.repeats", ge=1)
+    resamples: int = Field(alias="evaluate.resamples", ge=100)
+
+
+class Crossval(Folds):
+    """Which models the pipeline cross-validates."""
+
+    models: Annotated[list[str], AfterValidator(_unique)] = Field(alias="crossval.models")
+
+
 class Evaluate(Audit):
     """Which models are compared, and how their intervals are drawn."""
 
     models: Annotated[list[str], AfterValidator(_unique)] = Field(alias="models", min_length=1)
 
 
-VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Analyze, Audit, Train, Evaluate)
+VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Analyze, Audit, Train, Crossval, Evaluate)
 View = TypeVar("View", bound=_Typed)
 
 
@@ -170,19 +185,31 @@ def keys(view: type[_Typed]) -> list[str]:
     return [field.alias or name for name, field in view.model_fields.items()]
 
 
-def load(view: type[View]) -> View:
+def load(view: type[View], instead: Mapping[str, str] = MappingProxyType({})) -> View:
     """The parameters of one stage, from params.yaml in the current directory.
+
+    Args:
+        view: the class that lists them.
+        instead: values to take instead of the file's, as they would stand there: {"lr": "5.0e-4"}.
 
     Raises:
         ShoepairError: a key anywhere in the file is unknown, missing or has a value out of its range.
     """
-    given = dict(_flat(read_yaml(paths.PARAMS)))
+    given = dict(_flat(read_yaml(paths.PARAMS))) | {key: _value(key, text) for key, text in instead.items()}
     known = {key for each in VIEWS for key in keys(each)}
     problems = [f"{key}: not a parameter of this project" for key in sorted(given.keys() - known)]
     for each in VIEWS:
         problems += _faults(each, {key: given[key] for key in keys(each) if key in given})
     _refuse(paths.PARAMS, problems)
     return view.model_validate({key: given[key] for key in keys(view)})
+
+
+def _value(key: str, text: str) -> Any:
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError:
+        found = f"{key}={text}: not a value"
+        raise ShoepairError(found, fix="write it as it would stand in params.yaml: `lr=5.0e-4`") from None
 
 
 def load_batches() -> Batches:

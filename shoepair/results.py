@@ -77,6 +77,20 @@ def _turned(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def fold_table(found: dict[str, Any]) -> str:
+    """What a cross-validation gave: the best model first, over all six different pairs.
+
+    Args:
+        found: what `crossval.summary` returns.
+    """
+    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", "above the histogram"]]
+    for model, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
+        above = report.interval(got["above_histogram"], "balanced_all", "+") if "above_histogram" in got else "-"
+        figures = [report.interval(got, figure) for figure in ("positive", "negative_all", "balanced_all", "auc")]
+        cells.append([model, str(got["students"]), *figures, above])
+    return "\n".join(report.aligned(cells, texts=1))
+
+
 def kind_table(kinds: dict[str, Any]) -> str:
     """Men's shoes minus women's, a row per model; or why there is no such table."""
     if "left_out" in kinds:

@@ -65,7 +65,12 @@ def copy_project(folder: Path) -> Path:
         shutil.copyfile(ROOT / name, folder / name)
     edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
     edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")
-    edit(folder / "params.yaml", "epochs: 20 ", "epochs: 2 ")
+    # Small, and two models only: every stage more costs every test seconds.
+    edit(folder / "params.yaml", "models: [histogram, cnn, cnn_channel, siamese]", "models: [cnn, cnn_channel]")
+    edit(folder / "params.yaml", "epochs: 60 ", "epochs: 2 ")
+    edit(folder / "params.yaml", "batch_size: 48 ", "batch_size: 32 ")
+    edit(folder / "params.yaml", "\nn: 8 ", "\nn: 4 ")
+    edit(folder / "params.yaml", "lr: 2.0e-3 ", "lr: 1.0e-3 ")
     edit(folder / "params.yaml", "resamples: 2000 ", "resamples: 100 ")
     write_class(folder / "data/raw/tiny")
     (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n")

@@ -35,7 +35,7 @@ def refused() -> str:
         ("valid: 0.20 ", "valid: 1.0 ", "split.valid: 1.0, expected less than 1"),
         ("edge: 32 ", "edge: 40 ", "normalize.edge: 40, expected a multiple of 16"),
         (
-            "models: [histogram, cnn, cnn_channel, siamese]",
+            "models: [cnn, cnn_channel]",
             "models: [cnn, cnn]",
             "models: ['cnn', 'cnn'], expected a list that names nothing twice",
         ),
@@ -134,7 +134,7 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
         ("edge: 32 ", "edge: 1040 ", "normalize.edge: 1040, expected less than or equal to 1024"),
         ("resamples: 100 ", "resamples: 99 ", "evaluate.resamples: 99, expected greater than or equal to 100"),
         (
-            "models: [histogram, cnn, cnn_channel, siamese]",
+            "models: [cnn, cnn_channel]",
             "models: []",
             "models: [], List should have at least",
         ),

@@ -1,0 +1,127 @@
+"""Training that is stopped goes on to the same bits; photos from the stores give the same batches as from memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from shoepair import batches, checkpoints, models, pairs, paths, splits, store, table, training
+from shoepair.augmentation import Augmentation
+from shoepair.errors import ShoepairError
+from shoepair.recipes import Recipe
+
+EDGE = 32
+RECIPE = Recipe(4, 12, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), schedule="cosine")
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """The pairs of seven students in two batches, their stores in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(5)
+    split = []
+    for batch, count in (("a", 4), ("b", 3)):
+        students = [f"u{batch == 'b':d}{number}" for number in range(count)]
+        store.write(paths.store(batch), students, rng.integers(0, 256, (count, 3, 2, EDGE, EDGE, 3), np.uint8), EDGE)
+        split += [(batch, student, row, "train") for row, student in enumerate(students)]
+    frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
+    table.write(paths.SPLIT, frame, splits.Split)
+    return pairs.build(frame)
+
+
+class KilledError(Exception):
+    """The moment at which the process is gone."""
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    return list(model.state_dict().values())
+
+
+@pytest.mark.parametrize("name", ["cnn_channel", "siamese"])
+@pytest.mark.parametrize("after", [1, 3])
+def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, rows: pd.DataFrame) -> None:
+    data = batches.from_table(rows)
+    shape = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+    lines: list[str] = []
+    checkpoint = training.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
+    whole = models.build(name, shape, 1)
+    expected = training.fit(whole, data, data, RECIPE)
+
+    def kill(epoch: training.Epoch, _weights: models.Weights) -> None:
+        if epoch.epoch == after:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        training.fit(models.build(name, shape, 1), data, data, RECIPE, checkpoint, kill)
+    again = models.build(name, shape, 9)
+    history = training.fit(again, data, data, RECIPE, checkpoint)
+    assert any(f"goes on after epoch {after}" in line for line in lines)
+    assert history == expected
+    assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(again), strict=True))
+
+
+def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFrame) -> None:
+    data, path = batches.from_table(rows), Path("checkpoints/x")
+    keys = [
+        checkpoints.key(RECIPE, [rows]),
+        checkpoints.key(replace(RECIPE, lr=0.5), [rows]),
+        checkpoints.key(RECIPE, [rows.head(9)]),
+    ]
+    assert len(set(keys)) == 3
+    training.fit(
+        models.build("siamese", models.Shape(2, edge=EDGE), 1),
+        data,
+        data,
+        RECIPE,
+        training.Checkpoint(path, keys[0], lambda _line: None),
+    )
+    assert checkpoints.load(path, keys[0]) is not None
+    assert checkpoints.load(path, keys[1]) is None
+    path.write_bytes(path.read_bytes()[:1000])
+    assert checkpoints.load(path, keys[0]) is None
+
+
+def test_key_tells_other_photos(rows: pd.DataFrame) -> None:
+    before = checkpoints.key(RECIPE, [rows])
+    assert checkpoints.key(RECIPE, [rows]) == before
+    content = bytearray(paths.store("a").read_bytes())
+    content[-1] ^= 1
+    paths.store("a").write_bytes(bytes(content))
+    assert checkpoints.key(RECIPE, [rows]) != before
+
+
+@pytest.mark.parametrize("edge", [EDGE, EDGE // 2])
+def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows: pd.DataFrame) -> None:
+    device = torch.device("cpu")
+    held, streamed = (batches.within(rows, edge, memory, device) for memory in (2**30, 0))
+    assert isinstance(held, batches.PairData)
+    assert isinstance(streamed, batches.StreamedPairs)
+    assert torch.equal(held.shoes, streamed.shoes)
+    plan = [torch.tensor([5, 60, 5]), torch.tensor([0]), torch.arange(20, 41)]
+    for one, other in zip(held.pairs(plan), streamed.pairs(plan), strict=True):
+        assert torch.equal(one, other)
+    plan = [torch.tensor([6, 0, 3]), torch.tensor([2])]
+    for one, other in zip(held.students(plan), streamed.students(plan), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["cnn", "siamese", "histogram"])
+def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) -> None:
+    trained = []
+    for memory in (2**30, 0):
+        data = batches.within(rows, EDGE // 2, memory, torch.device("cpu"))
+        model = models.build(name, models.Shape(2, edge=EDGE // 2), 1)
+        training.fit(model, data, data, replace(RECIPE, epochs=1))
+        trained.append(weights(model))
+    assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
+
+
+def test_photos_that_do_not_come_out_even_are_refused(rows: pd.DataFrame) -> None:
+    with pytest.raises(ShoepairError, match=r"photos of 32 pixels, expected 48 or a multiple of it\nset `train.edge`"):
+        batches.within(rows, 48, 2**30, torch.device("cpu"))
