@@ -35,7 +35,8 @@ def remove(batch: str) -> int:
     batchlist.remove(batch)  # first: from here on the pipeline does not ask for the rest
     tracking.file(batch).unlink(missing_ok=True)
     shutil.rmtree(paths.raw(batch), ignore_errors=True)
-    for path in (paths.table(batch), paths.valid(batch), paths.store(batch), paths.validation(batch)):
+    own = (paths.table(batch), paths.valid(batch), paths.signs(batch), paths.store(batch), paths.validation(batch))
+    for path in own:
         path.unlink(missing_ok=True)
     _drop_from_lock(batch)
     return files

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_part_is_measured_beside_its_reference(folder: Path) -> None:
     rows = pipeline.data_stages(folder, times=1) + pipeline.training_stage(pipeline.read(folder), times=1)
-    names = ["ingest", "validate", "normalize", "stored", "train cnn", "train cnn_channel"]
+    names = ["ingest", "validate", "normalize", "stored", "train cnn", "train cnn_channel", "train siamese"]
     assert [row["what"] for row in rows] == names
     assert all(row["ours"] > 0 and row["reference"] > 0 for row in rows)
     stored = rows[3]
