@@ -18,9 +18,8 @@ from shoepair import paths
 
 ROOT = Path(__file__).parent.parent
 EDGE = 32
-UNTRAINED = re.compile(
-    r" *plots/\w+/(histogram|siamese)\.csv: "
-)  # what dvc.yaml plots of models that are not trained here
+# What dvc.yaml plots of models that are not trained here.
+UNTRAINED = re.compile(r" *plots/\w+/(histogram|siamese)\.csv: ")
 CLI = ("python", "-m", "shoepair.cli")
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
 
