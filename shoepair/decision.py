@@ -2,8 +2,8 @@
 
 `data/decision.json`, format 1: `model`; `temperature` T; `same_above` and `different_below`, probabilities or null.
 The probability that two shoes are a pair is sigmoid((logit of same - logit of different) / T). From `same_above` on
-the answer is "same pair", up to `different_below` "different pairs", and between them there is none. Where a threshold is
-null, its answer is never given: no threshold kept it right often enough.
+the answer is "same pair", up to `different_below` "different pairs", and between them there is none. Where a threshold
+is null, its answer is never given: no threshold kept it right often enough.
 """
 
 from __future__ import annotations
