@@ -28,7 +28,7 @@
 
   function line(text, look) {
     const p = document.createElement("p");
-    p.textContent = text;
+    p.textContent = text.replaceAll(" %", "\u00a0%");
     if (look) p.className = look;
     return p;
   }
@@ -40,6 +40,7 @@
     for (const field of Object.keys(names)) {
       get(field).removeAttribute("aria-invalid");
       get(field).setAttribute("aria-describedby", "how limits");
+      get(`${field}-error`).textContent = "";
     }
   }
 
@@ -49,7 +50,8 @@
     document.title = `No answer: ${question}`;
     if (field in names) {
       get(field).setAttribute("aria-invalid", "true");
-      get(field).setAttribute("aria-describedby", "how limits error");
+      get(field).setAttribute("aria-describedby", `how limits ${field}-error`);
+      get(`${field}-error`).textContent = text;
       get(field).focus();
     }
     say(text);

@@ -13,7 +13,7 @@ from shoepair.usage import verdicts, web
 from shoepair.usage.workers import Workers, cores
 
 
-def serve(host: str, port: int, at_once: int, report: Callable[[str], object]) -> None:
+def serve(host: str, port: int, at_once: int, report: Callable[[str], object], seconds: float = web.SECONDS) -> None:
     """Serve until interrupted.
 
     Args:
@@ -21,6 +21,7 @@ def serve(host: str, port: int, at_once: int, report: Callable[[str], object]) -
         port: 0 takes a free one.
         at_once: questions taken at once.
         report: prints a line.
+        seconds: of a question.
 
     Raises:
         ShoepairError: the address cannot be had, or there is no trained model.
@@ -29,15 +30,15 @@ def serve(host: str, port: int, at_once: int, report: Callable[[str], object]) -
     place = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{place.getsockname()[1]}/"
-    workers = Workers(min(at_once, cores()), web.SECONDS)
-    app = web.build(workers, at_once, lambda: report(f"listening at {address} (Ctrl-C ends it)"))
+    workers = Workers(min(at_once, cores()), seconds)
+    app = web.build(workers, at_once, lambda: report(f"listening at {address} (Ctrl-C ends it)"), seconds)
     config = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,  # nothing of who asked what
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(web.SECONDS),
+        timeout_graceful_shutdown=max(1, int(seconds)),
     )
     with place, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[place])

@@ -11,9 +11,10 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib import resources
 from typing import Any, TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from pebble import ProcessExpired
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -32,7 +33,6 @@ SECONDS = 10.0  # from the first byte of a request to its answer
 RETRY = {"Retry-After": "5"}  # seconds, where nothing was wrong with the request
 LOOKS = {SAME: "same", DIFFERENT: "different", NOT_SURE: "unsure"}  # verdict -> its class on the page
 BUSY = "Too many people are asking at this moment. Wait a few seconds, then try again."
-LATE = f"This took longer than {SECONDS:.0f} seconds and was given up. Try again, with smaller photos."
 
 Item = TypeVar("Item")
 
@@ -41,12 +41,11 @@ class Page:
     """The page as HTML, and the policy that lets a browser run its own style and script only."""
 
     def __init__(self) -> None:
-        environment = Environment(
-            loader=PackageLoader("shoepair.usage", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._template = environment.get_template("page.html.j2")
-        assert environment.loader is not None
-        self._parts = {name: environment.loader.get_source(environment, f"page.{name}")[0] for name in ("css", "js")}
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
+        folder = resources.files("shoepair.usage")
+        self._template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
+        self._parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
         style, script = (_digest(self._parts[name]) for name in ("css", "js"))
         self.policy = (
             f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src blob: data:; "
@@ -76,7 +75,7 @@ class Desk:
         seconds: of a question, from its first byte to its answer.
     """
 
-    def __init__(self, workers: Workers, at_once: int, seconds: float = SECONDS) -> None:
+    def __init__(self, workers: Workers, at_once: int, seconds: float) -> None:
         self.workers = workers
         self.at_once = at_once
         self.seconds = seconds
@@ -121,7 +120,13 @@ class Desk:
         # Cancelled when late, whereupon pebble ends the process: no worker is lost to a photo.
         looked = asyncio.wrap_future(self.workers.look(**photos))
         try:
-            found = await self._within(looked, RefusedError(504, LATE), end)
+            found = await self._within(
+                looked,
+                RefusedError(
+                    504, f"This took longer than {self.seconds:.0f} seconds and was given up. Use smaller photos."
+                ),
+                end,
+            )
         except ProcessExpired:
             raise RefusedError(503, "The photos could not be worked on. Try again, with smaller ones.") from None
         if isinstance(found, Unusable):
@@ -165,7 +170,7 @@ class Guarded:
         await self.app(scope, receive, guarded)
 
 
-def build(workers: Workers, at_once: int, started: Callable[[], object], seconds: float = SECONDS) -> Starlette:
+def build(workers: Workers, at_once: int, started: Callable[[], object], seconds: float) -> Starlette:
     """The application.
 
     Args:
