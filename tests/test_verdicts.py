@@ -77,7 +77,15 @@ def test_missing_decision_names_the_command_that_makes_it(tmp_path: Path, monkey
 
 @pytest.mark.parametrize(
     ("score", "verdict"),
-    [(1.0, SAME), (0.8, SAME), (0.79, NOT_SURE), (0.5, NOT_SURE), (0.21, NOT_SURE), (0.2, DIFFERENT), (0.0, DIFFERENT)],
+    [
+        (1.0, SAME),
+        (0.8, SAME),
+        (0.79, NOT_SURE),
+        (0.5, NOT_SURE),
+        (0.21, NOT_SURE),
+        (0.2, DIFFERENT),
+        (0.0, DIFFERENT),
+    ],
 )
 def test_thresholds_belong_to_the_answers(score: float, verdict: str) -> None:
     given = verdicts.answer(RULE, score, {"the left shoe": GREY, "the right shoe": GREY})

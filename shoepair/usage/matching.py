@@ -10,6 +10,7 @@ Where one does not, any shoe may be matched with any that is not known to be of 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -160,7 +161,6 @@ def match(edges: Edges, sides: Mapping[str, str], judge: Judge) -> list[tuple[st
 
 def _floor(evidence: Mapping[tuple[str, str], float], different_below: float | None) -> float:
     """The log odds up to which two shoes are no pair; where no threshold says so, the least that there are."""
-    least = min(evidence.values()) - 1  # so that every pair weighs something
     if different_below is None or different_below <= 0:
-        return least
-    return float(np.log(different_below) - np.log1p(-different_below)) if different_below < 1 else least
+        return min(evidence.values()) - 1  # so that every pair weighs something
+    return math.log(different_below) - math.log1p(-different_below) if different_below < 1 else math.inf
