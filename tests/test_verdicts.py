@@ -209,14 +209,9 @@ def test_scores_are_those_of_the_pipeline(trained: Path) -> None:  # noqa: ARG00
     with Store(paths.store("tiny")) as store:
         students = store.students
     asked = []
-    for row in rows.itertuples():
-        folder = paths.raw("tiny") / {"valid": "train"}.get(str(row.split), str(row.split))
-        kind = "w" if row.split == "test_w" else "m"
-        name = f"{students[int(row.row)]}_{{}}_{{}}_{kind}.jpg"  # type: ignore[call-overload]
-        asked.append(
-            (
-                judge.prepare(folder / name.format(row.left, "left")),
-                judge.prepare(folder / name.format(row.right, "right")),
-            )
-        )
+    for row in rows.to_dict("records"):
+        folder = paths.raw("tiny") / {"valid": "train"}.get(row["split"], row["split"])
+        kind = "w" if row["split"] == "test_w" else "m"
+        names = [f"{students[row['row']]}_{row[side]}_{side}_{kind}.jpg" for side in ("left", "right")]
+        asked.append((judge.prepare(folder / names[0]), judge.prepare(folder / names[1])))
     np.testing.assert_allclose(judge.logits(asked), rows["logit"], atol=1e-5)

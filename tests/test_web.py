@@ -251,7 +251,9 @@ def test_address_that_is_taken_is_one_line(served: usage.Served) -> None:
 
 def test_without_the_extra_it_is_one_line(served: usage.Served, tmp_path: Path) -> None:
     (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError('no', name='starlette')")
-    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.argv[1:] = ['serve']; import shoepair.cli as c; c.main()"
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.argv[1:] = ['serve']; import shoepair.cli as c; c.main()"
+    )
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=served.folder)
     assert done.returncode == 1

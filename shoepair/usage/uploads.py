@@ -53,13 +53,14 @@ async def read(request: Request) -> dict[str, bytes]:
     Raises:
         RefusedError: the request is too large, no form, or lacks a photo.
     """
+    body = request.stream()
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        await drain(request)
+        await drain(body)
         raise RefusedError(415, "This address takes a form with two photos, and nothing else.")
     try:
-        form = await _InMemory(request.headers, _bounded(request), max_files=2, max_fields=2).parse()
+        form = await _InMemory(request.headers, _bounded(body), max_files=2, max_fields=2).parse()
     except MultiPartException:
-        await drain(request)
+        await drain(body)
         raise RefusedError(400, "The form could not be read. Load this page again, and choose both photos.") from None
     return {field: _photo(form.get(field), field) for field in SHOES}
 
@@ -75,21 +76,21 @@ def _photo(sent: UploadFile | str | None, field: str) -> bytes:
     return content
 
 
-async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+async def _bounded(body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The body, up to `BODY` bytes."""
     count = 0
-    async for chunk in request.stream():
+    async for chunk in body:
         count += len(chunk)
         if count > BODY:
-            await drain(request)
+            await drain(body)
             raise RefusedError(413, f"The photos are too large: {MEGABYTES} megabytes each at most. Use smaller ones.")
         yield chunk
 
 
-async def drain(request: Request) -> None:
+async def drain(body: AsyncGenerator[bytes, None]) -> None:
     """Throw away what is still to come of a request, up to `PATIENCE` bytes."""
     count = 0
-    async for chunk in request.stream():
+    async for chunk in body:
         count += len(chunk)
         if count > PATIENCE:
             return

@@ -104,7 +104,7 @@ class Desk:
         if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             raise RefusedError(403, "Another site sent this request. Load this page itself.")
         if self.active >= self.at_once:
-            await self._within(uploads.drain(request), RefusedError(503, BUSY))
+            await self._within(uploads.drain(request.stream()), RefusedError(503, BUSY))
             raise RefusedError(503, BUSY)
         self.active += 1
         try:
