@@ -129,6 +129,6 @@ def serving(folder: Path, at_once: int = 8, seconds: float = 30, *, quiet: bool 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     if quiet:
-        assert err == ""
+        assert err == "", err[-3000:]
         assert process.returncode == 0
         assert [name for name in json.loads(out) if not name.isdigit()] == [], "numbers are pipes to the workers"

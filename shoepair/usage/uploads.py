@@ -7,6 +7,7 @@ since a browser hears no answer before it has sent everything.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 
 from starlette.datastructures import UploadFile
@@ -20,6 +21,7 @@ PHOTO = MEGABYTES * 2**20
 FRAMING = 2**16  # bytes of a request that are no photo: boundaries, names
 BODY = 2 * PHOTO + FRAMING
 PATIENCE = 5 * BODY  # bytes of a refused request that are waited for
+logging.getLogger("python_multipart").disabled = True  # it would log bytes of what was sent
 
 
 class RefusedError(Exception):
