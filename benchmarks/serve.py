@@ -1,7 +1,7 @@
 """What `shoepair serve` holds on this machine: requests per second and their times, over loopback.
 
-Clients each send the next pair when the last is answered, every time over a new connection; one that is sent away (503)
-waits a little. They take processor time from the server: clients on a second machine would see a little more.
+Clients each send the next pair when the last is answered, every time over a new connection; one that is sent away
+(503) waits a little. They take processor time from the server: clients on a second machine would see a little more.
 
     python -m benchmarks.serve [LEFT RIGHT] [--seconds 20] [--json FILE]
 
@@ -44,15 +44,15 @@ PATIENCE = 60  # seconds until the server listens, or an answer must have come
 def serving() -> Iterator[tuple[str, psutil.Process]]:
     """A server of the project in the current directory: its place on loopback, and its process."""
     words = [sys.executable, "-u", "-m", "shoepair.cli", "serve", "--port", "0", "--at-once", str(AT_ONCE)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith("listening at "):
             sys.exit(1)  # the server has said why
-        yield urlsplit(line.split()[2]).netloc, psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)
+        try:
+            yield urlsplit(line.split()[2]).netloc, psutil.Process(process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE)
 
 
 def drawn(size: tuple[int, int], seed: int) -> bytes:
