@@ -21,7 +21,7 @@ PHOTO = MEGABYTES * 2**20
 FRAMING = 2**16  # bytes of a request that are no photo: boundaries, names
 BODY = 2 * PHOTO + FRAMING
 PATIENCE = 5 * BODY  # bytes of a refused request that are waited for
-logging.getLogger("python_multipart").disabled = True  # it would log bytes of what was sent
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log bytes of what was sent
 
 
 class RefusedError(Exception):
