@@ -1,6 +1,6 @@
 """Grouped cross-validation: every student is judged once a repeat, by models that never saw them.
 
-Folds are of students, the same for all models, dealt by a keyed hash; test students take no part. A fold's scores are
+Folds are of students, the same for all models, dealt by a hash; test students take no part. A fold's scores are
 kept as soon as they are there, under the key of what they depend on, so that a run that was killed, or is asked for
 again with other models, trains only what is missing.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -124,7 +123,7 @@ def _scored(
     answers = inference.logits(model, sources[-1])
     scores = out.assign(model=name, logit=(answers[:, 1] - answers[:, 0]).numpy())
     table.write(place, scores, Scores)
-    Path(checkpoint.path).unlink(missing_ok=True)
+    checkpoint.path.unlink(missing_ok=True)
     return scores
 
 
