@@ -150,7 +150,7 @@ def test_disk_that_is_full_loses_nothing(
     trained: Path, run: Run, stage: str, place: str, own: tuple[str, ...]
 ) -> None:
     apart = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
-    small = f"mount -t tmpfs -o size=64k tmpfs {place}"
+    small = f"mount -t tmpfs -o size=16k tmpfs {place}"
     if not shutil.which("unshare") or subprocess.run([*apart, small], capture_output=True, check=False).returncode:
         pytest.skip("no small disk: this system lets nobody mount one (unshare, of util-linux)")
     wanted = outputs(trained)
