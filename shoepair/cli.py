@@ -13,12 +13,16 @@ from shoepair import arrival, departure, integrity, paths, repair, report, resul
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
+from shoepair.usage import cli as usage
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Markdown = Annotated[bool, typer.Option("--md", help="For a pull request.")]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(analyze, name="analyze")
+app.add_typer(usage.export, name="export")
+app.command()(usage.check)
+app.command()(usage.serve)
 
 
 @app.callback()

@@ -26,9 +26,15 @@ def roots(photos: Tensor) -> Tensor:
         (B, 3, 16) float64; the squares of each channel sum up to 1.
     """
     bins = ((photos.detach().flatten(2) + 0.5) * BINS).long().clamp(0, BINS - 1)  # (B, 3, M M)
+    return (_counts(bins).double() / bins.shape[2]).sqrt()
+
+
+def _counts(bins: Tensor) -> Tensor:
+    """How often each of the 16 bins occurs: (B, 3, M M) to (B, 3, 16)."""
+    if torch.compiler.is_exporting():  # ONNX cannot count bins; this takes more memory, and says the same
+        return (bins.unsqueeze(3) == torch.arange(BINS, device=bins.device)).sum(dim=2)
     place = bins + BINS * torch.arange(bins.shape[0] * 3, device=bins.device).reshape(-1, 3, 1)
-    counts = torch.bincount(place.flatten(), minlength=bins.shape[0] * 3 * BINS)
-    return (counts.reshape(-1, 3, BINS).double() / bins.shape[2]).sqrt()
+    return torch.bincount(place.flatten(), minlength=bins.shape[0] * 3 * BINS).reshape(-1, 3, BINS)
 
 
 class Histogram(Threshold):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,12 @@ SIDES = ("left", "right")
 KINDS = ("m", "w")
 SHOES = tuple((pair, side) for pair in PAIRS for side in SIDES)  # the six photos of a student, in store order
 # What a file begins with -> what decodes it. Not Image.open: it would load, and could ask, decoders of forty formats.
-FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path], Image.Image]], ...] = (
+FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path | BinaryIO], Image.Image]], ...] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
 )
+HEIC = re.compile(rb"....ftyp(?:he[iv]|mif1|msf1|avi[fs])", re.DOTALL)  # what phones write, and nobody decodes here
 MAGIC = 12  # bytes that tell the format
 PIXELS = 64_000_000  # that a photo may have: what decoding it takes stays under half a gigabyte
 SMALLEST = 16  # pixels of an edge: below, nothing of a shoe is left to see
@@ -130,22 +131,23 @@ class Photo:
     remarks: tuple[str, ...] = ()
 
 
-def decode(path: Path, edge: int) -> Photo:
+def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
     """Decode one photo as sRGB, upright, opaque, cropped to the middle square and scaled.
 
     A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel.
     Of what else the file holds (place, device, thumbnail, comments) nothing comes out.
 
     Args:
-        path: a PNG, JPEG or WebP file, whatever its extension.
+        source: a PNG, JPEG or WebP file, whatever its extension; or its bytes in memory, to be read from the start.
         edge: S, of the square result, in pixels.
+        most: pixels that the picture in the file may have.
 
     Raises:
         PhotoError: the file is not one of these formats, is damaged, animated, too large, too small or too long.
     """
     try:
-        with _decoder(path)(path) as image:
-            _refuse_shape(*image.size)
+        with _decoder(source)(source) as image:
+            _refuse_shape(*image.size, most)
             if getattr(image, "is_animated", False):
                 reason = "animated, expected a single picture"
                 raise PhotoError(reason)
@@ -166,22 +168,28 @@ def decode(path: Path, edge: int) -> Photo:
     return Photo(np.asarray(upright), rgb.size, remarks)
 
 
-def _decoder(path: Path) -> Callable[[Path], Image.Image]:
-    with path.open("rb") as file:
-        start = file.read(MAGIC)
+def _decoder(source: Path | BinaryIO) -> Callable[[Path | BinaryIO], Image.Image]:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            start = file.read(MAGIC)
+    else:
+        start = source.read(MAGIC)
+        source.seek(0)
     for magic, decoder in FORMATS:
         if magic.match(start):
             return decoder
     what = "not a PNG, JPEG or WebP image" if start else "the file is empty"
+    if HEIC.match(start):
+        what = "a HEIC or AVIF image, expected PNG, JPEG or WebP: export it as JPEG"
     reason = f"cannot be decoded ({what})"
     raise PhotoError(reason)
 
 
-def _refuse_shape(width: int, height: int) -> None:
+def _refuse_shape(width: int, height: int, most: int) -> None:
     """What a header claims, before anything is decoded."""
     short, long = sorted((width, height))
-    if width * height > PIXELS:
-        wanted = f"{PIXELS // 10**6} million at most: scale it down"
+    if width * height > most:
+        wanted = f"{most // 10**6} million at most: scale it down"
     elif short < SMALLEST:
         wanted = f"{SMALLEST} or more on each side"
     elif long > ASPECT * short:

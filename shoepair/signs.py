@@ -64,16 +64,20 @@ class Signs(Schema):
 
 def measure(photo: photos.Photo) -> dict[str, Any]:
     """The columns of `Signs` that are measured."""
+    grey = np.asarray(Image.fromarray(photo.pixels).convert("L"))
+    return quality(photo) | {"prints": base64.b64encode(fingerprints(grey).tobytes()).decode()}
+
+
+def quality(photo: photos.Photo) -> dict[str, Any]:
+    """The columns of `Signs` that `flags` looks at: all that are measured but the fingerprints."""
     from skimage.measure import blur_effect  # here, since it takes a third of a second, and `--help` must not wait
 
-    picture = Image.fromarray(photo.pixels).convert("L")
-    grey = np.asarray(picture)
+    grey = np.asarray(Image.fromarray(photo.pixels).convert("L"))
     dark, shade, light = (float(value) for value in np.percentile(grey, [1, 5, 99]) / WHITE)
     blur: float = blur_effect(grey) if grey.min() < grey.max() else 1.0  # of one colour: nothing in it is sharp
     return {
         **{"width": photo.original[0], "height": photo.original[1], "blur": round(min(max(blur, 0.0), 1.0), 4)},
         **{"grey_1": round(dark, 4), "grey_5": round(shade, 4), "grey_99": round(light, 4)},
-        "prints": base64.b64encode(fingerprints(grey).tobytes()).decode(),
     }
 
 

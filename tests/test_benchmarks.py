@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import usage
 from conftest import ROOT, write_photo
 
-from benchmarks import duplicates, growth, pipeline
+from benchmarks import duplicates, growth, pipeline, serve
 
 
 @pytest.fixture
@@ -63,3 +64,16 @@ def test_all_planted_copies_are_found_among_fingerprints() -> None:
     assert got["found"] == 1
     assert got["others"] == 0
     assert len(duplicates.printed(got).splitlines()) == 3
+
+
+def test_every_request_to_the_web_page_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("starlette", reason="the extra `serve` is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(serve, "CLIENTS", (1, 12))
+    usage.furnish(tmp_path)
+    rows = serve.measure({"small": serve.form(serve.drawn((64, 64), 1), serve.drawn((64, 64), 2))}, seconds=1)
+    assert [row["clients"] for row in rows] == [1, 12]
+    assert all(row["answered"] > 0 and row["failed"] == 0 and row["p99"] >= row["p50"] > 0 for row in rows)
+    assert rows[0]["busy"] == 0
+    assert len(serve.printed(rows).splitlines()) == 4

@@ -267,3 +267,10 @@ print(*sorted(Image.OPEN))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     # An EXIF block is a small TIFF, so Pillow loads that module to read it; no file is ever offered to its decoder.
     assert set(done.stdout.split()) <= {"JPEG", "PNG", "WEBP", "TIFF"}
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"])
+def test_photos_of_phones_that_nobody_decodes_here_are_refused_by_name(tmp_path: Path, brand: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
+    with pytest.raises(photos.PhotoError, match="a HEIC or AVIF image, expected PNG, JPEG or WebP"):
+        photos.decode(tmp_path / "a.jpg", 16)

@@ -79,7 +79,9 @@ ORDER = [
         "versions",
     ),
     *("analysis.parameters", "analysis.receptive", "analysis.conv1d", "analysis.gnn", "analysis.page"),
-    *("analysis.cli", "cli"),
+    *("usage.verdicts", "usage.matching", "usage.telling", "usage.exports"),
+    *("usage.workers", "usage.uploads", "usage.web", "usage.server"),
+    *("analysis.cli", "usage.cli", "cli"),
 ]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
 PIPELINE: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -1,0 +1,104 @@
+"""`shoepair check`, `serve` and `export`: the trained networks in use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shoepair import photos
+from shoepair.errors import ShoepairError, escaped
+
+if TYPE_CHECKING:
+    from shoepair.usage import verdicts
+
+NO_ANSWER = 3  # exit status where the answer is "not sure"
+
+export = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Files for other programs.")
+To = Annotated[Path | None, typer.Option("--to", help="The file to write; by default one in reports/.")]
+
+
+def check(
+    left: Annotated[Path, typer.Argument(help="Photo of the left shoe (PNG, JPEG, WebP); or a folder of photos.")],
+    right: Annotated[Path | None, typer.Argument(help="Photo of the right shoe.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say whether two shoes are a pair, or which shoes in a folder are.
+
+    Exit status: 0 an answer was given, 3 not sure (in a folder: a pair is doubtful, or a file could not be read),
+    1 an error, 2 not a call of this command.
+    """
+    both = (left,) if right is None else (left, right)
+    _refuse(both)
+    from shoepair.usage import matching, telling  # here, since they load torch, and `--help` must not wait
+    from shoepair.usage.verdicts import appoint
+
+    judge = appoint()
+    if right is None:
+        found = matching.match_folder(left, judge)
+        document, lines, sure = found.document(), telling.matching_lines(found), found.sure
+    else:
+        answer = judge.judge(_shoe(judge, left), _shoe(judge, right))
+        document, lines, sure = answer.document(), telling.answer_lines(answer), answer.sure
+    typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
+    if not sure:
+        raise typer.Exit(NO_ANSWER)
+
+
+def _refuse(given: tuple[Path, ...]) -> None:
+    """What is not there, or not two photos or one folder."""
+    for path in given:
+        if not path.exists():
+            found = f"{escaped(str(path))}: no such file or folder"
+            raise ShoepairError(found)
+    if len(given) == 1 and not given[0].is_dir():
+        found = f"check: one photo, {escaped(str(given[0]))}, expected two, or one folder"
+        raise ShoepairError(found, fix="run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`")
+    for path in given if len(given) > 1 else ():
+        if not path.is_file():
+            found = f"{escaped(str(path))}: not a file, expected two photos, or one folder"
+            raise ShoepairError(found, fix="run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`")
+
+
+def _shoe(judge: verdicts.Judge, path: Path) -> verdicts.Shoe:
+    """A photo, or the message that it is none."""
+    try:
+        return judge.prepare(path)
+    except photos.PhotoError as error:
+        found = f"{escaped(str(path))}: {error}"
+        raise ShoepairError(found, fix="PNG, JPEG and WebP photos are read") from None
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Requests worked at once; more are sent away.")] = 8,
+) -> None:
+    """Serve the web page that looks at two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
+    try:
+        from shoepair.usage import server  # here, since it is an extra, and loads torch
+    except ImportError as error:
+        found = f"serve: {error.name} is not installed"
+        raise ShoepairError(found, fix="install it: python -m pip install 'shoepair[serve]'") from None
+    server.serve(host, port, at_once, typer.echo)
+
+
+@export.command()
+def onnx(to: To = None) -> None:
+    """Write the best model as ONNX, and compare it with torch on all test pairs. Needs the extra `shoepair[onnx]`."""
+    from shoepair.usage import exports  # here, since it loads torch
+
+    path, count, difference = exports.onnx(to)
+    typer.echo(f"{path}: logits of {count} test pairs differ from torch's by {difference:.1e} at most")
+
+
+@export.command()
+def npy(split: Annotated[str, typer.Option(help="train, valid, test_m or test_w.")], to: To = None) -> None:
+    """Write the photos of one split as the assignment's array: (N, 3, 2, S, S, 3) float32 of -0.5..0.5."""
+    from shoepair.usage import exports  # here, since it loads torch
+
+    path, shape = exports.npy(split, to)
+    typer.echo(f"{path}: {' x '.join(map(str, shape))} float32; it holds photos, and `shoepair forget` misses it")

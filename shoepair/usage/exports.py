@@ -1,0 +1,159 @@
+"""The best model and the arrays of the class, for programs that are not this one: ONNX and NumPy files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from shoepair import batches, paths, table
+from shoepair.errors import ShoepairError
+from shoepair.pairs import Pairs
+from shoepair.splits import SPLITS, Split
+from shoepair.store import scaled
+from shoepair.usage.verdicts import Judge, appoint
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+TESTS = ("test_m", "test_w")
+TOLERANCE = 1e-4  # between a logit of torch and of onnxruntime
+BATCH = 32
+INSTALL = "install it: python -m pip install 'shoepair[onnx]'"
+
+
+def onnx(path: Path | None = None) -> tuple[Path, int, float]:
+    """Write the best model as an ONNX file, when onnxruntime says of all test pairs what torch says.
+
+    Input `pairs` (B, 3, 2S, S) float32 of byte / 255 - 0.5, left shoe above right one, any B; output `logits` (B, 2):
+    different, same. The thresholds are in the file's metadata, as JSON.
+
+    Args:
+        path: the file; without one, `reports/<model>.onnx`.
+
+    Returns:
+        The file, how many pairs were compared, and the greatest difference of a logit.
+
+    Raises:
+        ShoepairError: what it needs is not installed, or the answers differ by more than `TOLERANCE`.
+    """
+    try:
+        import onnxruntime  # here, since it is an extra
+        import onnxscript  # noqa: F401  # torch's exporter needs it
+    except ImportError as error:
+        found = f"export onnx: {error.name} is not installed"
+        raise ShoepairError(found, fix=INSTALL) from None
+    judge = appoint()
+    target = path or Path("reports") / f"{judge.rule.model}.onnx"
+    with paths.replacing(target) as part:
+        part.write_bytes(serialized(judge))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors: it warns of a machine's missing devices
+        session = onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+        count, difference = compare(judge, session)
+        if not difference <= TOLERANCE:
+            found = f"{target}: logits differ from torch's by {difference:.1e}, expected {TOLERANCE:.0e} at most"
+            raise ShoepairError(
+                found, fix="nothing was written; report it with your versions of torch and onnxruntime"
+            )
+    return target, count, difference
+
+
+def serialized(judge: Judge) -> bytes:
+    """The model as ONNX: the same weights give the same bytes, and no path of this machine is among them."""
+    example = torch.zeros(2, 3, 2 * judge.edge, judge.edge)
+    # Weights row by row: in channels-last layout the exporter would store each transposed, with a step that undoes it.
+    model = judge.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with _quietly():
+        program = torch.onnx.export(
+            model,
+            (example,),
+            dynamo=True,
+            input_names=["pairs"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("B")},),
+            verbose=False,
+        )
+    if program is None:
+        found = "export onnx: torch wrote no program"
+        raise ShoepairError(found)
+    for node in program.model.graph:
+        node.metadata_props.clear()  # the exporter notes the source lines of each step, with the paths of this machine
+    for value in (*program.model.graph.inputs, *program.model.graph.outputs):
+        value.metadata_props.clear()
+    program.model.metadata_props.clear()
+    program.model.metadata_props["shoepair"] = json.dumps(judge.rule.model_dump())
+    return bytes(program.model_proto.SerializeToString(deterministic=True))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the exporter's own remarks on its registries, and on Python calls that it will drop one day."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def compare(judge: Judge, session: InferenceSession) -> tuple[int, float]:
+    """How far onnxruntime's logits are from torch's, over all pairs of the test sets."""
+    rows = table.read(paths.PAIRS, Pairs)
+    tests = rows[rows["split"].isin(TESTS)]
+    data = batches.from_table(tests) if len(tests) else None
+    difference = 0.0
+    for which in torch.split(torch.arange(len(tests)), BATCH) if data else ():
+        x = data.batch(which)[0]  # type: ignore[union-attr]  # (B, 3, 2S, S)
+        with torch.inference_mode():
+            torchs = judge.model(x).numpy()
+        theirs = session.run(["logits"], {"pairs": np.ascontiguousarray(x.numpy())})[0]
+        difference = max(difference, float(np.abs(torchs - theirs).max()))
+    return len(tests), difference
+
+
+def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
+    """Write the photos of one split as the assignment wants them; one student at a time is in memory.
+
+    Args:
+        split: train, valid, test_m or test_w.
+        path: the file; without one, `reports/<split>.npy`.
+
+    Returns:
+        The file, and its shape (N, 3, 2, S, S, 3); float32 of -0.5..0.5, what `batches.load_split` gives.
+
+    Raises:
+        ShoepairError: there is no such split, or nobody in it.
+    """
+    if split not in SPLITS:
+        found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
+        raise ShoepairError(found)
+    rows = table.read(paths.SPLIT, Split)
+    students: pd.DataFrame = rows[rows["split"] == split]
+    if students.empty:
+        found = f"split {split!r}: no students in it"
+        raise ShoepairError(found, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
+    target = path or Path("reports") / f"{split}.npy"
+    shape: tuple[int, ...] = ()
+    with paths.replacing(target) as part, part.open("wb") as file:
+        for student in batches.each_student(students):
+            if not shape:
+                shape = (len(students), *student.shape)
+                header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            if student.shape != shape[1:]:
+                found = f"data/store: images of {student.shape[2]} and of {shape[3]} pixels, expected one size"
+                raise ShoepairError(found, fix="run `dvc repro`, which rebuilds the stores")
+            file.write(scaled(student).astype("<f4", copy=False).data)
+    return target, shape

@@ -1,0 +1,166 @@
+"""A folder of shoes -> which of them are pairs: the best one-to-one matching over all scores.
+
+A matching's weight is the sum of its pairs' log odds, so the best one is the likeliest. Odds below those of "different
+pairs" all weigh 0: how different two shoes are must not break up a good pair elsewhere, and such shoes stay alone.
+
+Where every name tells left or right, left shoes are matched with right ones (`scipy.optimize.linear_sum_assignment`).
+Where one does not, any shoe may be matched with any that is not known to be of its own side (networkx's
+`max_weight_matching`), and two shoes of unknown sides are scored in both orders, which count half each.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from shoepair import photos, table
+from shoepair.errors import ShoepairError, escaped
+from shoepair.usage.verdicts import Answer, Judge, Shoe, answer
+
+MOST = 200  # shoes in a folder: the time grows with the square of their number
+SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
+Edges = dict[tuple[str, str], float]  # (left, right), or two of unknown sides -> logit, same minus different
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two shoes that are proposed as a pair; where the names tell no sides, `left` and `right` mean nothing."""
+
+    left: str
+    right: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What is made of a folder. Photos in = two a pair + left over + unreadable.
+
+    Args:
+        pairs: the surest first.
+        single: shoes without a partner.
+        unreadable: file -> why it is no photo.
+        sided: whether every name tells left or right.
+    """
+
+    pairs: tuple[Match, ...]
+    single: tuple[str, ...]
+    unreadable: dict[str, str]
+    sided: bool
+
+    @property
+    def sure(self) -> bool:
+        """Whether every photo was read and no pair is doubtful."""
+        return not self.unreadable and all(match.answer.sure for match in self.pairs)
+
+    def document(self) -> dict[str, Any]:
+        """The matching for programs."""
+        pairs = [{"left": match.left, "right": match.right} | match.answer.document() for match in self.pairs]
+        rest = {"left_over": list(self.single), "unreadable": self.unreadable}
+        return {"sides_known": self.sided, "pairs": pairs, **rest}
+
+
+def side(name: str) -> str:
+    """The side that a file name tells, by the class's grammar or a word of its own: "left", "right" or ""."""
+    found = {word.lower() for word in SIDE.findall(Path(name).stem)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def match_folder(folder: Path, judge: Judge) -> Matching:
+    """Look at all shoes in a folder.
+
+    Args:
+        folder: photos, directly in it; system files are passed over.
+        judge: who scores.
+
+    Raises:
+        ShoepairError: there are fewer than two photos, or more than `MOST`.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not table.is_system_file(Path(path.name)))
+    if not 2 <= len(files) <= MOST:
+        found = f"{escaped(str(folder))}: {len(files)} files, expected 2 to {MOST} photos of one shoe each"
+        raise ShoepairError(found, fix="put the photos directly into the folder")
+    shoes: dict[str, Shoe] = {}
+    unreadable = {}
+    for path in files:
+        try:
+            shoes[escaped(path.name)] = judge.prepare(path)
+        except photos.PhotoError as error:
+            unreadable[escaped(path.name)] = str(error)
+    sides = {name: side(name) for name in shoes}
+    edges = scores(shoes, sides, judge)
+    chosen = match(edges, sides, judge)
+    pairs = [Match(*pair, _answer(judge, edges[pair], pair, shoes)) for pair in chosen]
+    pairs.sort(key=lambda pair: (-pair.answer.score, pair.left))
+    taken = {name for pair in chosen for name in pair}
+    single = tuple(name for name in shoes if name not in taken)
+    return Matching(tuple(pairs), single, unreadable, all(sides.values()))
+
+
+def _answer(judge: Judge, logit: float, pair: tuple[str, str], shoes: Mapping[str, Shoe]) -> Answer:
+    return answer(judge.rule, judge.rule.probability(logit), {name: shoes[name] for name in pair})
+
+
+def scores(shoes: Mapping[str, Shoe], sides: Mapping[str, str], judge: Judge) -> Edges:
+    """The logits of all pairs that may be: a left and a right shoe, or where a side is unknown, any two.
+
+    Returns:
+        (left, right) -> logit; of two unknown sides the mean over both orders.
+    """
+    orders: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for one, other in combinations(shoes, 2):
+        known = (sides[one], sides[other])
+        if known in {("left", "left"), ("right", "right")}:
+            continue
+        if known == ("", ""):
+            orders[one, other] = [(one, other), (other, one)]
+        else:
+            straight = sides[one] == "left" or sides[other] == "right"
+            orders[(one, other) if straight else (other, one)] = [(one, other) if straight else (other, one)]
+    asked = [pair for each in orders.values() for pair in each]
+    logits = iter(judge.logits([(shoes[left], shoes[right]) for left, right in asked]))
+    return {pair: float(np.mean([next(logits) for _ in each])) for pair, each in orders.items()}
+
+
+def match(edges: Edges, sides: Mapping[str, str], judge: Judge) -> list[tuple[str, str]]:
+    """The likeliest one-to-one matching.
+
+    Args:
+        edges: what `scores` returns.
+        sides: shoe -> "left", "right" or "".
+        judge: whose thresholds hold.
+
+    Returns:
+        Keys of `edges`, no shoe twice; none that is "different pairs".
+    """
+    if not edges:
+        return []
+    evidence = {pair: logit / judge.rule.temperature for pair, logit in edges.items()}
+    floor = _floor(evidence, judge.rule.different_below)
+    weights = {pair: max(value - floor, 0.0) for pair, value in evidence.items()}
+    if all(sides.values()):
+        lefts = [name for name in sides if sides[name] == "left"]
+        rights = [name for name in sides if sides[name] == "right"]
+        matrix = np.array([[weights[left, right] for right in rights] for left in lefts])
+        rows, columns = linear_sum_assignment(matrix, maximize=True)
+        found = [(lefts[row], rights[column]) for row, column in zip(rows, columns, strict=True)]
+        return [pair for pair in found if weights[pair] > 0]
+    graph = nx.Graph()
+    graph.add_weighted_edges_from((*pair, weight) for pair, weight in weights.items() if weight > 0)
+    matched = nx.max_weight_matching(graph)
+    return [pair for one, other in matched for pair in ((one, other), (other, one)) if pair in edges]
+
+
+def _floor(evidence: Mapping[tuple[str, str], float], different_below: float) -> float:
+    """The log odds up to which two shoes are no pair; where none are ever called so, less than the least."""
+    if different_below == 0:
+        return min(evidence.values()) - 1  # so that every pair weighs something
+    return math.log(different_below) - math.log1p(-different_below)

@@ -1,0 +1,103 @@
+"""The processes that decode uploaded photos and ask the network: a photo that takes too long costs one, no more.
+
+Each holds the network and works on one pair at a time, on one thread. A process, not a thread, because only a process
+can be ended in the middle of a decoder: pebble does so when the time is over, and puts a fresh one in its place. The
+photos come as bytes and are decoded from memory; nothing here opens a file but the project's own.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import torch
+from pebble import ProcessPool
+
+from shoepair.photos import PhotoError
+from shoepair.usage.verdicts import Answer, Judge, appoint
+
+PIXELS = 40_000_000  # that an uploaded photo may have
+SHOES = {"left": "the left shoe", "right": "the right shoe"}  # field of the form -> what to call it
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A photo that cannot be used.
+
+    Args:
+        field: `left` or `right`.
+        reason: what is wrong with it.
+    """
+
+    field: str
+    reason: str
+
+
+class _Worker:
+    """What a process holds."""
+
+    judge: Judge
+
+
+def _start() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
+    torch.set_num_threads(1)
+    _Worker.judge = appoint()
+
+
+def _look(left: bytes, right: bytes) -> Answer | Unusable:
+    """The verdict over two photos; both are looked at before the network is asked."""
+    shoes = {}
+    for field, content in (("left", left), ("right", right)):
+        try:
+            shoes[field] = _Worker.judge.prepare(io.BytesIO(content), PIXELS)
+        except PhotoError as error:
+            return Unusable(field, str(error))
+    return _Worker.judge.judge(shoes["left"], shoes["right"])
+
+
+def _ready() -> None:
+    """Nothing: done when a process has started."""
+
+
+class Workers:
+    """A fixed number of such processes, started at once.
+
+    Args:
+        number: processes; more than the machine has cores gain nothing.
+        seconds: a task's time, from when a process takes it up.
+    """
+
+    def __init__(self, number: int, seconds: float) -> None:
+        # Of a server process that has the libraries loaded: a new one then starts at once, and inherits no thread.
+        ways = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
+        context.set_forkserver_preload([__name__, "skimage.measure"])
+        self.seconds = seconds
+        self.pool = ProcessPool(max_workers=number, initializer=_start, context=context)
+
+    def ready(self) -> None:
+        """Wait until the network has been loaded.
+
+        Raises:
+            ShoepairError: it cannot be.
+        """
+        self.pool.schedule(_ready).result()
+
+    def look(self, left: bytes, right: bytes) -> Future[Answer | Unusable]:
+        """Ask about two photos; a cancelled or late future ends the process that works on it."""
+        return self.pool.schedule(_look, args=(left, right), timeout=self.seconds)
+
+    def close(self) -> None:
+        """End all processes."""
+        self.pool.stop()  # type: ignore[no-untyped-call]  # of pebble
+        self.pool.join()
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

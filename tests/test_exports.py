@@ -1,0 +1,124 @@
+"""`shoepair export`: what other programs read is what the pipeline has."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import usage
+from conftest import EDGE, ROOT
+from typer.testing import CliRunner
+
+from shoepair import batches, models, params, paths, store, table
+from shoepair.cli import app
+from shoepair.errors import ShoepairError
+from shoepair.pairs import Pairs
+from shoepair.splits import Split
+from shoepair.usage import exports, verdicts
+from shoepair.usage.verdicts import Judge
+
+pytestmark = pytest.mark.slow
+FLOAT32 = 4
+
+
+def export(*words: str) -> str:
+    done = CliRunner().invoke(app, ["export", *words])
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    usage.decide(model="cnn_channel", temperature=1.5)
+    rows = table.read(paths.PAIRS, Pairs)
+    tests = rows[rows["split"].isin(exports.TESTS)]
+    assert f"logits of {len(tests)} test pairs differ from torch's by " in export("onnx")
+    session = onnxruntime.InferenceSession("reports/cnn_channel.onnx", providers=["CPUExecutionProvider"])
+    judge = verdicts.appoint()
+    count, difference = exports.compare(judge, session)
+    assert count == len(tests) > 0
+    assert difference <= 1e-4
+    assert json.loads(session.get_modelmeta().custom_metadata_map["shoepair"])["temperature"] == 1.5
+    assert session.get_inputs()[0].shape[1:] == [3, 2 * EDGE, EDGE]
+    for pairs in (1, 5):
+        pair = np.zeros((pairs, 3, 2 * EDGE, EDGE), np.float32)
+        assert session.run(None, {"pairs": pair})[0].shape == (pairs, 2)
+    content = Path("reports/cnn_channel.onnx").read_bytes()
+    for place in (trained, ROOT, sys.prefix):
+        assert str(place).encode() not in content
+    export("onnx", "--to", "again/model.onnx")
+    assert Path("again/model.onnx").read_bytes() == content, "the same weights give the same bytes"
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    model = models.build(name, models.Shape(edge=16, batch_norm=True, dropout=0.3), seed=1).eval()
+    judge = Judge(usage.rule(model=name), model, EDGE, params.Validate)  # type: ignore[arg-type]  # no photo is judged
+    (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5
+    with torch.inference_mode():
+        wanted = model(pairs).numpy()
+    np.testing.assert_allclose(session.run(None, {"pairs": pairs.numpy()})[0], wanted, atol=exports.TOLERANCE)
+
+
+def test_onnx_that_differs_is_not_written(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    usage.decide(model="cnn")
+    monkeypatch.setattr(exports, "compare", lambda judge, session: (9, 0.5))  # noqa: ARG005
+    with pytest.raises(ShoepairError, match=r"logits differ from torch's by 5.0e-01, expected 1e-04 at most"):
+        export("onnx")
+    assert not list(Path("reports").glob("*.onnx*"))
+
+
+def test_onnx_without_its_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ShoepairError, match=r"install it: python -m pip install 'shoepair\[onnx\]'"):
+        export("onnx")
+
+
+@pytest.mark.parametrize("split", ["train", "test_w"])
+def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None:  # noqa: ARG001
+    said = export("npy", "--split", split)
+    got = np.load(f"reports/{split}.npy")
+    wanted = batches.load_split(split)
+    assert got.dtype == np.float32
+    assert got.shape == wanted.shape == (len(wanted), 3, 2, EDGE, EDGE, 3)
+    assert (got == wanted).all()
+    assert got.min() >= -0.5
+    assert got.max() <= 0.5
+    assert said.startswith(f"reports/{split}.npy: {len(wanted)} x 3 x 2 x {EDGE} x {EDGE} x 3 float32")
+
+
+@pytest.mark.parametrize(
+    ("split", "message"), [("tests", "split 'tests', expected one of train"), ("valid", "no stud")]
+)
+def test_split_that_is_not_there_is_refused(project: Path, split: str, message: str) -> None:  # noqa: ARG001
+    columns = {"batch": ["a"], "student": ["u001"], "row": [0], "split": ["train"]}
+    table.write(paths.SPLIT, pd.DataFrame(columns), Split)
+    with pytest.raises(ShoepairError, match=message):
+        export("npy", "--split", split)
+
+
+def test_npy_holds_one_student_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    students, edge = 60, 224
+    names = [f"u{number:03}" for number in range(students)]
+    grey = np.full((3, 2, edge, edge, 3), 200, np.uint8)
+    store.write(paths.store("a"), names, (grey for _ in names), edge)
+    columns = {"batch": ["a"] * students, "student": names, "row": range(students), "split": ["train"] * students}
+    table.write(paths.SPLIT, pd.DataFrame(columns), Split)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    path, shape = exports.npy("train")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert path.stat().st_size > np.prod(shape) * FLOAT32 > 200e6
+    assert grown < 60_000, "kilobytes"
