@@ -119,7 +119,7 @@ def _scored(
     memory = chosen.memory_mb * 2**20
     sources = [batches.within(each, chosen.edge, memory, device) for each in [*learnt, out]]
     checkpoint = training.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
-    training.fit(model, sources[0], None if valid is None else sources[1], recipe, checkpoint)
+    training.fit(model, sources[0], None if valid is None else sources[1], recipe, checkpoint, curves=False)
     answers = inference.logits(model, sources[-1])
     scores = out.assign(model=name, logit=(answers[:, 1] - answers[:, 0]).numpy())
     table.write(place, scores, Scores)

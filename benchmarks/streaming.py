@@ -1,0 +1,171 @@
+"""Training on a class that does not fit in memory: its memory, and its speed beside a class that does.
+
+    python -m benchmarks.streaming [--gb 20] [--model cnn_channel] [--folder DIR] [--json FILE]
+
+Stores of synthetic photos are written to a temporary folder (in DIR, which needs the room) and one epoch is trained
+over all of them, streamed, with the parameters of params.yaml. Memory is that of all processes of the training
+together, as the system tells it ten times a second: what only they hold (USS) and what each has mapped (RSS, which
+counts shared libraries once a process). Beside it the same epoch over one store that is held in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.output import tell
+from shoepair import batches, devices, models, pairs, params, paths, recipes, store, training
+
+ROOT = Path(__file__).parent.parent
+STORE = 500  # students of a store, 0.45 GB
+EDGE = 224
+STUDENT = 18 * EDGE**2  # bytes
+Row = dict[str, Any]
+
+
+def photos_of(students: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    """Synthetic photos of some students, (3, 2, S, S, 3) bytes each: noise, which costs no less than shoes."""
+    rng = np.random.default_rng(seed)
+    for _ in range(students):
+        yield rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8)
+
+
+def write_class(students: int) -> pd.DataFrame:
+    """Write the stores of a class to the current directory; its `Pairs` rows."""
+    rows = []
+    for start in range(0, students, STORE):
+        names = [f"u{number:06}" for number in range(start, min(start + STORE, students))]
+        batch = f"batch{start // STORE:03}"
+        store.write(paths.store(batch), names, photos_of(len(names), start), EDGE)
+        rows.append(pd.DataFrame({"split": "train", "batch": batch, "student": names, "row": range(len(names))}))
+    return pairs.build(pd.concat(rows, ignore_index=True))
+
+
+def train(model: str, students: int, memory_mb: int) -> Row:
+    """One epoch over the first students of the class in the current directory. Runs alone."""
+    chosen = params.load(params.Train, {"train.memory_mb": str(memory_mb)})
+    devices.use_threads(chosen.threads)
+    names = sorted(path.stem for path in paths.store("any").parent.glob("*.h5"))
+    every = [
+        pd.DataFrame({"split": "train", "batch": name, "student": "", "row": range(min(STORE, students - at * STORE))})
+        for at, name in enumerate(names)
+        if students > at * STORE
+    ]
+    rows = pairs.build(pd.concat(every, ignore_index=True))
+    recipe, network = recipes.of(chosen), models.build(model, recipes.shape_of(chosen), chosen.seed)
+    device = devices.placed(network, devices.chosen(chosen.device))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    data = batches.within(rows, chosen.edge, chosen.memory_mb * 2**20, device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
+    start = time.perf_counter()
+    iterations = len(list(training.epoch(network, data, optimizer, recipe)))
+    spent = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    streamed = isinstance(data, batches.StreamedPairs)
+    return {"seconds": spent, "iterations": iterations, "streamed": streamed, "main_rss_mb": peak}
+
+
+def watched(words: list[str]) -> Row:
+    """Run this program in a process of its own, watching its memory and that of its workers."""
+    command = [sys.executable, "-m", "benchmarks.streaming", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        held = {"uss_mb": 0.0, "rss_mb": 0.0}
+        while process.poll() is None:
+            taken = [_memory(each) for each in _family(process.pid)]
+            for place, name in enumerate(held):
+                held[name] = max(held[name], sum(each[place] for each in taken) / 2**20)
+            time.sleep(0.1)
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+    if process.returncode:
+        sys.exit(process.returncode)
+    result: Row = json.loads(lines[-1])
+    return result | held
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _memory(process: psutil.Process) -> tuple[int, int]:
+    """USS and RSS in bytes; nothing of a process that is no more."""
+    try:
+        info = process.memory_full_info()
+    except psutil.Error:
+        return 0, 0
+    return int(info.uss), int(info.rss)
+
+
+def measure(model: str, gigabytes: float, folder: Path | None) -> list[Row]:
+    """Both trainings, in a folder that is deleted afterwards."""
+    students = max(1, round(gigabytes * 1e9 / STUDENT))
+    few = min(STORE, students)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        here = Path.cwd()
+        (Path(place) / paths.PARAMS).write_bytes((here / paths.PARAMS).read_bytes())
+        os.chdir(place)
+        try:
+            write_class(students)
+            rows = []
+            for number, memory_mb in ((students, 1), (few, 2**20)):
+                words = ["--train", model, str(number), str(memory_mb)]
+                got = watched(words)
+                facts = {"students": number, "gb": round(number * STUDENT / 1e9, 2)}
+                rows.append(facts | got | {"pairs_per_s": round(number * 6 / got["seconds"], 1)})
+        finally:
+            os.chdir(here)
+    return rows
+
+
+def printed(rows: list[Row]) -> str:
+    """The table."""
+    lines = [f"{'photos':>10} {'students':>9} {'GB':>7} {'s':>8} {'pairs/s':>8} {'USS MB':>8} {'RSS MB':>8}"]
+    for row in rows:
+        where = "streamed" if row["streamed"] else "in memory"
+        numbers = f"{row['students']:9,} {row['gb']:7.2f} {row['seconds']:8.1f} {row['pairs_per_s']:8.1f}"
+        lines.append(f"{where:>10} {numbers} {row['uss_mb']:8,.0f} {row['rss_mb']:8,.0f}")
+    ratio = rows[0]["pairs_per_s"] / rows[1]["pairs_per_s"]
+    return "\n".join([*lines, f"streamed: {ratio:.2f} of the speed in memory"])
+
+
+def main() -> None:
+    """Read the words of the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
+    parser.add_argument("--gb", type=float, default=20, help="of the class, in gigabytes of pixels")
+    parser.add_argument(
+        "--model", default="cnn_channel", choices=[name for name in models.MODELS if name != "histogram"]
+    )
+    parser.add_argument("--folder", type=Path, help="where there is room; by default the system's temporary folder")
+    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
+    parser.add_argument("--train", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.train:
+        model, students, memory_mb = given.train
+        print(json.dumps(train(model, int(students), int(memory_mb))))
+        return
+    rows = measure(given.model, given.gb, given.folder)
+    tell(rows, printed(rows), given.json)
+
+
+if __name__ == "__main__":
+    main()
