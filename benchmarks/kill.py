@@ -27,7 +27,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 WRITTEN = ("data/table", "data/valid", "data/signs", "data/store", "models", "plots", "reports", "metrics")
-FILES = ("dvc.lock", "data/decision.json", *(f"data/{name}.parquet" for name in ("split", "duplicates", "pairs", "suspects", "scores")))
+TABLES = ("split", "duplicates", "pairs", "suspects", "scores")
+FILES = ("dvc.lock", "data/decision.json", *(f"data/{name}.parquet" for name in TABLES))
 DVC = (sys.executable, "-m", "dvc")
 DOCTOR = (sys.executable, "-m", "shoepair.cli", "doctor")
 
