@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, repair, report, results, roster, rules, table
+from shoepair import arrival, departure, integrity, paths, progress, repair, report, results, roster, rules, table
 from shoepair.analysis.cli import app as analyze
 from shoepair.errors import ShoepairError, refused
 from shoepair.purge import purge as purge_everything
@@ -163,7 +163,7 @@ def crossval(
     """Cross-validate models over the students of train and valid; goes on where it was stopped."""
     from shoepair import trials  # here, since it loads torch, and no other command should wait for that
 
-    found = trials.run(models or [], folds, repeats, instead or [], report=lambda line: typer.echo(line, err=True))
+    found = trials.run(models or [], folds, repeats, instead or [], report=lambda line: progress.say(line, sys.stderr))
     typer.echo(json.dumps(found, indent=2) if as_json else results.fold_table(found))
 
 

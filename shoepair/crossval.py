@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pandas as pd
 from pandera.typing import Series
 
-from shoepair import batches, checkpoints, devices, inference, models, paths, recipes, table, training
+from shoepair import batches, checkpoints, devices, inference, models, paths, progress, recipes, table, training
 from shoepair.comparison import gained
 from shoepair.errors import ShoepairError
 from shoepair.evaluation import Figures, Scores, metrics, students_of
@@ -86,20 +87,20 @@ def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], o
 
 def _folds(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]) -> Iterator[pd.DataFrame]:
     who = students_of(rows)
-    for repeat in range(plan.repeats):
+    every = list(product(range(plan.repeats), range(plan.folds)))
+    for repeat, fold in progress.track(every, f"cross-validate {plan.model}", "fold"):
         fold_of = who.map(deal(sorted(who.unique()), plan.folds, repeat))
-        for fold in range(plan.folds):
-            # The next fold is what an epoch is chosen by, where one is chosen.
-            inner = fold_of == (fold + 1) % plan.folds
-            out = fold_of == fold
-            needed = chosen.keep == "best" or chosen.patience > 0
-            train, valid = rows[~out & ~(inner & needed)], rows[inner] if needed else None
-            scored = _scored(plan.model, chosen, train, valid, rows[out])
-            number = repeat * plan.folds + fold + 1
-            right = (scored["logit"] > 0) == (scored["same"] == 1)
-            share = right.groupby(scored["same"]).mean().mean()
-            report(f"{plan.model}: {number} of {plan.repeats * plan.folds} folds, balanced accuracy {share:.1%}")
-            yield scored.assign(repeat=repeat, fold=fold)
+        # The next fold is what an epoch is chosen by, where one is chosen.
+        inner = fold_of == (fold + 1) % plan.folds
+        out = fold_of == fold
+        needed = chosen.keep == "best" or chosen.patience > 0
+        train, valid = rows[~out & ~(inner & needed)], rows[inner] if needed else None
+        scored = _scored(plan.model, chosen, train, valid, rows[out])
+        right = (scored["logit"] > 0) == (scored["same"] == 1)
+        share = right.groupby(scored["same"]).mean().mean()
+        number = repeat * plan.folds + fold + 1
+        report(f"{plan.model}: {number} of {len(every)} folds, balanced accuracy {share:.1%}")
+        yield scored.assign(repeat=repeat, fold=fold)
 
 
 def _scored(

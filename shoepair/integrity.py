@@ -16,7 +16,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from shoepair import paths, records
+from shoepair import paths, progress, records
 from shoepair.errors import escaped
 
 
@@ -69,7 +69,7 @@ class _Verification:
 
     def _check_cache(self) -> None:
         """Every cached file must hash to its name; the sound listings of folders are kept."""
-        for path in sorted(self._cache.glob("??/*")):
+        for path in progress.track(sorted(self._cache.glob("??/*")), "verify", "file"):
             name = records.digest_of(path)
             self._report.cached += 1
             if md5(path) != name.removesuffix(".dir"):

@@ -17,7 +17,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from dvc.repo import Repo
 
-from shoepair import paths, photos, records, withdrawals
+from shoepair import paths, photos, progress, records, withdrawals
 from shoepair.errors import ShoepairError, escaped
 from shoepair.records import Version
 from shoepair.store import Store
@@ -126,7 +126,7 @@ def _guilty(
     photographed = {file for listing in listings.values() for path, file in listing.items() if _is_photo(path)}
     theirs = {digest: _theirs(digest, listing, people, versions) for digest, listing in listings.items()}
     shots = {shot for some in theirs.values() for shot in some}
-    for path in sorted(cache.glob("??/*")):
+    for path in progress.track(sorted(cache.glob("??/*")), "purge", "file"):
         digest = records.digest_of(path)
         if digest in used:
             continue

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from shoepair import photos, signs
+from shoepair import photos, progress, signs
 from shoepair.errors import ShoepairError
 from shoepair.params import Validate
 from shoepair.table import Photos
@@ -121,7 +121,7 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
     seen: dict[str, dict[str, Any]] = {}
     looks = photos.look_at_all((folder / path for path in whole), edge, _look)
     with threadpool_limits(1):  # of the matrices; the photos are on all threads already
-        for path, got in zip(whole, looks, strict=True):
+        for path, got in zip(whole, progress.track(looks, f"check {folder.name}", "photo", len(whole)), strict=True):
             if isinstance(got, photos.PhotoError):
                 undecodable[path] = str(got)
             else:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from shoepair import progress
 from shoepair.drawing import floors, shoes, wardrobe
 from shoepair.drawing.primitives import Floats, grain, unit
 from shoepair.drawing.rendering import Camera, Light, render
@@ -205,5 +206,7 @@ def draw_class(folder: Path, students: int, test_students: int, seed: int) -> in
             for number in range(students if group == "train" else test_students):
                 yield group, number
 
+    whole = list(todo())
     with ThreadPoolExecutor(THREADS) as pool:
-        return sum(pool.map(lambda each: write_student(folder, seed, *each), todo()))
+        drawn = pool.map(lambda each: write_student(folder, seed, *each), whole)
+        return sum(progress.track(drawn, f"draw {folder.name}", "student", len(whole)))

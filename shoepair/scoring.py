@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from shoepair import progress
 from shoepair.batches import PairData
 from shoepair.inference import logits
 from shoepair.models import Model
@@ -23,5 +24,6 @@ def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd
         `evaluation.Scores` rows, model after model.
     """
     small = {edge: data.at(edge) for edge in {model.shape.edge for model in models.values()}}
-    answers = {name: logits(model, small[model.shape.edge]).numpy() for name, model in models.items()}
+    asked = progress.track(models.items(), "evaluate", "model")
+    answers = {name: logits(model, small[model.shape.edge]).numpy() for name, model in asked}
     return pd.concat([rows.assign(model=name, logit=both[:, 1] - both[:, 0]) for name, both in answers.items()])

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair import batches, checkpoints
+from shoepair import batches, checkpoints, progress
 from shoepair.batches import Pairing
 from shoepair.deals import pair_batches, student_batches
 from shoepair.errors import ShoepairError
@@ -146,7 +146,8 @@ def fit(
         checkpoints.restore(state, model, optimizer)
         history, best = History.of(state.course), state.best
         checkpoint.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
-    for number in range(len(history.epochs) + 1, recipe.epochs + 1):
+    bar = progress.track(range(len(history.epochs) + 1, recipe.epochs + 1), type(model).__name__, "epoch")
+    for number in bar:
         if recipe.patience and number - history.best.epoch > recipe.patience:
             break
         losses = list(epoch(model, train, optimizer, recipe, number))
@@ -157,8 +158,9 @@ def fit(
         if checkpoint:
             saved = checkpoints.snapshot(model, best, optimizer, asdict(history))
             checkpoints.save(checkpoint.path, checkpoint.key, saved)
-            checkpoint.report(str(history.epochs[-1]))
+        bar.set_postfix_str(str(history.epochs[-1]))
         after_epoch(history.epochs[-1], weights_of(model))
+    bar.close()
     model.load_state_dict(best)
     return history
 

@@ -5,14 +5,14 @@ Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair import crossval, errors, evaluation, pairs, params, paths, table
+from shoepair import crossval, errors, evaluation, pairs, params, paths, progress, table
 
 
 def main(name: str) -> None:
     """Train on all folds but one, score that one, in turn and anew; count."""
     chosen, dealt = params.load(params.Train), params.load(params.Folds)
     rows = table.read(paths.PAIRS, pairs.Pairs)
-    scores = crossval.run(crossval.Plan(name, dealt.folds, dealt.repeats), chosen, rows, report=print)
+    scores = crossval.run(crossval.Plan(name, dealt.folds, dealt.repeats), chosen, rows, report=progress.say)
     table.write(paths.folded(name), scores, crossval.Folded)
     paths.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))
     print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")

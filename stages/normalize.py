@@ -5,7 +5,7 @@ Writes  data/store/<batch>.h5; layout in shoepair/store.py
 Params  normalize
 """
 
-from shoepair import errors, params, paths, photos, store, table
+from shoepair import errors, params, paths, photos, progress, store, table
 
 
 def main(batch: str) -> None:
@@ -14,7 +14,8 @@ def main(batch: str) -> None:
     rows = table.read(paths.valid(batch), table.Photos)
     students = list(rows["student"].unique())
     decoded = photos.read_all((paths.raw(batch) / path for path in rows["path"]), edge)
-    store.write(paths.store(batch), students, photos.students(decoded, edge), edge)
+    shown = progress.track(decoded, f"normalize {batch}", "photo", len(rows))
+    store.write(paths.store(batch), students, photos.students(shown, edge), edge)
     print(f"normalize {batch}: {len(rows)} photos of {len(students)} students, {edge} x {edge} pixels each")
 
 

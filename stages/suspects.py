@@ -4,13 +4,14 @@ Reads   data/split.parquet, data/store/<batch>.h5 of the batches in it
 Writes  data/suspects.parquet, reports/suspects.png
 """
 
-from shoepair import batches, errors, paths, splits, suspects, table
+from shoepair import batches, errors, paths, progress, splits, suspects, table
 
 
 def main() -> None:
     """Rank the students, and show the first ones."""
     students = table.read(paths.SPLIT, splits.Split)
-    ranked = suspects.rank(students, batches.each_student(students))
+    seen = progress.track(batches.each_student(students), "suspects", "student", len(students))
+    ranked = suspects.rank(students, seen)
     shown = ranked.head(suspects.SHOWN)
     rows = shown.merge(students, on=["batch", "student"], how="left", validate="one_to_one")
     table.write(paths.SUSPECTS, ranked, table.Suspects)

@@ -5,7 +5,20 @@ Writes  models/<model>.safetensors, models/<model>.json, plots/training/<model>.
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 """
 
-from shoepair import batches, checkpoints, devices, errors, models, pairs, params, paths, recipes, table, training
+from shoepair import (
+    batches,
+    checkpoints,
+    devices,
+    errors,
+    models,
+    pairs,
+    params,
+    paths,
+    progress,
+    recipes,
+    table,
+    training,
+)
 
 
 def main(name: str) -> None:
@@ -20,7 +33,7 @@ def main(name: str) -> None:
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
     train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
     key = checkpoints.key((name, shape, recipe, device, chosen.threads), used)
-    checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=print)
+    checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)
     models.save(name, model, training.facts(recipe, history))
     training.write_curves(history, paths.epochs(name), paths.iterations(name))

@@ -18,6 +18,7 @@ from shoepair import params
 ORDER = [
     *(
         "errors",
+        "progress",
         "paths",
         "params",
         "colours",

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from shoepair import batches, paths, table
+from shoepair import batches, paths, progress, table
 from shoepair.errors import ShoepairError
 from shoepair.pairs import Pairs
 from shoepair.splits import SPLITS, Split
@@ -147,7 +147,7 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
     target = path or Path("reports") / f"{split}.npy"
     shape: tuple[int, ...] = ()
     with paths.replacing(target) as part, part.open("wb") as file:
-        for student in batches.each_student(students):
+        for student in progress.track(batches.each_student(students), "export", "student", len(students)):
             if not shape:
                 shape = (len(students), *student.shape)
                 header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}

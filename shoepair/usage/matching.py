@@ -22,7 +22,7 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from shoepair import photos, table
+from shoepair import photos, progress, table
 from shoepair.errors import ShoepairError, escaped
 from shoepair.usage.verdicts import Answer, Judge, Shoe, answer
 
@@ -90,7 +90,7 @@ def match_folder(folder: Path, judge: Judge) -> Matching:
         raise ShoepairError(found, fix="put the photos directly into the folder")
     shoes: dict[str, Shoe] = {}
     unreadable = {}
-    for path in files:
+    for path in progress.track(files, "check", "photo"):
         try:
             shoes[escaped(path.name)] = judge.prepare(path)
         except photos.PhotoError as error:
