@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import batches, deals, models, photos, recipes, rules, store, table, training
+from shoepair import deals, models, pairing, photos, recipes, rules, store, table, training
 from shoepair.errors import ShoepairError
 
 EDGE = models.EDGE
@@ -92,18 +92,18 @@ def data_stages(folder: Path, times: int) -> list[Row]:
 def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
     """Pairs per second of training steps, batches gathered as the pipeline does, beside one resident batch."""
     torch.set_num_threads(THREADS)
-    pairs = batches.from_arrays(data)
+    pairs = pairing.from_arrays(data)
     return [_training_of(name, pairs, times) for name in ("cnn", "cnn_channel", "siamese")]
 
 
-def _training_of(name: str, data: batches.PairData, times: int) -> Row:
+def _training_of(name: str, data: pairing.PairData, times: int) -> Row:
     model = models.build(name, models.Shape(), 1)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters())
     resident = Resident(data)
     recipe = recipes.Recipe(batch_size=BATCH)
 
-    def run(source: batches.Pairing) -> None:
+    def run(source: pairing.Pairing) -> None:
         list(training.epoch(model, source, optimizer, recipe))
 
     spent = side_by_side(lambda: run(data), lambda: run(resident), times)
@@ -114,7 +114,7 @@ def _training_of(name: str, data: batches.PairData, times: int) -> Row:
 class Resident:
     """The same batch again and again: what training would cost if data cost nothing."""
 
-    def __init__(self, data: batches.PairData) -> None:
+    def __init__(self, data: pairing.PairData) -> None:
         self.shoes, self.same = data.shoes, data.same
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
         (self._students,) = data.students([torch.arange(min(BATCH // deals.SIX, len(data.images)))])

@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.output import tell
-from shoepair import batches, devices, models, pairs, params, paths, recipes, store, training
+from shoepair import batches, devices, models, pairs, params, paths, recipes, store, streaming, training
 
 ROOT = Path(__file__).parent.parent
 STORE = 500  # students of a store, 0.45 GB
@@ -76,7 +76,7 @@ def train(model: str, students: int, memory_mb: int) -> Row:
     iterations = len(list(training.epoch(network, data, optimizer, recipe)))
     spent = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    streamed = isinstance(data, batches.StreamedPairs)
+    streamed = isinstance(data, streaming.StreamedPairs)
     return {"seconds": spent, "iterations": iterations, "streamed": streamed, "main_rss_mb": peak}
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from shoepair.batches import Pairing
 from shoepair.errors import ShoepairError
+from shoepair.pairing import Pairing
 from shoepair.recipes import Recipe
 
 SIX = 6  # pairs of a batch, 3 same and 3 different, that are one student where whole students are compared

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from shoepair.batches import Pairing
 from shoepair.networks import Model
+from shoepair.pairing import Pairing
 
 SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding
 

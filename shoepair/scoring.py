@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from shoepair import progress
-from shoepair.batches import PairData
 from shoepair.inference import logits
 from shoepair.models import Model
+from shoepair.pairing import PairData
 
 
 def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair import batches, checkpoints, progress
-from shoepair.batches import Pairing
+from shoepair import checkpoints, pairing, progress
 from shoepair.deals import pair_batches, student_batches
 from shoepair.errors import ShoepairError
 from shoepair.inference import SCORED, accuracies, answers, logits
 from shoepair.models import Weights, save_weights, weights_of
 from shoepair.networks import Model, Threshold
+from shoepair.pairing import Pairing
 from shoepair.paths import write_text
 from shoepair.recipes import Precision, Recipe
 
@@ -287,7 +287,7 @@ def train_model(
         if checkpoint_path is not None:
             save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
 
-    train, valid = batches.from_arrays(train_data), batches.from_arrays(valid_data)
+    train, valid = pairing.from_arrays(train_data), pairing.from_arrays(valid_data)
     return fit(model, train, valid, recipe or Recipe(), after_epoch=checkpoint)
 
 
@@ -302,4 +302,4 @@ def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[
     Returns:
         Share of the 3N same pairs called same, share of the 3N different pairs called different.
     """
-    return accuracies(model, batches.from_arrays(data), batch_size)
+    return accuracies(model, pairing.from_arrays(data), batch_size)

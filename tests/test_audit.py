@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import audit, batches, pairs, paths
-from shoepair.batches import PairData
+from shoepair import audit, pairing, pairs, paths
 from shoepair.errors import ShoepairError
+from shoepair.pairing import PairData
 from stages import audit as stage
 from stages import ingest, normalize, split, validate
 from stages import pairs as pairs_stage
@@ -36,7 +36,7 @@ DATA = photographed()
 
 
 def rows() -> pd.DataFrame:
-    """The standard pairs of all students, in the order of `batches.from_arrays`."""
+    """The standard pairs of all students, in the order of `pairing.from_arrays`."""
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(STUDENTS)]})
     whole = pairs.build(students.assign(row=range(STUDENTS), split="train"))
     return whole[whole["standard"]]
@@ -69,7 +69,7 @@ def framed(images: Tensor, labels: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("leak", "probe"), [(swapped, "order"), (darker, "brightness"), (framed, "border")])
 def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
-    sound = batches.from_arrays(DATA)
+    sound = pairing.from_arrays(DATA)
     kind = type("Leaking", (Leaking,), {"leak": staticmethod(leak)})
     found = audit.audit(rows(), audit.pictures(kind(sound.images, sound.shoes, sound.same)), 200, 1)
     assert found[probe]["leaks"]
@@ -79,7 +79,7 @@ def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
 
 
 def test_sound_pairs_pass_every_probe_exactly() -> None:
-    found = audit.audit(rows(), audit.pictures(batches.from_arrays(DATA)), 200, 1)
+    found = audit.audit(rows(), audit.pictures(pairing.from_arrays(DATA)), 200, 1)
     assert {name: got["balanced"] for name, got in found.items()} == dict.fromkeys(audit.PROBES, 0.5)
     audit.refuse_leaks(found)
 

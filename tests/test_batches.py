@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from shoepair import batches, pairs, paths, splits, store, table
+from shoepair import batches, pairing, pairs, paths, splits, store, table
 from shoepair.errors import ShoepairError
 
 RNG = np.random.default_rng(11)
@@ -81,7 +81,7 @@ def test_batch_equals_the_slow_plain_way() -> None:
 
 def test_every_byte_becomes_the_number_that_the_store_says() -> None:
     every = np.resize(np.arange(256, dtype=np.uint8), (1, 3, 2, 16, 16, 3))
-    images, _ = batches.from_arrays(every).batch(torch.tensor([0]))
+    images, _ = pairing.from_arrays(every).batch(torch.tensor([0]))
     above = images[0, :, :16].permute(1, 2, 0).numpy()
     assert (above == store.scaled(every[0, 0, 0])).all()
     assert len(np.unique(images.numpy())) == 256
@@ -91,7 +91,7 @@ def test_upright_picture_stays_upright() -> None:
     shoes = np.zeros((1, 3, 2, 16, 16, 3), np.uint8)
     shoes[0, 0, 0, :4, :, 0] = 255  # left: a red bar at the top
     shoes[0, 0, 1, :, :4, 2] = 255  # right: a blue bar at the left
-    images, labels = batches.from_arrays(shoes).batch(torch.tensor([0]))
+    images, labels = pairing.from_arrays(shoes).batch(torch.tensor([0]))
     expected = torch.full((3, 32, 16), -0.5)
     expected[0, :4, :] = 0.5
     expected[2, 16:, :4] = 0.5
@@ -101,7 +101,7 @@ def test_upright_picture_stays_upright() -> None:
 
 @pytest.mark.parametrize("held", [PIXELS.copy(), PIXELS.astype(np.float32)], ids=["bytes", "floats"])
 def test_batches_change_no_photo(held: NDArray[np.uint8] | NDArray[np.float32]) -> None:
-    data = batches.from_arrays(held)
+    data = pairing.from_arrays(held)
     first, _ = data.batch(torch.arange(len(data)))
     kept = first.clone()
     first.zero_()
@@ -112,7 +112,7 @@ def test_batches_change_no_photo(held: NDArray[np.uint8] | NDArray[np.float32]) 
 
 
 def test_doubles_of_a_notebook_are_held_as_float32() -> None:
-    data = batches.from_arrays(store.scaled(PIXELS).astype(np.float64))  # type: ignore[arg-type]  # as notebooks do
+    data = pairing.from_arrays(store.scaled(PIXELS).astype(np.float64))  # type: ignore[arg-type]  # as notebooks do
     assert data.images.dtype == torch.float32
     assert torch.equal(data.images, torch.from_numpy(store.scaled(PIXELS)))
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from shoepair import batches, devices, histogram, inference, models, networks, recipes, training
+from shoepair import devices, histogram, inference, models, networks, pairing, recipes, training
 from shoepair.errors import ShoepairError
 
 EDGE = 32
@@ -130,7 +130,7 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
 
 def test_whole_students_are_scored_like_single_pairs() -> None:
     photos = np.random.default_rng(3).integers(0, 256, (5, 3, 2, EDGE, EDGE, 3), np.uint8)
-    data = batches.from_arrays(photos)
+    data = pairing.from_arrays(photos)
     model = models.build("siamese", SHAPE, 1).eval()
     with torch.inference_mode():
         single = torch.cat([model(data.batch(torch.tensor([pair]))[0]) for pair in range(len(data))])

@@ -30,6 +30,8 @@ ORDER = [
         "store",
         "splits",
         "pairs",
+        "pairing",
+        "streaming",
         "batches",
         "networks",
         "histogram",

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shoepair import batches, checkpoints, models, pairs, paths, splits, store, table, training
+from shoepair import batches, checkpoints, models, pairing, pairs, paths, splits, store, streaming, table, training
 from shoepair.augmentation import Augmentation
 from shoepair.errors import ShoepairError
 from shoepair.recipes import Recipe
@@ -100,8 +100,8 @@ def test_key_tells_other_photos(rows: pd.DataFrame) -> None:
 def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows: pd.DataFrame) -> None:
     device = torch.device("cpu")
     held, streamed = (batches.within(rows, edge, memory, device) for memory in (2**30, 0))
-    assert isinstance(held, batches.PairData)
-    assert isinstance(streamed, batches.StreamedPairs)
+    assert isinstance(held, pairing.PairData)
+    assert isinstance(streamed, streaming.StreamedPairs)
     assert torch.equal(held.shoes, streamed.shoes)
     plan = [torch.tensor([5, 60, 5]), torch.tensor([0]), torch.arange(20, 41)]
     for one, other in zip(held.pairs(plan), streamed.pairs(plan), strict=True):

@@ -16,7 +16,7 @@ import xarray
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from shoepair import batches, errors, paths, splits, store, table
+from shoepair import batches, errors, pairing, paths, splits, store, table
 from shoepair import pairs as pair_table
 from stages import ingest, normalize, pairs, split, validate
 
@@ -153,7 +153,7 @@ def test_test_sets_are_not_mixed_up() -> None:
 
 
 def test_batch_is_left_above_right_height_before_width_and_channels_last() -> None:
-    data = batches.from_arrays(PIXELS)
+    data = pairing.from_arrays(PIXELS)
     images, labels = data.batch(torch.arange(len(data)))
     assert images.shape == (24, 3, 32, 16)
     assert images.is_contiguous(memory_format=torch.channels_last)
@@ -165,7 +165,7 @@ def test_batch_is_left_above_right_height_before_width_and_channels_last() -> No
 
 
 def test_pairs_of_an_array_are_those_of_the_assignment() -> None:
-    data = batches.from_arrays(store.scaled(PIXELS))
+    data = pairing.from_arrays(store.scaled(PIXELS))
     images, labels = data.batch(torch.arange(len(data)))
     stacked = images.permute(0, 2, 3, 1).numpy()
     for label, generate in ((1, pair_table.generate_same_pair), (0, pair_table.generate_different_pair)):
@@ -186,7 +186,7 @@ def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch
 
 
 def test_photos_are_held_once_as_bytes() -> None:
-    data = batches.from_arrays(PIXELS)
+    data = pairing.from_arrays(PIXELS)
     assert data.images.dtype == torch.uint8
     assert data.images.nbytes == PIXELS.nbytes
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from shoepair import batches, deals, models, recipes, training
+from shoepair import deals, models, pairing, recipes, training
 from shoepair.errors import ShoepairError
 
 EDGE = 32
@@ -189,4 +189,4 @@ def test_loss_that_is_no_number_stops_the_run() -> None:
 
 def test_data_are_held_as_they_come() -> None:
     photos = class_of(5)
-    assert batches.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"
+    assert pairing.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"

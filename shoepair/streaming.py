@@ -1,0 +1,93 @@
+"""Photos that do not fit in memory: worker processes read them from the stores, the same batches in the same order.
+
+Letters: B pairs, N students, G groups of L left and L right shoes, S edge of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from shoepair import paths
+from shoepair.pairing import floats, shrunk
+from shoepair.store import Store
+
+WORKERS = 2  # processes that read ahead where photos are streamed
+AHEAD = 4  # batches that each of them has ready
+
+
+@dataclass(frozen=True)
+class StreamedPairs:
+    """Pairs whose photos stay in the stores; worker processes, each with the files open for itself, read them ahead.
+
+    Args:
+        rows: N rows with `batch` and `row`, the place of each student in the stores.
+        shoes: (P, 3) int64, see `Pairing`.
+        same: (P,) int64, see `Pairing`.
+        edge: S, what the photos are averaged down to.
+        device: where the batches are wanted.
+    """
+
+    rows: pd.DataFrame
+    shoes: Tensor
+    same: Tensor
+    edge: int
+    device: torch.device = torch.device("cpu")  # noqa: RUF009  # a constant
+
+    def __len__(self) -> int:
+        return len(self.shoes)
+
+    def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+        """See `Pairing`."""
+        wanted = [self.shoes[which] for which in plan]
+        return self._read([(shoes[:, 0], shoes[:, 1:2], shoes[:, 2:3]) for shoes in wanted])
+
+    def students(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+        """See `Pairing`."""
+        every = torch.arange(3)
+        return self._read([(which, every.expand(len(which), 3), every.expand(len(which), 3)) for which in plan])
+
+    def _read(self, plan: list[_Wanted]) -> Iterator[Tensor]:
+        workers = min(WORKERS, len(plan))
+        loader = DataLoader(
+            _Reader(self.rows, self.edge),
+            batch_size=None,
+            sampler=plan,  # any sequence of what the data set takes will do
+            num_workers=workers,
+            prefetch_factor=AHEAD if workers else None,
+            multiprocessing_context="spawn" if workers else None,  # a fork would inherit open HDF5 files and threads
+        )
+        for shoes in loader:
+            yield floats(shoes.to(self.device))
+
+
+_Wanted = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
+
+
+class _Reader(Dataset[Tensor]):
+    """Reads the shoes of a batch; in every process it opens each store once."""
+
+    def __init__(self, rows: pd.DataFrame, edge: int) -> None:
+        self.places = [(str(batch), int(row)) for batch, row in zip(rows["batch"], rows["row"], strict=True)]
+        self.edge = edge
+
+    @cached_property
+    def _stores(self) -> dict[str, Store]:
+        return {}
+
+    def __getitem__(self, wanted: _Wanted) -> Tensor:
+        groups = []
+        for student, left, right in zip(*wanted, strict=True):
+            batch, row = self.places[int(student)]
+            if batch not in self._stores:
+                self._stores[batch] = Store(paths.store(batch))
+            photos = torch.from_numpy(self._stores[batch].read([row])[0])  # (3, 2, S, S, 3)
+            groups.append(torch.stack([photos[left, 0], photos[right, 1]], dim=1))
+        shoes = torch.stack(groups)  # (G, L, 2, S, S, 3)
+        return shoes if shoes.shape[3] == self.edge else shrunk(shoes, self.edge)
