@@ -141,9 +141,8 @@ def summary(scores: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> di
         `above_histogram`, the paired differences of `comparison.gained`.
     """
     found: dict[str, Any] = {model: metrics(rows, resamples, seed) for model, rows in scores.items()}
-    first = sorted(scores, key=lambda model: model != BASELINE)  # the baseline before all others
-    figures = {model: Figures(scores[model]) for model in first}
-    for (base, model), gain in gained(figures, resamples, seed).items():
-        if base == BASELINE:
-            found[model]["above_histogram"] = gain
+    figures = {model: Figures(rows) for model, rows in scores.items()}
+    for model in scores.keys() - {BASELINE} if BASELINE in scores else ():
+        two = {name: figures[name] for name in (BASELINE, model)}
+        found[model]["above_histogram"] = gained(two, resamples, seed)[BASELINE, model]
     return found
