@@ -1,0 +1,134 @@
+"""What pays on this machine: memory layout, bf16 and compiling, in pairs per second of training.
+
+    python -m benchmarks.training [--models cnn cnn_channel siamese] [--times 3] [--json FILE]
+
+Every model is trained on the same synthetic photos with the parameters of params.yaml, in turn with each of four ways:
+rows first in memory (torch's default; not for `siamese`, whose batches are no pair images), channels last (ours), that
+in bf16, that compiled. Medians; the ratio is to ours. What pays goes into `train.precision` and `train.compile`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.output import tell
+from shoepair import devices, models, pairing, params, recipes, training
+
+STUDENTS = 24
+OURS = "channels last"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to train.
+
+    Args:
+        layout: of the weights in memory, which the batches follow.
+        precision: see `recipes.Recipe`.
+        compiled: likewise.
+    """
+
+    layout: torch.memory_format
+    precision: recipes.Precision = "float32"
+    compiled: bool = False
+
+
+WAYS = {
+    "rows first": Way(torch.contiguous_format),
+    OURS: Way(torch.channels_last),
+    "bf16": Way(torch.channels_last, "bf16"),
+    "compiled": Way(torch.channels_last, compiled=True),
+}
+
+
+class RowsFirst(torch.nn.Module):
+    """A model whose pair images come rows first, as a notebook makes them."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
+        logits: torch.Tensor = self.model(x.contiguous())
+        return logits
+
+
+def runs(name: str, chosen: params.Train, data: pairing.PairData) -> Iterator[tuple[str, Callable[[], float]]]:
+    """For each way a function that trains one epoch and returns its seconds."""
+    device = devices.chosen(chosen.device)
+    for what, way in WAYS.items():
+        if way.layout == torch.contiguous_format and models.MODELS[name].whole_students:
+            continue
+        model: torch.nn.Module = models.build(name, recipes.shape_of(chosen), chosen.seed)
+        model.to(device).to(memory_format=way.layout)  # type: ignore[call-overload]  # torch's stub lacks this form
+        if way.layout == torch.contiguous_format:
+            model = RowsFirst(model)
+        optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)
+        recipe = replace(recipes.of(chosen), different="standard", precision=way.precision, compiled=way.compiled)
+
+        def run(
+            model: torch.nn.Module = model,
+            optimizer: torch.optim.Optimizer = optimizer,
+            recipe: recipes.Recipe = recipe,
+        ) -> float:
+            start = time.perf_counter()
+            list(training.epoch(model, data.on(device), optimizer, recipe))
+            return time.perf_counter() - start
+
+        yield what, run
+
+
+def measure(names: list[str], times: int) -> list[Row]:
+    """All models, all ways, taken in turn."""
+    chosen = params.load(params.Train)
+    devices.use_threads(chosen.threads)
+    shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
+    data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    data = replace(data, images=pairing.floats(data.images))
+    rows = []
+    for name in names:
+        ways = dict(runs(name, chosen, data))
+        spent: dict[str, list[float]] = {what: [] for what in ways}
+        for turn in range(times + 1):  # the first one warms up
+            for what, run in ways.items():
+                seconds = run()
+                spent[what] += [seconds] if turn else []
+        medians = {what: statistics.median(each) for what, each in spent.items()}
+        rows += [
+            {"model": name, "way": what, "pairs_per_s": round(len(data) / took, 1), "ratio": medians[OURS] / took}
+            for what, took in medians.items()
+        ]
+    return rows
+
+
+def printed(rows: list[Row]) -> str:
+    """The table."""
+    lines = [f"{'model':12} {'way':14} {'pairs/s':>8} {'ratio':>6}"]
+    lines += [f"{row['model']:12} {row['way']:14} {row['pairs_per_s']:8.1f} {row['ratio']:6.2f}" for row in rows]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the words of the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["cnn", "cnn_channel", "siamese"])
+    parser.add_argument("--times", type=int, default=3, help="repetitions behind every median")
+    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
+    given = parser.parse_args()
+    rows = measure(given.models, given.times)
+    tell(rows, printed(rows), given.json)
+
+
+if __name__ == "__main__":
+    main()
