@@ -14,7 +14,8 @@ from shoepair.page import PAGE, facts, render
 
 def main() -> None:
     """Read what the other stages wrote, and tell it."""
-    found = facts.read(params.load_batches(), params.load(params.Crossval))
+    listed = params.load_batches()
+    found = facts.read(listed.batches, listed.samples, params.load(params.Crossval))
     length = render.write(found)
     print(f"report: {PAGE}, {length / 1e6:.1f} MB, {len(found.models)} models, {found.total['students']} students")
 

@@ -91,7 +91,7 @@ def document(found: Facts) -> dict[str, Any]:
 
 def _kinds(found: Facts) -> slice:
     """Which of drawn and photographed the batches are."""
-    return slice(0 if found.drawn else 1, 1 if len(found.drawn) == len(found.listed.batches) else 2)
+    return slice(0 if found.drawn else 1, 1 if len(found.drawn) == len(found.batches) else 2)
 
 
 def _file(key: str, path: Path, description: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Nothing is measured here, and no photo is read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 from shoepair import decision, duplicates, evaluation, paths, splits, table
 from shoepair.decision import Decision
 from shoepair.errors import ShoepairError
-from shoepair.params import Batches, Crossval
+from shoepair.params import Crossval
 from shoepair.photos import SHOES
 
 FIX = "run `dvc repro`, which makes it"
@@ -26,7 +27,8 @@ class Facts:
     """What the stages found.
 
     Args:
-        listed: the batches in the order of arrival, and the drawn ones among them.
+        batches: in the order of arrival.
+        drawn: those of them that nobody photographed.
         validation: batch -> the report of `validate`.
         counts: split -> students, pairs, and both per kind of shoe.
         split: `Split` rows.
@@ -43,7 +45,8 @@ class Facts:
         resamples: bootstrap draws behind every interval.
     """
 
-    listed: Batches
+    batches: list[str]
+    drawn: list[str]
     validation: dict[str, dict[str, Any]]
     counts: dict[str, dict[str, int]]
     split: pd.DataFrame
@@ -86,21 +89,17 @@ class Facts:
         """The set that holds all of `tested`."""
         return evaluation.TEST if self.tested != ["valid"] else "valid"
 
-    @property
-    def drawn(self) -> list[str]:
-        """The batches that nobody photographed."""
-        return [batch for batch in self.listed.batches if batch in self.listed.samples]
-
     def of(self, model: str, name: str) -> pd.DataFrame:
         """The `Scores` rows of a model on a set."""
         return evaluation.of_set(self.scores[self.scores["model"] == model], name)
 
 
-def read(listed: Batches, chosen: Crossval) -> Facts:
+def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
     """Read everything.
 
     Args:
-        listed: the batches.
+        batches: in the order of arrival.
+        samples: names of the classes that are drawn.
         chosen: which models were cross-validated, and how intervals were drawn.
 
     Raises:
@@ -109,8 +108,9 @@ def read(listed: Batches, chosen: Crossval) -> Facts:
     details = paths.read_json(paths.EVALUATION_DETAILS, FIX)
     models = list(details["models"])
     found = Facts(
-        listed=listed,
-        validation={batch: paths.read_json(paths.validation(batch), FIX) for batch in listed.batches},
+        batches=batches,
+        drawn=[batch for batch in batches if batch in set(samples)],
+        validation={batch: paths.read_json(paths.validation(batch), FIX) for batch in batches},
         counts=paths.read_json(paths.SPLIT_METRICS, FIX),
         split=table.read(paths.SPLIT, splits.Split),
         twice=table.read(paths.DUPLICATES, duplicates.Duplicates),

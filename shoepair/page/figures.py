@@ -224,6 +224,7 @@ def scores(model: str, rows: pd.DataFrame) -> Chart:
             style = "solid" if hatch else (0, (4, 1.2))
             axes.stairs(shares / kind.sum(), edges, color=colour, lw=1.7, ls=style, label=f"{label} pairs")
         axes.axvline(0, color=INK, lw=0.9, ls=(0, (2, 2)))
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("score: different below 0, same above")
         axes.set_ylabel("share of the pairs")

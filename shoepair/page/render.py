@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from shoepair import evaluation, paths, report
@@ -97,6 +98,7 @@ def _page(
     found: Facts, shown: list[dict[str, Any]], suspects: list[dict[str, Any]], small: dict[Shoe, Image.Image]
 ) -> str:
     environment = _environment(html=True)
+    environment.filters["stacked"] = _stacked
     environment.filters["picture"] = partial(_picture, small)
     return environment.from_string(_resource("page.html.j2")).render(
         css=_resource("page.css"),
@@ -133,6 +135,12 @@ def _picture(small: dict[Shoe, Image.Image], shoes: tuple[Shoe, Shoe]) -> str:
     return examples.uri(examples.beside(*(small[shoe] for shoe in shoes)))
 
 
+def _stacked(cell: str) -> Markup | str:
+    """A number with its interval under it, which keeps columns narrow."""
+    number, space, interval = cell.partition(" (")
+    return Markup("{} <small>({}</small>").format(number, interval) if space else cell
+
+
 def _tiles(found: Facts) -> Iterator[dict[str, str]]:
     """The numbers that a reader looks for first."""
     yield {"title": "Best model, by validation", "number": found.best, "range": f"of {', '.join(found.models)}"}
@@ -142,7 +150,7 @@ def _tiles(found: Facts) -> Iterator[dict[str, str]]:
         yield {
             "title": f"Balanced accuracy, {SETS[name]}",
             "number": share,
-            "range": f"{interval.strip('()')} %, {plural(got['students'], 'student')}",
+            "range": f"{interval.strip('()')}%, {plural(got['students'], 'student')}",
         }
     total = found.total
     yield {
@@ -160,6 +168,8 @@ def _model(found: Facts, model: str) -> dict[str, Any]:
     return {
         "name": model,
         "loss": figures.loss(model, found.iterations[model]),
+        "steps": len(found.epochs[model]),
+        "last": found.epochs[model].iloc[-1].to_dict(),
         "averaged": len(found.iterations[model]) > figures.POINTS,
         "accuracy": figures.accuracy(model, found.epochs[model]),
         "scores": figures.scores(model, rows),

@@ -80,7 +80,7 @@ def places(found: Facts) -> Table:
     """Students of every batch in every split."""
     counts = found.split.groupby(["batch", "split"]).size()
     rows = []
-    for batch in found.listed.batches:
+    for batch in found.batches:
         numbers = [int(counts.get((batch, name), 0)) for name in SPLITS]
         rows.append([batch, *(f"{number:,}" for number in (*numbers, sum(numbers)))])
     return Table("places", "Students of every batch, by split", ["batch", *SPLITS, "all"], rows)
@@ -200,7 +200,7 @@ def differences(found: Facts) -> Table:
     rows = [
         [model, SETS[entry["set"]], str(entry["students"]), *(report.interval(entry, each, "+") for each in GAINS)]
         for model in sorted(found.models, key=lambda name: name != found.best)
-        for entry in results.against(found.details["differences"], model, base)
+        for entry in sorted(results.against(found.details["differences"], model, base), key=_last_valid)
     ]
     head = [f"minus {base}", "set", "students", *GAINS.values()]
     return Table("differences", f"Every model minus {base}, on the same students", head, rows, 2)
@@ -256,6 +256,10 @@ def thresholds(found: Facts) -> str:
     same = f"same above {_chance(made.same_above)}" if made.same_above < 1 else "nothing same"
     different = f"different below {_chance(made.different_below)}" if made.different_below > 0 else "nothing different"
     return f"{made.model} calls {same} and {different}, and says “not sure” otherwise."
+
+
+def _last_valid(entry: dict[str, Any]) -> bool:
+    return bool(entry["set"] == "valid")
 
 
 def _chance(value: float) -> str:

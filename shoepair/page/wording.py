@@ -32,7 +32,7 @@ def description(found: Facts) -> str:
     """The class in a sentence."""
     return (
         f"Photos of shoes: {plural(found.total['students'], 'student')} with three pairs of shoes each, left and "
-        f"right, {plural(found.total['accepted'], 'photo')} in {plural(len(found.listed.batches), 'batch', 'batches')}"
+        f"right, {plural(found.total['accepted'], 'photo')} in {plural(len(found.batches), 'batch', 'batches')}"
         f"{_drawn(found)}. Labels: whether a left and a right shoe of one student are a pair."
     )
 
@@ -40,7 +40,7 @@ def description(found: Facts) -> str:
 def _drawn(found: Facts) -> str:
     if not found.drawn:
         return ", photographed by the students themselves"
-    if len(found.drawn) == len(found.listed.batches):
+    if len(found.drawn) == len(found.batches):
         return ", all of them drawn by a program and not photographed"
     return f", of which {', '.join(found.drawn)} drawn by a program"
 
@@ -53,7 +53,7 @@ def collection(found: Facts) -> str:
             f"{_batches(found.drawn)} drawn by the stage sample from the seed in data/batches.yaml: nobody's shoes "
             "are in it, and nothing in it is taken from a photo."
         )
-    others = [batch for batch in found.listed.batches if batch not in found.drawn]
+    others = [batch for batch in found.batches if batch not in found.drawn]
     if others:
         parts.append(
             f"{_batches(others)} handed in: each student photographed three pairs of shoes, each shoe by itself. "
@@ -63,12 +63,12 @@ def collection(found: Facts) -> str:
 
 
 def _batches(names: list[str]) -> str:
-    return f"Batch {names[0]} was" if len(names) == 1 else f"The batches {', '.join(names)} were"
+    return f"The batch “{names[0]}” was" if len(names) == 1 else f"The batches {', '.join(names)} were"
 
 
 def privacy(found: Facts) -> list[str]:
     """What of people is in the data."""
-    if len(found.drawn) == len(found.listed.batches):
+    if len(found.drawn) == len(found.batches):
         return ["None: the class is drawn."]
     return [
         "Photos of people's own shoes and of the floors they stand on, under a number and not a name.",
