@@ -150,28 +150,32 @@ def uri(picture: Image.Image) -> str:
 
 
 def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Image.Image]) -> Image.Image:
-    """One picture of all groups of a model, a row for each kind, for `dvc plots`.
+    """One picture of all groups of a model, for `dvc plots`: a row for each kind of mistake, one for what is right.
 
     Args:
         model: its name.
         parts: name of a set and its groups.
         small: the thumbnails.
     """
-    rows = [(f"{model}, {name}: {_line(group)}", group.shown) for name, some in parts for group in some]
-    height = sum(TITLE + (EDGE + CAPTION if shown else 0) for _, shown in rows)
     cell = 2 * EDGE + 3 * GAP
-    picture = Image.new("RGB", (ACROSS * cell, height), "white")
+    rows = [(name, row) for name, some in parts for row in _rows(some)]
+    heights = [TITLE + (EDGE + CAPTION if any(group.shown for group in some) else 0) for _, some in rows]
+    picture = Image.new("RGB", (ACROSS * cell, sum(heights)), "white")
     draw, large, font = ImageDraw.Draw(picture), ImageFont.load_default(16), ImageFont.load_default(14)
-    top = 0
-    for title, shown in rows:
-        draw.text((GAP, top + 8), title, "black", large)
-        top += TITLE
-        for place, each in enumerate(shown):
-            picture.paste(beside(*(small[shoe] for shoe in each.shoes)), (place * cell, top))
-            text = f"{each.student}, left {each.left}, right {each.right}: {each.chance:.0%}"
-            draw.text((place * cell + GAP, top + EDGE + 3), text, "black", font)
-        top += EDGE + CAPTION if shown else 0
+    for place, (name, some) in enumerate(rows):
+        top = sum(heights[:place])
+        for column, group in enumerate(some):
+            start = column * RIGHT * cell
+            draw.text((start + GAP, top + 8), f"{model}, {name}: {_line(group)}", "black", large)
+            for at, each in enumerate(group.shown):
+                picture.paste(beside(*(small[shoe] for shoe in each.shoes)), (start + at * cell, top + TITLE))
+                text = f"{each.student}, left {each.left}, right {each.right}: {each.chance:.0%} same"
+                draw.text((start + at * cell + GAP, top + TITLE + EDGE + 3), text, "black", font)
     return picture
+
+
+def _rows(some: list[Group]) -> list[list[Group]]:
+    return [*([group] for group in some if not group.right), [group for group in some if group.right]]
 
 
 def _line(group: Group) -> str:
