@@ -125,7 +125,7 @@ def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
         folded={model: paths.read_json(paths.folded_metrics(model), FIX) for model in chosen.models},
         resamples=chosen.resamples,
     )
-    _refuse_mismatch(found)
+    refuse_mismatch(found)
     return found
 
 
@@ -143,7 +143,7 @@ def _curve(path: Path) -> pd.DataFrame:
     return rows
 
 
-def _refuse_mismatch(found: Facts) -> None:
+def refuse_mismatch(found: Facts) -> None:
     """Counts that do not add up come from files of different runs."""
     total = found.total
     dealt = sum(each["students"] for each in found.counts.values())
