@@ -39,7 +39,7 @@ CONTEXT: dict[str, Any] = {
     "name": {"@container": "@language"},
     "sc": "https://schema.org/",
 }
-PARQUET, HDF5 = "application/vnd.apache.parquet", "application/x-hdf5"
+PARQUET = "application/x-parquet"  # the name that mlcroissant knows it by
 STUDENTS = {
     "batch": ("sc:Text", "the batch in which the student's photos came"),
     "student": ("sc:Text", "the student's number, as in the names of the photos"),
