@@ -161,7 +161,7 @@ def test_pictures_tell_their_numbers() -> None:
     found = made(models=["cnn"])
     alts = " ".join(Reader(page(found)).alts)
     got = found.details["models"]["cnn"]
-    assert f"cnn {got['test_m']['auc']:.3f}" in alts
+    assert f"cnn {got['test_m']['auc']:.1%}" in alts
     assert "from 1.000 in the first one" in alts
     assert f"{got['test']['ece']:.1%} on average before" in alts
     assert f"{got['test']['positive']:.1%} above 0" in alts

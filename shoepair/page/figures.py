@@ -28,7 +28,8 @@ from shoepair.page import percent
 INK, GRID = "#1d2329", "#d9d8d2"
 # Of Okabe and Ito, told apart by the colour-blind too; darker where the original is too pale for a line on white.
 SERIES = ("#0072b2", "#c24e00", "#00795a", "#a3467f")
-DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+# One more than colours: so a line of the same colour has other dashes.
+DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (8, 3)))
 VARIABLES = {INK: "var(--text)", GRID: "var(--soft)"} | {each: f"var(--c{i})" for i, each in enumerate(SERIES)}
 WIDE, SQUARE = (4.0, 2.9), (4.0, 3.7)  # inches: 288 points, about what a phone shows
 POINTS = 400  # of a loss curve; more than that are averaged
@@ -183,8 +184,8 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
         scores: model -> `Scores` rows of the set.
         measured: model -> what `evaluation.metrics` returned.
     """
-    areas = [f"{model} {measured[model]['auc']:.3f}" for model in scores]
-    alt = f"Curves of true against false positive rate, {title}. Areas under them: {', '.join(areas)}; chance is 0.5."
+    areas = [f"{model} {percent(measured[model]['auc'])}" for model in scores]
+    alt = f"Curves of true against false positive rate, {title}. Areas under them: {', '.join(areas)}; chance is 50%."
 
     def paint(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 3)))
@@ -195,7 +196,7 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
                 curve.tpr[0],
                 color=SERIES[place % len(SERIES)],
                 ls=DASHES[place % len(DASHES)],
-                label=f"{model} ({measured[model]['auc']:.3f})",
+                label=f"{model} ({percent(measured[model]['auc'])})",
             )
         _shares(axes, "xy")
         axes.set_aspect("equal")
