@@ -138,10 +138,12 @@ def test_sections_with_data_show_it() -> None:
 def test_hostile_names_are_shown_and_not_run() -> None:
     found = made(reasons={HOSTILE: [f"{HOSTILE}: pair 9, expected 1-3"]}, flags={"dark": [HOSTILE]})
     found = replace(found, suspects=found.suspects.assign(why="<b>bold</b>"))
+    found = replace(found, batches=["<b>atch"], validation={"<b>atch": found.validation["a"]})
     text = page(found)
     assert "<script" not in text
     assert "<img src=x" not in text
     assert "<b>" not in text
+    assert "<b>atch" in Reader(text).tables["Files and students of every batch"][1]
     assert HOSTILE in Reader(text).words
 
 
