@@ -64,7 +64,8 @@ def copy_project(folder: Path) -> Path:
     """The project's own files, as git tracks them or would, with small parameters and a tiny class."""
     for name in ("shoepair", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore"):
+    (folder / "metrics/crossval").mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore", "metrics/crossval/README.md"):
         shutil.copyfile(ROOT / name, folder / name)
     edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
     edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")

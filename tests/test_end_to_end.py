@@ -21,7 +21,17 @@ pytestmark = pytest.mark.slow
 
 def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
     everything = {f"{stage}@tiny" for stage in ("ingest", "validate", "normalize")}
-    everything |= {"split", "pairs", "audit", "suspects", "train@cnn", "train@cnn_channel", "evaluate", "analyze"}
+    everything |= {
+        "split",
+        "pairs",
+        "audit",
+        "suspects",
+        "train@cnn",
+        "train@cnn_channel",
+        "evaluate",
+        "analyze",
+        "report",
+    }
     assert ran(run("dvc", "repro").stdout) == everything
     first = outputs(repository)
     assert ran(run("dvc", "repro").stdout) == set()
@@ -40,7 +50,7 @@ def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -
     assert decided["says"].startswith("nothing is answered"), "two students of valid or fewer answer nothing"
 
     edit(repository / "params.yaml", "lr: 1.0e-3 ", "lr: 2.0e-4 ")
-    assert ran(run("dvc", "repro").stdout) == {"train@cnn", "train@cnn_channel", "evaluate"}
+    assert ran(run("dvc", "repro").stdout) == {"train@cnn", "train@cnn_channel", "evaluate", "report"}
     edit(repository / "params.yaml", "lr: 2.0e-4 ", "lr: 1.0e-3 ")
     run("dvc", "repro")
     assert outputs(repository) == first, "the same inputs gave other bytes"

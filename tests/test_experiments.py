@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def test_experiments_and_comparisons(trained: Path, run: Run) -> None:
     first = outputs(trained)
-    again = {"train@cnn", "train@cnn_channel", "evaluate"}
+    again = {"train@cnn", "train@cnn_channel", "evaluate", "report"}
     assert ran(run("dvc", "exp", "run", "-n", "slow", "-S", "lr=0.0005").stdout) == again
     assert "lr: 0.0005" in (trained / "params.yaml").read_text().replace("5.0e-4", "0.0005")
     assert "0.0005" in run("dvc", "params", "diff").stdout

@@ -85,7 +85,7 @@ def same_files(got: dict[str, bytes], wanted: dict[str, bytes]) -> None:
 
 
 def test_only_what_changed_is_worked(trained: Path, run: Run, opened: Path, tmp_path: Path) -> None:
-    everyone = {"split", "audit", "suspects", "train@cnn", "train@cnn_channel", "evaluate"}
+    everyone = {"split", "audit", "suspects", "train@cnn", "train@cnn_channel", "evaluate", "report"}
     first, lock, dealt = outputs(trained), YAML(typ="safe").load(Path("dvc.lock").read_text()), students()
     old = {path: path.stat().st_mtime_ns for path in Path("data").rglob("tiny.*") if path.is_file()}
     assert len(old) == 5

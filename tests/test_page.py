@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import usage
-from conftest import ROOT
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browsers import AXE, launched, needs_axe, needs_chromium, violations
+from playwright.sync_api import Browser, Page, expect
 
 from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME
 
-CHROMIUM = shutil.which("chromium")
-AXE = ROOT / "tests/node_modules/axe-core/axe.min.js"
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 # Notes down what would be spoken; Chromium without a screen has no voice.
 VOICE = """
 window.spoken = [];
@@ -32,8 +25,7 @@ window.speechSynthesis.speak = (words) => window.spoken.push(words.text);
 window.speechSynthesis.cancel = () => {};
 """
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the PATH: apt-get install chromium")
-needs_axe = pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm ci --prefix tests")
+pytestmark = needs_chromium
 
 Open = Callable[..., Page]
 
@@ -46,10 +38,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[usage.Served]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -82,13 +72,6 @@ def ask(page: Page, served: usage.Served, verdict: str) -> None:
     choose(page, served, verdict)
     page.get_by_role("button", name="Compare the shoes").click()
     expect(page.get_by_role("status").locator(".verdict")).to_have_text(verdict.capitalize(), timeout=30_000)
-
-
-def violations(page: Page) -> list[str]:
-    """What breaks a rule of axe-core, and where."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{each['id']}: {node['html']}: {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
 @needs_axe

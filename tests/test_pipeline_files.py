@@ -84,6 +84,7 @@ ORDER = [
     *("analysis.parameters", "analysis.receptive", "analysis.conv1d", "analysis.gnn", "analysis.page"),
     *("usage.verdicts", "usage.matching", "usage.telling", "usage.exports"),
     *("usage.workers", "usage.uploads", "usage.web", "usage.server"),
+    *("page.facts", "page.wording", "page.tables", "page.figures", "page.examples", "page.croissant", "page.render"),
     *("analysis.cli", "usage.cli", "cli"),
 ]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
@@ -129,7 +130,7 @@ def read_keys(stage: str) -> Iterator[str]:
         yield from params.keys(getattr(params, name))
     if "params.load_batches()" in source:
         yield "data/batches.yaml:batches"
-    if "params.load_sample(" in source:
+    if "params.load_sample(" in source or ".samples" in source:
         yield "data/batches.yaml:samples"
 
 

@@ -1,0 +1,45 @@
+"""The report: everything the pipeline found, as one page for people, two cards and metadata for machines.
+
+    reports/index.html       the page: one file, opens offline, needs no script
+    reports/model-card.md    what the models are for, how they were measured, where they fail
+    reports/data-card.md     what the photos are, how they came here, who is in which split
+    reports/croissant.json   the same of the data for programs, as Croissant 1.1 (https://mlcommons.org/croissant)
+    plots/examples/<model>.jpg   pairs that a model got wrong and right, for `dvc plots`
+
+All of it is made from the outputs of the other stages, so no number on it is worked out a second time in another way.
+The same inputs give the same bytes: no date, no path, no version of a program, and letters drawn as outlines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAGE = Path("reports/index.html")
+MODEL_CARD = Path("reports/model-card.md")
+DATA_CARD = Path("reports/data-card.md")
+CROISSANT = Path("reports/croissant.json")
+EXAMPLES = Path("plots/examples")
+
+# The sets of students, as people read them.
+SETS = {
+    "train": "training",
+    "valid": "validation",
+    "test_m": "men's shoes",
+    "test_w": "women's shoes",
+    "test": "both tests",
+}
+
+
+def examples_of(model: str) -> Path:
+    """The pairs of a model that `dvc plots` shows."""
+    return EXAMPLES / f"{model}.jpg"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as people read it."""
+    return f"{share:.{digits}%}"
+
+
+def plural(number: int, one: str, more: str = "") -> str:
+    """A number with its noun: 1 pair, 1,024 pairs."""
+    return f"{number:,} {one if number == 1 else more or f'{one}s'}"

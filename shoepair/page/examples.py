@@ -1,0 +1,182 @@
+"""Pairs of shoes to look at: what a model got wrong and right, and the students whose photos look mislabelled.
+
+Only the students that are shown are read, one at a time, and only their thumbnails are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from shoepair import calibration, paths, photos
+from shoepair.store import Store
+
+EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels
+QUALITY = 80  # of JPEG
+WRONG, RIGHT = 6, 3  # pairs shown of each kind
+SUSPECTS = 10  # students shown
+ACROSS = 6  # pairs in a row of a sheet
+TITLE, CAPTION = 30, 24  # heights on a sheet
+
+Shoe = tuple[str, int, int, str]  # batch, row in its store, pair, side
+
+
+class Example(NamedTuple):
+    """A pair and what a model said of it."""
+
+    batch: str
+    student: str
+    row: int
+    left: int
+    right: int
+    same: bool
+    logit: float
+    chance: float  # calibrated probability of "same"
+
+    @property
+    def shoes(self) -> tuple[Shoe, Shoe]:
+        """The two photos."""
+        return (self.batch, self.row, self.left, "left"), (self.batch, self.row, self.right, "right")
+
+
+class Group(NamedTuple):
+    """The pairs of one kind that a model judged in one way."""
+
+    same: bool  # what they are
+    right: bool  # whether the model saw it
+    number: int
+    of: int  # all pairs of this kind
+    shown: list[Example]  # the most confident ones first
+
+    @property
+    def title(self) -> str:
+        """What they are and what they were called."""
+        kinds = ("different", "same")
+        return f"{kinds[self.same]} pairs called {kinds[self.same == self.right]}".capitalize()
+
+
+def groups(rows: pd.DataFrame, heat: float) -> list[Group]:
+    """What a model got wrong, then what it got right, of both kinds of pairs.
+
+    Args:
+        rows: `Scores` rows of one model and set; all nine pairs of every student.
+        heat: the model's temperature.
+    """
+    called, same = rows["logit"].to_numpy() > 0, rows["same"].to_numpy() == 1
+    chances = calibration.probabilities(rows["logit"].to_numpy(), heat)
+    ranked = rows.assign(chance=chances, sure=-rows["logit"].abs())
+    found = []
+    for right, most in ((False, WRONG), (True, RIGHT)):
+        for kind in (True, False):
+            some = ranked[(same == kind) & ((called == same) == right)]
+            first = some.sort_values(["sure", "batch", "student", "left", "right"], kind="stable").head(most)
+            shown = [_example(row) for row in first.itertuples()]
+            found.append(Group(kind, right, len(some), int((same == kind).sum()), shown))
+    return found
+
+
+def _example(row: Any) -> Example:
+    numbers = (int(row.row), int(row.left), int(row.right), bool(row.same))
+    return Example(str(row.batch), str(row.student), *numbers, float(row.logit), float(row.chance))
+
+
+def suspected(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any]]:
+    """The first students of the ranking, each with the pairs of photos to look at.
+
+    Args:
+        suspects: `Suspects` rows.
+        split: `Split` rows, which tell where the photos are.
+    """
+    rows = suspects.head(SUSPECTS).merge(split, on=["batch", "student"], how="left", validate="one_to_one")
+    found: list[dict[Any, Any]] = rows.to_dict("records")
+    for each in found:
+        place = (str(each["batch"]), int(each["row"]))
+        each["pairs"] = [((*place, pair, "left"), (*place, pair, "right")) for pair in photos.PAIRS]
+    return found
+
+
+def thumbnails(shoes: Iterable[Shoe]) -> dict[Shoe, Image.Image]:
+    """The photos that are shown, small; each store is opened once, and each student read once.
+
+    Raises:
+        ShoepairError: a store is missing or damaged.
+    """
+    wanted: dict[str, dict[int, set[Shoe]]] = {}
+    for shoe in shoes:
+        wanted.setdefault(shoe[0], {}).setdefault(shoe[1], set()).add(shoe)
+    small: dict[Shoe, Image.Image] = {}
+    for batch, students in sorted(wanted.items()):
+        with Store(paths.store(batch)) as store:
+            for row, some in sorted(students.items()):
+                six = store.read([row])[0]  # (3, 2, S, S, 3)
+                for shoe in sorted(some):
+                    small[shoe] = _small(six[shoe[2] - 1, photos.SIDES.index(shoe[3])])
+    return small
+
+
+def _small(photo: np.ndarray[Any, np.dtype[np.uint8]]) -> Image.Image:
+    return Image.fromarray(photo).resize((EDGE, EDGE), Image.Resampling.LANCZOS)
+
+
+def beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two thumbnails as one picture."""
+    both = Image.new("RGB", (2 * EDGE + GAP, EDGE), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (EDGE + GAP, 0))
+    return both
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """A picture as a file; the same pixels give the same bytes."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=QUALITY, optimize=True)
+    return file.getvalue()
+
+
+def uri(picture: Image.Image) -> str:
+    """A picture within a page.
+
+    The signs + and / are written as %2B and %2F: with them, chance letters could look like the word `u7`, and
+    `shoepair forget --purge`, which asks every text whether it names a student, would find one who is not there.
+    """
+    text = base64.b64encode(jpeg(picture)).decode()
+    return f"data:image/jpeg;base64,{text.replace('+', '%2B').replace('/', '%2F')}"
+
+
+def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Image.Image]) -> Image.Image:
+    """One picture of all groups of a model, for `dvc plots`: a row for each kind of mistake, one for what is right.
+
+    Args:
+        model: its name.
+        parts: name of a set and its groups.
+        small: the thumbnails.
+    """
+    cell = 2 * EDGE + 3 * GAP
+    rows = [(name, row) for name, some in parts for row in _rows(some)]
+    heights = [TITLE + (EDGE + CAPTION if any(group.shown for group in some) else 0) for _, some in rows]
+    picture = Image.new("RGB", (ACROSS * cell, sum(heights)), "white")
+    draw, large, font = ImageDraw.Draw(picture), ImageFont.load_default(16), ImageFont.load_default(14)
+    for place, (name, some) in enumerate(rows):
+        top = sum(heights[:place])
+        for column, group in enumerate(some):
+            start = column * RIGHT * cell
+            draw.text((start + GAP, top + 8), f"{model}, {name}: {_line(group)}", "black", large)
+            for at, each in enumerate(group.shown):
+                picture.paste(beside(*(small[shoe] for shoe in each.shoes)), (start + at * cell, top + TITLE))
+                text = f"{each.student}, left {each.left}, right {each.right}: {each.chance:.0%} same"
+                draw.text((start + at * cell + GAP, top + TITLE + EDGE + 3), text, "black", font)
+    return picture
+
+
+def _rows(some: list[Group]) -> list[list[Group]]:
+    return [*([group] for group in some if not group.right), [group for group in some if group.right]]
+
+
+def _line(group: Group) -> str:
+    return f"{group.number} of {group.of} {group.title[0].lower()}{group.title[1:]}"

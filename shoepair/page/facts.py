@@ -1,0 +1,174 @@
+"""The outputs of all stages, read and held against each other: what the page, the cards and the metadata tell.
+
+Nothing is measured here, and no photo is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from shoepair import decision, duplicates, evaluation, paths, splits, table
+from shoepair.decision import Decision
+from shoepair.errors import ShoepairError
+from shoepair.params import Crossval
+from shoepair.photos import SHOES
+
+FIX = "run `dvc repro`, which makes it"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the stages found.
+
+    Args:
+        batches: in the order of arrival.
+        drawn: those of them that nobody photographed.
+        validation: batch -> the report of `validate`.
+        counts: split -> students, pairs, and both per kind of shoe.
+        split: `Split` rows.
+        twice: `Duplicates` rows.
+        suspects: `Suspects` rows, the most suspicious first.
+        audit: probe -> what it got.
+        details: what `comparison.assess` returned.
+        scores: `Scores` rows.
+        decision: when to answer.
+        cards: model -> its card.
+        epochs: model -> a row per epoch.
+        iterations: model -> a row per iteration.
+        folded: model -> what its cross-validation gave; empty if none was asked for.
+        resamples: bootstrap draws behind every interval.
+    """
+
+    batches: list[str]
+    drawn: list[str]
+    validation: dict[str, dict[str, Any]]
+    counts: dict[str, dict[str, int]]
+    split: pd.DataFrame
+    twice: pd.DataFrame
+    suspects: pd.DataFrame
+    audit: dict[str, Any]
+    details: dict[str, Any]
+    scores: pd.DataFrame
+    decision: Decision
+    cards: dict[str, dict[str, Any]]
+    epochs: dict[str, pd.DataFrame]
+    iterations: dict[str, pd.DataFrame]
+    folded: dict[str, dict[str, Any]]
+    resamples: int
+
+    @cached_property
+    def total(self) -> dict[str, int]:
+        """The counts of `validate`, all batches together."""
+        names = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
+        return {name: sum(int(each[name]) for each in self.validation.values()) for name in names}
+
+    @cached_property
+    def models(self) -> list[str]:
+        """The models, in the order of params.yaml."""
+        return list(self.details["models"])
+
+    @property
+    def best(self) -> str:
+        """The best model by validation."""
+        return str(self.details["best"])
+
+    @cached_property
+    def tested(self) -> list[str]:
+        """The test sets that have students; where there are none, valid: what curves and examples are of."""
+        sets = self.details["models"][self.best]
+        return [name for name in evaluation.TESTS if name in sets] or ["valid"]
+
+    @property
+    def whole(self) -> str:
+        """The set that holds all of `tested`."""
+        return evaluation.TEST if self.tested != ["valid"] else "valid"
+
+    def of(self, model: str, name: str) -> pd.DataFrame:
+        """The `Scores` rows of a model on a set."""
+        return evaluation.of_set(self.scores[self.scores["model"] == model], name)
+
+
+def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
+    """Read everything.
+
+    Args:
+        batches: in the order of arrival.
+        samples: names of the classes that are drawn.
+        chosen: which models were cross-validated, and how intervals were drawn.
+
+    Raises:
+        ShoepairError: something is missing, is no such file, or does not go together with the rest.
+    """
+    details = paths.read_json(paths.EVALUATION_DETAILS, FIX)
+    models = list(details["models"])
+    found = Facts(
+        batches=batches,
+        drawn=[batch for batch in batches if batch in set(samples)],
+        validation={batch: paths.read_json(paths.validation(batch), FIX) for batch in batches},
+        counts=paths.read_json(paths.SPLIT_METRICS, FIX),
+        split=table.read(paths.SPLIT, splits.Split),
+        twice=table.read(paths.DUPLICATES, duplicates.Duplicates),
+        suspects=table.read(paths.SUSPECTS, table.Suspects),
+        audit=paths.read_json(paths.AUDIT, FIX),
+        details=details,
+        scores=table.read(paths.SCORES, evaluation.Scores),
+        decision=decision.read(),
+        cards={model: paths.read_json(paths.card(model), FIX) for model in models},
+        epochs={model: _curve(paths.epochs(model)) for model in models},
+        iterations={model: _curve(paths.iterations(model)) for model in models},
+        folded={model: paths.read_json(paths.folded_metrics(model), FIX) for model in chosen.models},
+        resamples=chosen.resamples,
+    )
+    refuse_mismatch(found)
+    return found
+
+
+def _curve(path: Path) -> pd.DataFrame:
+    try:
+        rows = pd.read_csv(path)
+    except FileNotFoundError:
+        missing = f"{path}: missing"
+        raise ShoepairError(missing, fix=FIX) from None
+    except ValueError:  # of the text's encoding, or of the table
+        rows = pd.DataFrame()
+    if rows.empty:
+        found = f"{path}: not a table of a training run"
+        raise ShoepairError(found, fix=f"delete it and {FIX}")
+    return rows
+
+
+def refuse_mismatch(found: Facts) -> None:
+    """Counts that do not add up come from files of different runs."""
+    total = found.total
+    dealt = sum(each["students"] for each in found.counts.values())
+    problems = [
+        text
+        for equal, text in (
+            (
+                total["files"] == total["accepted"] + total["quarantined"] + total["ignored"],
+                f"{total['files']} files, expected the sum of accepted, quarantined and ignored",
+            ),
+            (
+                total["accepted"] == len(SHOES) * total["students"],
+                f"{total['accepted']} accepted photos of {total['students']} students, expected six of each",
+            ),
+            (
+                total["students"] == dealt == len(found.split),
+                f"{total['students']} students accepted, {dealt} counted in splits, {len(found.split)} in the table",
+            ),
+            (
+                set(found.models) == set(found.scores["model"]),
+                f"models {', '.join(found.models)} measured, {', '.join(found.scores['model'].unique())} scored",
+            ),
+        )
+        if not equal
+    ]
+    if problems:
+        text = "the outputs of the stages do not go together"
+        raise ShoepairError(text, problems=problems, fix="run `dvc repro`, which makes them of one piece")

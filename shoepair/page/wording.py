@@ -1,0 +1,105 @@
+"""What the cards and the metadata say of the data, in sentences that hold for this class and no other.
+
+A class is drawn, photographed, or both. Of a photographed one the project knows what the files tell and no more: what
+it does not know, it says.
+"""
+
+from __future__ import annotations
+
+from shoepair.page import percent, plural
+from shoepair.page.facts import Facts
+
+LICENCE = "None is stated. Photos that people handed in are theirs: they are not published with the project."
+USES = [
+    "Training and comparing models that tell whether two shoes are a pair, to help visually impaired people.",
+    "Teaching how an image data set is versioned, checked and measured.",
+]
+PREPROCESSING = [
+    "Photos are turned upright by their EXIF, made opaque sRGB, cropped to the middle square, scaled to one edge.",
+    "Places, devices and other metadata of the photos come into no output.",
+]
+LABELS = [
+    "No labels are given by hand: the name of each file says student, pair, side and kind, and two shoes are the same "
+    "pair if their names say so. Wrong names are wrong labels; the stage suspects ranks students to look at."
+]
+UNKNOWN = (
+    "Who was asked to take part, and how, in which country, by which consent and with which phone, the project does "
+    "not know: ask who collected the photos before using them for anything else."
+)
+
+
+def description(found: Facts) -> str:
+    """The class in a sentence."""
+    return (
+        f"Photos of shoes: {plural(found.total['students'], 'student')} with three pairs of shoes each, left and "
+        f"right, {plural(found.total['accepted'], 'photo')} in {plural(len(found.batches), 'batch', 'batches')}"
+        f"{_drawn(found)}. Labels: whether a left and a right shoe of one student are a pair."
+    )
+
+
+def _drawn(found: Facts) -> str:
+    if not found.drawn:
+        return ", photographed by the students themselves"
+    if len(found.drawn) == len(found.batches):
+        return ", all of them drawn by a program and not photographed"
+    return f", of which {', '.join(found.drawn)} drawn by a program"
+
+
+def collection(found: Facts) -> str:
+    """How the photos came here."""
+    parts = []
+    if found.drawn:
+        parts.append(
+            f"{_batches(found.drawn)} drawn by the stage sample from the seed in data/batches.yaml: nobody's shoes "
+            "are in it, and nothing in it is taken from a photo."
+        )
+    others = [batch for batch in found.batches if batch not in found.drawn]
+    if others:
+        parts.append(
+            f"{_batches(others)} handed in: each student photographed three pairs of shoes, each shoe by itself. "
+            f"{UNKNOWN}"
+        )
+    return " ".join(parts)
+
+
+def _batches(names: list[str]) -> str:
+    return f"The batch “{names[0]}” was" if len(names) == 1 else f"The batches {', '.join(names)} were"
+
+
+def privacy(found: Facts) -> list[str]:
+    """What of people is in the data."""
+    if len(found.drawn) == len(found.batches):
+        return ["None: the class is drawn."]
+    return [
+        "Photos of people's own shoes and of the floors they stand on, under a number and not a name.",
+        "A student may withdraw: `shoepair forget` takes the photos out, and with `--purge` what the cache held.",
+    ]
+
+
+def biases(found: Facts) -> list[str]:
+    """Who is in the data more often than others."""
+    men, women = (sum(each[f"pairs_{kind}"] for each in found.counts.values()) for kind in ("m", "w"))
+    said = [
+        f"{plural(men, 'pair')} of men's shoes and {women:,} of women's ({percent(women / max(men + women, 1), 0)}). "
+        "Which of the two a pair is, the file name says."
+    ]
+    if found.drawn:
+        said.append("Drawn shoes vary less than real ones: what is measured on them does not carry over to photos.")
+    return [*said, "Three pairs of each student, chosen by the student: often the newest, seldom worn-out ones."][
+        : 3 if not found.drawn else 2
+    ]
+
+
+def limitations(found: Facts) -> list[str]:
+    """What the data cannot show."""
+    tests = sum(found.counts[name]["students"] for name in ("test_m", "test_w"))
+    few = (
+        f"{plural(tests, 'test student')}: intervals are wide, and small differences between models cannot be told."
+        if tests
+        else "No test students: models can be compared on validation alone, on which they were chosen."
+    )
+    return [
+        few,
+        "Different pairs are of one student. Two shoes of one household look more alike than two of strangers.",
+        "Every photo shows one whole shoe, in the middle, on a floor: a heap, a hand or a part of one is not in it.",
+    ]

@@ -1,0 +1,24 @@
+"""Stage report: everything the pipeline found -> one page, a model card, a data card, metadata, pictures.
+
+Reads   data/split.parquet, data/pairs.parquet, data/duplicates.parquet, data/suspects.parquet, data/scores.parquet,
+        data/decision.json, data/store/<batch>.h5, metrics/, models/<model>.json, plots/training, plots/loss,
+        reports/audit.json, reports/validation/<batch>.json
+Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports/croissant.json,
+        plots/examples/<model>.jpg
+Params  crossval, evaluate, data/batches.yaml
+"""
+
+from shoepair import errors, params
+from shoepair.page import PAGE, facts, render
+
+
+def main() -> None:
+    """Read what the other stages wrote, and tell it."""
+    listed = params.load_batches()
+    found = facts.read(listed.batches, listed.samples, params.load(params.Crossval))
+    length = render.write(found)
+    print(f"report: {PAGE}, {length / 1e6:.1f} MB, {len(found.models)} models, {found.total['students']} students")
+
+
+if __name__ == "__main__":
+    errors.run(main)

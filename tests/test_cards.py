@@ -1,0 +1,159 @@
+"""The model card, the data card and the Croissant metadata: the same numbers again, and no more than is known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from pages import CLASS, Reader, made, page
+
+from shoepair import report
+from shoepair.page import CROISSANT, DATA_CARD, MODEL_CARD
+
+NO_NETWORK = """
+import socket, sys
+
+def refused(*_, **__):
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = refused
+"""
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
+    """The two cards and the metadata."""
+    found = made(**changes)
+    page(found)
+    document: dict[str, Any] = json.loads(CROISSANT.read_text())
+    return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
+
+
+def offline(code: str) -> str:
+    """What a program prints that cannot reach a network."""
+    done = subprocess.run([sys.executable, "-c", NO_NETWORK + code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def validated() -> str:
+    """What `mlcroissant validate --jsonld reports/croissant.json` says, without a network."""
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    words = ["mlcroissant", "validate", "--jsonld", str(CROISSANT)]
+    return offline(f"sys.argv = {words}\nfrom mlcroissant.scripts.cli import main\nmain()")
+
+
+@pytest.mark.parametrize("sets", [None, {"train": 4, "valid": 8}], ids=["tests", "no tests"])
+def test_metadata_pass_the_real_validator_offline(sets: dict[str, int] | None) -> None:
+    cards(sets=sets)
+    said = validated()
+    assert "Done." in said
+    # What nobody knows is recommended, and left out.
+    missing = {line.split('"')[1].rpartition("/")[2] for line in said.splitlines() if "is recommended" in line}
+    assert missing == {"citeAs", "datePublished", "version"}
+    assert "not standard" not in said
+
+
+def test_validator_would_see_a_fault() -> None:
+    cards()
+    document = json.loads(CROISSANT.read_text())
+    del document["distribution"][0]["encodingFormat"]
+    CROISSANT.write_text(json.dumps(document))
+    with pytest.raises(AssertionError, match="encodingFormat"):
+        validated()
+
+
+def test_programs_read_the_students_and_pairs_by_the_metadata() -> None:
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    cards()
+    code = f"""
+import mlcroissant
+data = mlcroissant.Dataset({str(CROISSANT)!r})
+for name in ("splits", "students", "pairs"):
+    rows = list(data.records(name))
+    print(name, len(rows), rows[0])
+"""
+    lines = [line for line in offline(code).splitlines() if line.startswith(("splits ", "students ", "pairs "))]
+    whole = sum(CLASS.values())
+    assert [line.split()[:2] for line in lines] == [
+        ["splits", "4"],
+        ["students", str(whole)],
+        ["pairs", str(9 * whole)],
+    ]
+    assert "'pairs/same': 1" in lines[2]
+
+
+def test_counts_are_those_of_the_class() -> None:
+    _, data, document = cards()
+    splits = next(each for each in document["recordSet"] if each["@id"] == "splits")["data"]
+    assert {row["splits/name"]: row["splits/students"] for row in splits} == CLASS
+    whole = sum(CLASS.values())
+    assert f"| all | {whole} | {6 * whole} | {3 * whole} |" in data
+    assert f"{whole} students with three pairs" in document["description"]
+    assert f"{3 * (whole - CLASS['test_w'])} pairs of men's shoes and {3 * CLASS['test_w']} of women's" in data
+
+
+def test_model_card_has_the_numbers_of_the_page() -> None:
+    found = made()
+    text = page(found)
+    card = MODEL_CARD.read_text()
+    assert found.details["verdict"]["text"] in card
+    for rows in Reader(text).tables.values():
+        if rows[0][0] in {"model", "minus histogram"} and len(rows[0]) > 4:
+            assert ["| " + " | ".join(row) + " |" for row in rows if "| " + " | ".join(row) + " |" not in card] == []
+    got = found.details["kinds"]["cnn"]
+    assert report.interval(got, "balanced", "+") in card
+    assert "visually impaired" in card
+    assert "Not meant for" in card
+
+
+def test_cards_tell_drawn_from_photographed_classes() -> None:
+    found = made()
+    page(found)
+    assert "the project does not know" in DATA_CARD.read_text()
+    assert "shoepair forget" in DATA_CARD.read_text()
+    page(replace(found, drawn=["a"]))
+    assert "nobody's shoes are in it" in DATA_CARD.read_text()
+    assert "None: the class is drawn." in DATA_CARD.read_text()
+    assert json.loads(CROISSANT.read_text())["rai:dataCollectionType"] == ["Drawn by a program"]
+
+
+def test_cards_name_no_student() -> None:
+    found = made(reasons={"u100": ["u100: 5 photos"]}, flags={"dark": ["train/u100_1_left_m.jpg"]})
+    page(found)
+    for path in (MODEL_CARD, DATA_CARD, CROISSANT):
+        assert [student for student in found.split["student"] if student in path.read_text()] == []
+
+
+def test_cards_without_test_students_and_baseline_say_so() -> None:
+    model, data, _ = cards(sets={"train": 4, "valid": 8}, models=["cnn"])
+    assert "The class has no test students" in model
+    assert "Not compared: no students in test_m and test_w." in model
+    assert "One model alone was trained" in model
+    assert "No test students" in data
+
+
+def test_tables_of_cards_are_whole() -> None:
+    for card in cards()[:2]:
+        assert "{{" not in card
+        assert "\n\n\n" not in card
+        for block in card.split("\n\n"):
+            if block.startswith("|"):
+                assert len({line.count("|") for line in block.strip().splitlines()}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("trained")
+def test_metadata_of_the_pipeline_pass_the_command(run: Run) -> None:
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    assert "Done." in run("mlcroissant", "validate", "--jsonld", str(CROISSANT)).stderr
