@@ -4,8 +4,8 @@
 
 Stores of synthetic photos are written to a temporary folder (in DIR, which needs the room) and one epoch is trained
 over all of them, streamed, with the parameters of params.yaml. Memory is that of all processes of the training
-together, as the system tells it ten times a second: what only they hold (USS) and what each has mapped (RSS, which
-counts shared libraries once a process). Beside it the same epoch over one store that is held in memory.
+together, as the system tells it once a second: the most that they held (PSS, which counts what they share once).
+Beside it the same epoch over one store that is held in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -75,9 +74,8 @@ def train(model: str, students: int, memory_mb: int) -> Row:
     start = time.perf_counter()
     iterations = len(list(training.epoch(network, data, optimizer, recipe)))
     spent = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     streamed = isinstance(data, streaming.StreamedPairs)
-    return {"seconds": spent, "iterations": iterations, "streamed": streamed, "main_rss_mb": peak}
+    return {"seconds": spent, "iterations": iterations, "streamed": streamed}
 
 
 def watched(words: list[str]) -> Row:
@@ -85,18 +83,16 @@ def watched(words: list[str]) -> Row:
     command = [sys.executable, "-m", "benchmarks.streaming", *words]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        held = {"uss_mb": 0.0, "rss_mb": 0.0}
+        peak = 0
         while process.poll() is None:
-            taken = [_memory(each) for each in _family(process.pid)]
-            for place, name in enumerate(held):
-                held[name] = max(held[name], sum(each[place] for each in taken) / 2**20)
-            time.sleep(0.1)
+            peak = max(peak, sum(_memory(each) for each in _family(process.pid)))
+            time.sleep(1)
         assert process.stdout is not None
         lines = process.stdout.read().splitlines()
     if process.returncode:
         sys.exit(process.returncode)
     result: Row = json.loads(lines[-1])
-    return result | held
+    return result | {"pss_mb": round(peak / 2**20)}
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -107,13 +103,13 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _memory(process: psutil.Process) -> tuple[int, int]:
-    """USS and RSS in bytes; nothing of a process that is no more."""
+def _memory(process: psutil.Process) -> int:
+    """PSS in bytes (where a system does not tell it, RSS); nothing of a process that is no more."""
     try:
         info = process.memory_full_info()
     except psutil.Error:
-        return 0, 0
-    return int(info.uss), int(info.rss)
+        return 0
+    return int(getattr(info, "pss", info.rss))
 
 
 def measure(model: str, gigabytes: float, folder: Path | None) -> list[Row]:
@@ -139,11 +135,11 @@ def measure(model: str, gigabytes: float, folder: Path | None) -> list[Row]:
 
 def printed(rows: list[Row]) -> str:
     """The table."""
-    lines = [f"{'photos':>10} {'students':>9} {'GB':>7} {'s':>8} {'pairs/s':>8} {'USS MB':>8} {'RSS MB':>8}"]
+    lines = [f"{'photos':>10} {'students':>9} {'GB':>7} {'s':>8} {'pairs/s':>8} {'peak MB':>8}"]
     for row in rows:
         where = "streamed" if row["streamed"] else "in memory"
         numbers = f"{row['students']:9,} {row['gb']:7.2f} {row['seconds']:8.1f} {row['pairs_per_s']:8.1f}"
-        lines.append(f"{where:>10} {numbers} {row['uss_mb']:8,.0f} {row['rss_mb']:8,.0f}")
+        lines.append(f"{where:>10} {numbers} {row['pss_mb']:8,}")
     ratio = rows[0]["pairs_per_s"] / rows[1]["pairs_per_s"]
     return "\n".join([*lines, f"streamed: {ratio:.2f} of the speed in memory"])
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,11 @@ from shoepair.models import Weights, weights_of
 
 FORMAT = 1
 HEADER = "run"
+# The modules that weights follow from: what `training`, `models` and `batches` import, but for reading and printing.
+WORKED = (
+    *("augmentation", "batches", "checkpoints", "deals", "devices", "histogram", "inference", "models", "networks"),
+    *("pairing", "pairs", "recipes", "siamese", "store", "streaming", "training"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
     for each in rows:
         digest.update(each.to_csv(index=False).encode())
     stores = {paths.store(str(batch)) for each in rows for batch in each["batch"].unique()}
-    code = {Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith("shoepair.")}
-    for path in [*sorted(code), *sorted(stores)]:
+    code = [Path(__file__).with_name(f"{module}.py") for module in WORKED]
+    for path in [*code, *sorted(stores)]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest())
     return digest.hexdigest()

@@ -25,6 +25,7 @@ from shoepair.results import BASELINE
 from shoepair.splits import DEALT
 
 FEWEST = 2  # students in a fold
+FEWEST_FOLDS = 3  # where one is left out, one to choose an epoch by, and the rest to learn from
 
 
 class Folded(Scores):
@@ -81,7 +82,13 @@ def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], o
 
     Returns:
         `Folded` rows, nine pairs of every student in every repeat.
+
+    Raises:
+        ShoepairError: there are too few students, or too few folds to choose an epoch by one of them.
     """
+    if _chooses(chosen) and plan.folds < FEWEST_FOLDS:
+        found = f"crossval: {plan.folds} folds, expected {FEWEST_FOLDS} or more where one chooses the epoch"
+        raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
     return pd.concat(list(_folds(plan, chosen, rows[rows["split"].isin(DEALT)], report)), ignore_index=True)
 
 
@@ -93,7 +100,7 @@ def _folds(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str]
         # The next fold is what an epoch is chosen by, where one is chosen.
         inner = fold_of == (fold + 1) % plan.folds
         out = fold_of == fold
-        needed = chosen.keep == "best" or chosen.patience > 0
+        needed = _chooses(chosen)
         train, valid = rows[~out & ~(inner & needed)], rows[inner] if needed else None
         scored = _scored(plan.model, chosen, train, valid, rows[out])
         right = (scored["logit"] > 0) == (scored["same"] == 1)
@@ -101,6 +108,11 @@ def _folds(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str]
         number = repeat * plan.folds + fold + 1
         report(f"{plan.model}: {number} of {len(every)} folds, balanced accuracy {share:.1%}")
         yield scored.assign(repeat=repeat, fold=fold)
+
+
+def _chooses(chosen: Train) -> bool:
+    """Whether an epoch is chosen by pairs that are not learnt from."""
+    return chosen.keep == "best" or chosen.patience > 0
 
 
 def _scored(

@@ -59,6 +59,10 @@ def purge() -> Purged:
     result = Purged(Counter(guilty.values()), sum(path.stat().st_size for path in guilty))
     for path in guilty:
         path.unlink()
+    folds = [path for path in _folds() if any(_holds(path, *person) for person in people)]
+    for path in folds:
+        path.unlink()  # scores of a cross-validation, worked out anew when they are wanted
+    result.deleted["fold"] = len(folds)
     result.deleted["run"] = _forget_runs(runs, {records.digest_of(path) for path in guilty})
     result.remains = [*_copies(people), *_elsewhere(people, versions, listings, remotes)]
     return result
@@ -82,8 +86,15 @@ def _places(batch: str) -> Iterator[Path]:
     named = [paths.table(batch), paths.valid(batch), paths.signs(batch), paths.store(batch), paths.SPLIT, paths.PAIRS]
     named += [paths.SCORES, paths.DUPLICATES, paths.SUSPECTS]
     yield from (path for path in named if path.is_file())
-    for folder in (paths.raw(batch), Path("plots"), Path("reports"), Path("metrics"), Path("checkpoints")):
-        yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+    folds = _folds()
+    folders = [Path(name) for name in ("data/crossval", "plots", "reports", "metrics", "checkpoints")]
+    for folder in (paths.raw(batch), *folders):
+        yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path not in folds)
+
+
+def _folds() -> list[Path]:
+    """The scores that cross-validations keep: no output, and nothing that `dvc repro` would renew."""
+    return sorted(paths.fold("any", "").parent.glob("*.parquet"))
 
 
 def _holds(path: Path, batch: str, student: str) -> bool:

@@ -130,7 +130,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = h5py.File(path, "r")
+            # No cache of chunks: a student is one, and is read once. HDF5's own would hold eight megabytes a store.
+            self._file = h5py.File(path, "r", rdcc_nbytes=0)
         except FileNotFoundError:
             found = f"{path}: missing"
             raise ShoepairError(found, fix="run `dvc repro`, which builds it") from None

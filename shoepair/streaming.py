@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from shoepair import paths
+from shoepair.errors import ShoepairError
 from shoepair.pairing import floats, shrunk
 from shoepair.store import Store
 
@@ -64,14 +65,19 @@ class StreamedPairs:
             multiprocessing_context="spawn" if workers else None,  # a fork would inherit open HDF5 files and threads
         )
         for shoes in loader:
+            if isinstance(shoes, ShoepairError):
+                raise shoes
             yield floats(shoes.to(self.device))
 
 
 _Wanted = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
 
 
-class _Reader(Dataset[Tensor]):
-    """Reads the shoes of a batch; in every process it opens each store once."""
+class _Reader(Dataset[Tensor | ShoepairError]):
+    """Reads the shoes of a batch; in every process it opens each store once.
+
+    What is wrong with a store comes as an item: raised in a worker, it would reach the user as a traceback.
+    """
 
     def __init__(self, rows: pd.DataFrame, edge: int) -> None:
         self.places = [(str(batch), int(row)) for batch, row in zip(rows["batch"], rows["row"], strict=True)]
@@ -81,7 +87,13 @@ class _Reader(Dataset[Tensor]):
     def _stores(self) -> dict[str, Store]:
         return {}
 
-    def __getitem__(self, wanted: _Wanted) -> Tensor:
+    def __getitem__(self, wanted: _Wanted) -> Tensor | ShoepairError:
+        try:
+            return self._shoes(wanted)
+        except ShoepairError as error:
+            return error
+
+    def _shoes(self, wanted: _Wanted) -> Tensor:
         groups = []
         for student, left, right in zip(*wanted, strict=True):
             batch, row = self.places[int(student)]

@@ -148,7 +148,7 @@ def fit(
         checkpoint.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
     bar = progress.track(range(len(history.epochs) + 1, recipe.epochs + 1), type(model).__name__, "epoch")
     for number in bar:
-        if recipe.patience and number - history.best.epoch > recipe.patience:
+        if recipe.patience and history.epochs and number - history.best.epoch > recipe.patience:
             break
         losses = list(epoch(model, train, optimizer, recipe, number))
         history.losses += losses

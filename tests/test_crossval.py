@@ -86,6 +86,13 @@ def test_epoch_is_chosen_by_students_who_are_neither_learnt_from_nor_judged(pair
     assert found["siamese"]["pairs"] == 6 * 9
 
 
+@pytest.mark.parametrize("word", ["train.keep=best", "train.patience=1"])
+def test_two_folds_leave_nobody_to_choose_an_epoch_by(paired: Path, word: str) -> None:
+    assert paired.is_dir()
+    with pytest.raises(ShoepairError, match="2 folds, expected 3 or more"):
+        trials.run(["siamese"], 2, 1, ["epochs=1", word], lambda _line: None)
+
+
 def test_command_prints_table_and_json_and_names_mistakes(paired: Path) -> None:
     assert paired.is_dir()
     runner = CliRunner()

@@ -52,8 +52,13 @@ def test_nothing_of_a_withdrawn_student_remains(trained: Path, run: Run, tmp_pat
     kept = outputs(trained)
     (trained / "my-copy").mkdir()
     write_student(trained / "my-copy", GONE)
+    for name, theirs in (("gone", GONE), ("stays", "u001")):
+        fold = trained / "checkpoints/crossval" / f"{name}.parquet"
+        fold.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"batch": ["tiny"], "student": [theirs]}).to_parquet(fold)
     out = run(*CLI, "forget", "--purge").stdout
-    assert "deleted from the cache: 1 listing, 6 photos" in out
+    assert "deleted from the cache: 1 fold, 1 listing, 6 photos" in out
+    assert [path.name for path in fold.parent.iterdir()] == ["stays.parquet"]
     assert "models of commit" in out
     assert " Train): made while u005 was in 'tiny'" in out
     assert "remote 'store': what was pushed" in out

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
+from test_pipeline_files import needed
 from torch import Tensor, nn
 
 from shoepair import batches, checkpoints, models, pairing, pairs, paths, splits, store, streaming, table, training
@@ -87,6 +89,14 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
     assert checkpoints.load(path, keys[0]) is None
 
 
+def test_key_follows_the_code_that_weights_follow_from() -> None:
+    folder = ROOT / "shoepair"
+    every = (needed(folder / f"{name}.py") for name in ("training", "models", "batches", "devices"))
+    imported = {(ROOT / path).stem for each in every for path in each}
+    telling = {"errors", "progress", "paths", "params", "photos", "colours", "table", "splits"}  # reading and printing
+    assert imported == {*checkpoints.WORKED, *telling}
+
+
 def test_key_tells_other_photos(rows: pd.DataFrame) -> None:
     before = checkpoints.key(RECIPE, [rows])
     assert checkpoints.key(RECIPE, [rows]) == before
@@ -109,6 +119,14 @@ def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows:
     plan = [torch.tensor([6, 0, 3]), torch.tensor([2])]
     for one, other in zip(held.students(plan), streamed.students(plan), strict=True):
         assert torch.equal(one, other)
+
+
+def test_damaged_store_is_one_message_where_photos_are_streamed(rows: pd.DataFrame) -> None:
+    data = batches.within(rows, EDGE, 0, torch.device("cpu"))
+    paths.store("a").write_bytes(b"not a store")
+    with pytest.raises(ShoepairError, match=r"^data/store/a.h5: not an HDF5 file") as caught:
+        list(data.pairs([torch.arange(len(rows))]))
+    assert "Traceback" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["cnn", "siamese", "histogram"])

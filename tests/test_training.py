@@ -190,3 +190,19 @@ def test_loss_that_is_no_number_stops_the_run() -> None:
 def test_data_are_held_as_they_come() -> None:
     photos = class_of(5)
     assert pairing.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_training_without_progress_ends_after_the_patience(keep: recipes.Keep, tmp_path: Path) -> None:
+    model = models.build("cnn", SHAPE, 1)
+    train, valid = (pairing.from_arrays(class_of(4, seed)) for seed in (1, 2))
+    seen: list[list[Tensor]] = []
+    recipe = recipes.Recipe(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
+    checkpoint = training.Checkpoint(tmp_path / "x.safetensors", "key", lambda _line: None)
+    note = lambda _epoch, weights: seen.append(list(weights.values()))  # noqa: E731  # as short as can be
+    history = training.fit(model, train, valid, recipe, checkpoint, note)
+    assert len(history.epochs) == 3, "the first epoch is the best one, two more bring nothing"
+    assert history.best.epoch == 1
+    assert equal(weights(model), seen[0 if keep == "best" else -1])
+    again = training.fit(models.build("cnn", SHAPE, 1), train, valid, recipe, checkpoint)
+    assert again.epochs == history.epochs, "taken up from its checkpoint it ends there too"

@@ -61,7 +61,7 @@ async def read(request: Request) -> dict[str, bytes]:
         raise RefusedError(415, "This address takes a form with two photos, and nothing else.")
     try:
         form = await _InMemory(request.headers, _bounded(body), max_files=2, max_fields=2).parse()
-    except MultiPartException:
+    except (MultiPartException, ValueError):  # ValueError: a charset that is none
         await drain(body)
         raise RefusedError(400, "The form could not be read. Load this page again, and choose both photos.") from None
     return {field: _photo(form.get(field), field) for field in SHOES}
