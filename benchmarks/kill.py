@@ -104,7 +104,12 @@ def _clear(project: Path) -> None:
     """As before the first run; DVC's cache keeps the photos alone, since nothing else may be brought back."""
     shutil.rmtree(project / ".dvc/cache/runs", ignore_errors=True)
     for name in (*WRITTEN, "checkpoints"):
-        shutil.rmtree(project / name, ignore_errors=True)
+        for path in sorted((project / name).rglob("*"), reverse=True):  # what is in a folder before the folder
+            if path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(OSError):  # not empty
+                    path.rmdir()
+            elif path.name != "README.md":  # the one file there that no stage writes
+                path.unlink()
     for name in FILES:
         (project / name).unlink(missing_ok=True)
 

@@ -82,7 +82,7 @@ def test_no_more_is_read_than_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     store.write(tmp_path / "a.h5", names, whole, 64)
     content = Counted((tmp_path / "a.h5").read_bytes())
     real = h5py.File
-    monkeypatch.setattr(h5py, "File", lambda _path, mode: real(content, mode))
+    monkeypatch.setattr(h5py, "File", lambda _path, mode, **words: real(content, mode, **words))
     with store.Store(tmp_path / "a.h5") as opened:
         opened.read([7])
     assert whole[7].size <= content.count < 1.5 * whole[7].size
