@@ -7,14 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from shoepair import paths
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 EDGE = 32
@@ -98,6 +102,15 @@ def outputs(folder: Path) -> dict[str, bytes]:
     ]
     files += [folder / "dvc.lock"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless browser for the tests of a file."""
+    from browsers import launched  # here, since most tests need none
+
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture

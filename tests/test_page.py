@@ -13,7 +13,7 @@ import usage
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from browsers import AXE, launched, needs_axe, needs_chromium, violations
+from browsers import AXE, needs_axe, needs_chromium, violations
 from playwright.sync_api import Browser, Page, expect
 
 from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME
@@ -34,12 +34,6 @@ Open = Callable[..., Page]
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[usage.Served]:
     with usage.serving(tmp_path_factory.mktemp("served")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pages import made, page
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from browsers import launched, needs_axe, needs_chromium, violations
+from browsers import needs_axe, needs_chromium, violations
 from playwright.sync_api import Browser, Page, Request, Route
 
 from shoepair.page import PAGE
@@ -39,12 +39,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             page(made(models=["histogram", "cnn", "cnn_channel", "siamese"], **options))
             places[name] = place / PAGE
     return places
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture
