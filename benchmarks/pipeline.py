@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, models, pairing, photos, recipes, rules, store, table, training
+from shoepair import deals, devices, models, pairing, photos, recipes, rules, store, table, training
 from shoepair.errors import ShoepairError
 
 EDGE = models.EDGE
@@ -91,7 +91,7 @@ def data_stages(folder: Path, times: int) -> list[Row]:
 
 def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
     """Pairs per second of training steps, batches gathered as the pipeline does, beside one resident batch."""
-    torch.set_num_threads(THREADS)
+    devices.use_threads(THREADS)
     pairs = pairing.from_arrays(data)
     return [_training_of(name, pairs, times) for name in ("cnn", "cnn_channel", "siamese")]
 
@@ -138,7 +138,7 @@ def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
 
 def whole_training(folder: Path, name: str, epochs: int) -> None:
     """Train as the stage does, accuracies after every epoch included; print what it took, as JSON. Runs alone."""
-    torch.set_num_threads(THREADS)
+    devices.use_threads(THREADS)
     data = read(folder, "train")
     valid = max(1, len(data) // 5)
     model = models.build(name, models.Shape(), 1)
