@@ -70,7 +70,9 @@ def features(inputs: int, shape: Shape) -> nn.Sequential:
 
     def layers() -> Iterator[nn.Module]:
         for before, after in pairwise(widths):
-            yield nn.Conv2d(before, after, shape.kernel_size, padding=(shape.kernel_size - 1) // 2)
+            # Batch normalisation takes every constant away again: the gradient of a bias would be rounding alone.
+            bias = not shape.batch_norm
+            yield nn.Conv2d(before, after, shape.kernel_size, padding=(shape.kernel_size - 1) // 2, bias=bias)
             yield nn.MaxPool2d(2)
             if shape.batch_norm:
                 yield nn.BatchNorm2d(after)
