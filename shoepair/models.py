@@ -55,7 +55,8 @@ def build(name: str, shape: Shape, seed: int) -> Model:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every layer here has one
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return model
 
 
