@@ -1,8 +1,10 @@
 """More to learn from the same photos: changes that leave a pair a pair, drawn anew for every batch.
 
 Mirrored swap: a mirrored left shoe looks like a right shoe, so both mirrored and exchanged are another pair of the
-same label. Colour and light change for all shoes of a group alike, since floor and lamp are theirs together and a
-difference in colour must stay one. Small turns, shifts and sizes are drawn for every photo by itself.
+same label. Exchanged without being mirrored they are one too, to whoever does not ask which is the left one: most
+students hold the camera still and exchange the shoe, so that both point the same way. Colour and light change for all
+shoes of a group alike, since floor and lamp are theirs together and a difference in colour must stay one. Small turns,
+shifts and sizes are drawn for every photo by itself.
 
 Letters: G groups of L left and L right shoes, S edge of an image.
 """
@@ -28,6 +30,7 @@ class Augmentation:
 
     Args:
         mirror: half of the groups mirrored and exchanged.
+        exchange: half of the groups exchanged, whether mirrored or not.
         colour: strength of the changes of colour and light, 0 for none, 1 for up to 15 % a channel and 25 % in all.
         affine: strength of turns (10 degrees at 1), sizes (10 %) and shifts (5 % of the edge), 0 for none.
     """
@@ -35,6 +38,7 @@ class Augmentation:
     mirror: bool = False
     colour: float = 0.0
     affine: float = 0.0
+    exchange: bool = False
 
     def __post_init__(self) -> None:
         for name, strength in (("colour", self.colour), ("affine", self.affine)):
@@ -53,7 +57,9 @@ class Augmentation:
             The same shape; the argument is not changed.
         """
         if self.mirror:
-            shoes = _mirrored(shoes, torch.rand(len(shoes), generator=rng) < 0.5)
+            shoes = _some(shoes, shoes.flip((2, 4)), rng)
+        if self.exchange:
+            shoes = _some(shoes, shoes.flip(2), rng)
         if self.affine:
             shoes = _moved(shoes, self.affine, rng)
         if self.colour:
@@ -61,10 +67,10 @@ class Augmentation:
         return shoes
 
 
-def _mirrored(shoes: Tensor, which: Tensor) -> Tensor:
-    """Some groups mirrored, left shoes become right ones."""
-    chosen = which.to(shoes.device)[:, None, None, None, None, None]
-    return torch.where(chosen, shoes.flip((2, 4)), shoes)
+def _some(shoes: Tensor, changed: Tensor, rng: torch.Generator) -> Tensor:
+    """Half of the groups as changed, the others as they are."""
+    chosen = (torch.rand(len(shoes), generator=rng) < 0.5).to(shoes.device)[:, None, None, None, None, None]
+    return torch.where(chosen, changed, shoes)
 
 
 def _spread(shape: tuple[int, ...], most: float, rng: torch.Generator) -> Tensor:

@@ -4,8 +4,9 @@ One file per model, replaced after every epoch, gone when the training is done. 
 of everything that the weights depend on: the recipe, the pairs, the photos and the code. A checkpoint of another key
 is never used. Random numbers need no state in it: what an epoch draws follows from the seed and its number.
 
-Layout: safetensors; `model.*` and `best.*` the weights after the last epoch and after the best one, `adam.<i>.*` the
-optimizer's numbers of parameter i; the header's `run` is JSON: format, key, epochs and losses so far.
+Layout: safetensors; `model.*` and `best.*` the weights after the last epoch and after the best one, `average.*` their
+moving average, `adam.<i>.*` the optimizer's numbers of parameter i; the header's `run` is JSON: format, key, epochs
+and losses so far.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from shoepair import paths
 from shoepair.models import Weights, weights_of
 
-FORMAT = 1
+FORMAT = 2
 HEADER = "run"
 # The modules that weights follow from: what `training`, `models` and `batches` import, but for reading and printing.
 WORKED = (
@@ -42,12 +44,14 @@ class State:
     Args:
         model: the weights.
         best: the weights to return if no later epoch is better.
+        average: the moving average of the weights; empty where none was taken.
         adam: the optimizer's tensors of each parameter, in the order of the parameters.
         course: what JSON can hold: the epochs and losses so far.
     """
 
     model: Weights
     best: Weights
+    average: Weights
     adam: list[dict[str, Tensor]]
     course: dict[str, Any]
 
@@ -73,15 +77,21 @@ def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
     return digest.hexdigest()
 
 
-def snapshot(model: nn.Module, best: Weights, optimizer: torch.optim.Optimizer, course: dict[str, Any]) -> State:
+def snapshot(
+    model: nn.Module, best: Weights, optimizer: torch.optim.Optimizer, average: AveragedModel, course: dict[str, Any]
+) -> State:
     """The state of a run, to be written by `save`."""
     adam = list(optimizer.state_dict()["state"].values())
-    return State(weights_of(model), best, adam, course)
+    averaged = weights_of(average.module) if average.n_averaged else {}
+    return State(weights_of(model), best, averaged, adam, course)
 
 
-def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedModel) -> None:
     """Put a run back to where it was."""
     model.load_state_dict(state.model)
+    if state.average:
+        average.module.load_state_dict(state.average)
+        average.n_averaged.fill_(1)  # not 0, where the first weights would be taken as they are
     whole = optimizer.state_dict()
     whole["state"] = {
         number: {name: _laid_like(value, weight) for name, value in values.items()}
@@ -99,6 +109,7 @@ def save(path: Path, key: str, state: State) -> None:
     """Write a checkpoint as a whole: the one before it, or this one, is there at any moment."""
     tensors = {f"model.{name}": value for name, value in state.model.items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    tensors |= {f"average.{name}": value for name, value in state.average.items()}
     for number, values in enumerate(state.adam):
         tensors |= {f"adam.{number}.{name}": value.cpu().contiguous() for name, value in values.items()}
     header = json.dumps({"format": FORMAT, "key": key, **state.course})
@@ -116,7 +127,7 @@ def load(path: Path, key: str) -> State | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     except (FileNotFoundError, SafetensorError, ValueError):
         return None
-    parts: dict[str, Weights] = {"model": {}, "best": {}}
+    parts: dict[str, Weights] = {"model": {}, "best": {}, "average": {}}
     adam: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
@@ -125,4 +136,4 @@ def load(path: Path, key: str) -> State | None:
             adam.setdefault(int(number), {})[rest] = value
         else:
             parts[part][rest] = value
-    return State(parts["model"], parts["best"], [adam[number] for number in sorted(adam)], course)
+    return State(parts["model"], parts["best"], parts["average"], [adam[number] for number in sorted(adam)], course)

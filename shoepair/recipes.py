@@ -36,6 +36,9 @@ class Recipe:
         schedule: of the step: constant, or growing for a fifth of the iterations and then falling to 0 as a cosine.
         patience: epochs without a better validation accuracy after which training ends; 0 for never.
         keep: the weights of the best epoch by validation, or of the last one.
+        average: how much of a moving average of the weights stays at each iteration, 0..1; the average is what is
+            measured and kept. 0: the weights themselves. (Polyak and Juditsky, "Acceleration of stochastic
+            approximation by averaging", 1992; here exponential.)
         precision: float32, or bf16 where the processor has it.
         compiled: whether `torch.compile` makes the step.
 
@@ -53,6 +56,7 @@ class Recipe:
     schedule: Schedule = "constant"
     patience: int = 0
     keep: Keep = "best"
+    average: float = 0.0
     precision: Precision = "float32"
     compiled: bool = False
 
@@ -66,6 +70,9 @@ class Recipe:
         if not (0 < self.lr < math.inf and 0 <= self.weight_decay < math.inf):
             found = f"lr: {self.lr}, weight_decay: {self.weight_decay}; expected lr above 0 and weight_decay 0 or more"
             raise ShoepairError(found, fix="set `lr` to 1.0e-3 and `weight_decay` to 0.0")
+        if not 0 <= self.average < 1:
+            found = f"average: {self.average}, expected 0 (none) or more, and below 1"
+            raise ShoepairError(found, fix="set `train.average` to 0.99")
 
     def step(self, iteration: int, total: int) -> float:
         """Adam's step in an iteration 0..total-1, as a part of `lr`."""
@@ -86,10 +93,11 @@ def of(chosen: params.Train) -> Recipe:
         weight_decay=chosen.weight_decay,
         seed=chosen.seed,
         different=chosen.different,
-        augmentation=Augmentation(chosen.mirror, chosen.colour, chosen.affine),
+        augmentation=Augmentation(chosen.mirror, chosen.colour, chosen.affine, chosen.exchange),
         schedule=chosen.schedule,
         patience=chosen.patience,
         keep=chosen.keep,
+        average=chosen.average,
         precision=chosen.precision,
         compiled=chosen.compiled,
     )

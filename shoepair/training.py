@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from shoepair import checkpoints, pairing, progress
 from shoepair.deals import pair_batches, student_batches
@@ -140,29 +141,41 @@ def fit(
         return _settled(model, train, valid, after_epoch)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    average = AveragedModel(model, multi_avg_fn=_moving(recipe.average), use_buffers=True)
+    judged = average.module if recipe.average else model
     history, best = History(), {}
     state = checkpoints.load(checkpoint.path, checkpoint.key) if checkpoint else None
     if checkpoint and state:
-        checkpoints.restore(state, model, optimizer)
+        checkpoints.restore(state, model, optimizer, average)
         history, best = History.of(state.course), state.best
         checkpoint.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
     bar = progress.track(range(len(history.epochs) + 1, recipe.epochs + 1), type(model).__name__, "epoch")
     for number in bar:
         if recipe.patience and history.epochs and number - history.best.epoch > recipe.patience:
             break
-        losses = list(epoch(model, train, optimizer, recipe, number))
+        losses = []
+        for loss in epoch(model, train, optimizer, recipe, number):
+            losses.append(loss)
+            if recipe.average:
+                average.update_parameters(model)
         history.losses += losses
-        history.epochs.append(_measure(model, train if curves else None, valid, number, losses))
+        history.epochs.append(_measure(judged, train if curves else None, valid, number, losses))
         if recipe.keep == "last" or history.best.epoch == number:
-            best = weights_of(model)
+            best = weights_of(judged)
         if checkpoint:
-            saved = checkpoints.snapshot(model, best, optimizer, asdict(history))
+            saved = checkpoints.snapshot(model, best, optimizer, average, asdict(history))
             checkpoints.save(checkpoint.path, checkpoint.key, saved)
         bar.set_postfix_str(str(history.epochs[-1]))
-        after_epoch(history.epochs[-1], weights_of(model))
+        after_epoch(history.epochs[-1], weights_of(judged))
     bar.close()
     model.load_state_dict(best)
     return history
+
+
+def _moving(share: float) -> Callable[..., None]:
+    """A moving average of which this share stays at each iteration."""
+    average: Callable[..., None] = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]  # torch ships it untyped
+    return average
 
 
 def _settled(

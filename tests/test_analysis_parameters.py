@@ -48,10 +48,10 @@ def test_meta_modules_count_as_real_ones(name: str) -> None:
     assert parameters.count(name, shape)[-1].value == sum(each.numel() for each in real.parameters())
 
 
-def test_batch_norm_adds_a_weight_and_a_bias_per_channel() -> None:
+def test_batch_norm_has_a_weight_and_a_bias_per_channel_instead_of_the_convolutions_bias() -> None:
     plain = parameters.count("cnn", Shape(n=4))[-1].value
     normed = parameters.count("cnn", Shape(n=4, batch_norm=True))
-    assert normed[-1].value == plain + 2 * (4 + 8 + 16 + 32)
+    assert normed[-1].value == plain + (4 + 8 + 16 + 32)
     assert [row.layer for row in normed[:4]] == ["conv1", "norm1", "conv2", "norm2"]
 
 

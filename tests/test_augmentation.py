@@ -23,7 +23,9 @@ def test_nothing_chosen_changes_nothing() -> None:
     assert Augmentation()(photos, rng()) is photos
 
 
-@pytest.mark.parametrize("how", [Augmentation(mirror=True), Augmentation(colour=1.0), Augmentation(affine=1.0)])
+@pytest.mark.parametrize(
+    "how", [Augmentation(mirror=True), Augmentation(exchange=True), Augmentation(colour=1.0), Augmentation(affine=1.0)]
+)
 def test_changes_follow_from_the_seed_and_leave_the_argument_alone(how: Augmentation) -> None:
     photos = shoes()
     kept = photos.clone()
@@ -36,13 +38,23 @@ def test_changes_follow_from_the_seed_and_leave_the_argument_alone(how: Augmenta
     assert one.max() <= 0.5
 
 
-def test_mirrored_groups_exchange_their_sides_and_no_other_group_changes() -> None:
+@pytest.mark.parametrize(("how", "axes"), [(Augmentation(mirror=True), (2, 4)), (Augmentation(exchange=True), (2,))])
+def test_half_of_the_groups_exchange_their_sides_and_no_other_group_changes(
+    how: Augmentation, axes: tuple[int, ...]
+) -> None:
     photos = shoes(40)
-    changed = Augmentation(mirror=True)(photos, rng())
-    swapped = photos.flip(2).flip(4)
+    changed, swapped = how(photos, rng()), photos.flip(axes)
     kinds = [(torch.equal(a, b), torch.equal(a, c)) for a, b, c in zip(changed, photos, swapped, strict=True)]
     assert set(kinds) == {(True, False), (False, True)}
     assert 10 < sum(same for same, _ in kinds) < 30, "about half"
+
+
+def test_mirror_and_exchange_together_show_a_pair_in_four_ways() -> None:
+    photos = shoes(80)
+    changed = Augmentation(mirror=True, exchange=True)(photos, rng())
+    ways = [photos, photos.flip(2), photos.flip(4), photos.flip((2, 4))]
+    seen = [[torch.equal(got, way[place]) for way in ways].index(True) for place, got in enumerate(changed)]
+    assert all(10 < seen.count(way) < 30 for way in range(4)), "about a quarter each"
 
 
 def test_light_changes_for_all_shoes_of_a_group_alike() -> None:

@@ -46,23 +46,23 @@ def weights(model: nn.Module) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("name", ["cnn_channel", "siamese"])
-@pytest.mark.parametrize("after", [1, 3])
-def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, rows: pd.DataFrame) -> None:
-    data = batches.from_table(rows)
+@pytest.mark.parametrize(("after", "average"), [(1, 0.0), (3, 0.0), (3, 0.9)])
+def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, average: float, rows: pd.DataFrame) -> None:
+    data, recipe = batches.from_table(rows), replace(RECIPE, average=average)
     shape = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
     lines: list[str] = []
     checkpoint = training.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
     whole = models.build(name, shape, 1)
-    expected = training.fit(whole, data, data, RECIPE)
+    expected = training.fit(whole, data, data, recipe)
 
     def kill(epoch: training.Epoch, _weights: models.Weights) -> None:
         if epoch.epoch == after:
             raise KilledError
 
     with pytest.raises(KilledError):
-        training.fit(models.build(name, shape, 1), data, data, RECIPE, checkpoint, kill)
+        training.fit(models.build(name, shape, 1), data, data, recipe, checkpoint, kill)
     again = models.build(name, shape, 9)
-    history = training.fit(again, data, data, RECIPE, checkpoint)
+    history = training.fit(again, data, data, recipe, checkpoint)
     assert any(f"goes on after epoch {after}" in line for line in lines)
     assert history == expected
     assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(again), strict=True))

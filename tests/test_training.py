@@ -192,6 +192,27 @@ def test_data_are_held_as_they_come() -> None:
     assert pairing.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"
 
 
+def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
+    shape = models.Shape(2, batch_norm=True, edge=EDGE)
+    train = pairing.from_arrays(class_of(4))
+    recipe = recipes.Recipe(epochs=2, batch_size=8, average=0.9, keep="last")
+    plain = models.build("siamese", shape, 1)
+    optimizer = torch.optim.Adam(plain.parameters(), lr=recipe.lr)
+    plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    expected: list[Tensor] = []
+    for number in (1, 2):
+        for _loss in training.epoch(plain, train, optimizer, recipe, number):
+            pairs = zip(expected or weights(plain), weights(plain), strict=True)
+            expected = [0.9 * mean + 0.1 * now if now.is_floating_point() else now for mean, now in pairs]
+    model = models.build("siamese", shape, 1)
+    history = training.fit(model, train, train, recipe)
+    for got, mean in zip(weights(model), expected, strict=True):
+        if got.is_floating_point():
+            torch.testing.assert_close(got, mean, rtol=1e-5, atol=1e-6)
+    last = history.epochs[-1]
+    assert training.get_accuracy(model, class_of(4)) == (last.valid_positive, last.valid_negative)
+
+
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_training_without_progress_ends_after_the_patience(keep: recipes.Keep, tmp_path: Path) -> None:
     model = models.build("cnn", SHAPE, 1)

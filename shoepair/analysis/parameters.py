@@ -1,8 +1,9 @@
 """How many parameters the networks have, layer by layer: as formulas, and as counted in the modules themselves.
 
 A convolution with kernel K from c to d channels has K²c weights and one bias for each of its d outputs: (cK² + 1)d.
-A linear layer is the same with K = 1. Batch norm adds a weight and a bias per channel; its running mean and variance
-are buffers, which no gradient changes, so they are not parameters.
+A linear layer is the same with K = 1. Batch norm has a weight and a bias per channel, and the convolution before it no
+bias, which it would take away again; its running mean and variance are buffers, which no gradient changes, so they are
+not parameters.
 
 Letters: n channels after the first convolution, K kernel size, S edge of a shoe image in pixels.
 """
@@ -91,9 +92,11 @@ def formulas(name: str, shape: Shape) -> dict[str, tuple[str, int]]:
     inputs, before = str(colours), colours
     for number, times in enumerate((1, 2, 4, 8), start=1):
         outputs, after = f"{times if times > 1 else ''}n", times * n
-        found[f"conv{number}"] = (f"({inputs}K² + 1)·{outputs}", (before * taps + 1) * after)
         if shape.batch_norm:
+            found[f"conv{number}"] = (f"{inputs}K²·{outputs}", before * taps * after)
             found[f"norm{number}"] = (f"2·{outputs}", 2 * after)
+        else:
+            found[f"conv{number}"] = (f"({inputs}K² + 1)·{outputs}", (before * taps + 1) * after)
         inputs, before = outputs, after
     found["fc1"] = (f"(8n·{_area(stacked, side)} + 1)·{HIDDEN}", (8 * n * stacked * side**2 + 1) * HIDDEN)
     found["fc2"] = (f"({HIDDEN} + 1)·{CLASSES}", (HIDDEN + 1) * CLASSES)
@@ -104,7 +107,7 @@ def total(name: str, shape: Shape) -> tuple[str, int]:
     """Formula and its value for the whole network: the layers' formulas added up and sorted by powers of n."""
     colours, stacked = ASSIGNED[name].channels, ASSIGNED[name].stacked
     n, taps = shape.n, shape.kernel_size**2
-    biases = 45 if shape.batch_norm else 15  # 1 + 2 + 4 + 8 channels: a bias each, and two of batch norm
+    biases = 30 if shape.batch_norm else 15  # 1 + 2 + 4 + 8 channels: a bias each, or two numbers of batch norm
     linear, side = 8 * HIDDEN, shape.edge // 16
     constant = HIDDEN + (HIDDEN + 1) * CLASSES
     formula = f"42K²n² + ({colours}K² + {biases} + {linear}·{_area(stacked, side)})n + {constant}"
@@ -148,7 +151,8 @@ def chapter(shape: Shape) -> str:
 ## Parameters at n = {shape.n}, K = {shape.kernel_size}
 
 A convolution from c to d channels has K²c weights and a bias for each of its d outputs: (cK² + 1)·d. Batch norm, where
-it is on, adds a weight and a bias per channel. The last column counts the numbers in the layers' own tensors.
+it is on, has a weight and a bias per channel, and then the convolution has none: batch norm would take it away again.
+The last column counts the numbers in the layers' own tensors.
 
 {describe(shape)}
 
