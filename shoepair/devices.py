@@ -8,6 +8,7 @@ import sys
 import torch
 from torch import nn
 
+from shoepair import ranks
 from shoepair.errors import ShoepairError
 from shoepair.networks import Threshold
 
@@ -20,18 +21,24 @@ def chosen(name: str) -> torch.device:
     """The device of a name.
 
     Args:
-        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one.
+        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one. Of several ranks each makes a `cuda`
+            its own that no other one on its machine has; they cannot sum tensors on Apple's accelerator.
 
     Raises:
-        ShoepairError: this machine has no such device.
+        ShoepairError: this machine has no such device, or too few of them.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(each for each, found in there.items() if found))
-    if not there[name]:
-        found = f"train.device: {name}, which this machine (or this build of torch) does not have"
+    mps = torch.backends.mps.is_available() and ranks.size() == 1
+    there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
+    wanted = next(each for each, found in there.items() if found) if name == "auto" else name
+    if not there[wanted]:
+        found = f"train.device: {name}, which this machine (or this build of torch) does not have for this training"
         raise ShoepairError(found, fix="set `train.device: auto`")
-    return torch.device(name)
+    if wanted == "cuda" and ranks.size() > 1:
+        if ranks.local() >= torch.cuda.device_count():
+            found = f"train.device: {name}, found {torch.cuda.device_count()} accelerators for more ranks on this machine"
+            raise ShoepairError(found, fix="start as many ranks on a machine as it has accelerators")
+        torch.cuda.set_device(ranks.local())
+    return torch.device(wanted)
 
 
 def placed(model: nn.Module, device: torch.device) -> torch.device:

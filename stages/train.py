@@ -15,6 +15,7 @@ from shoepair import (
     params,
     paths,
     progress,
+    ranks,
     recipes,
     table,
     training,
@@ -22,7 +23,15 @@ from shoepair import (
 
 
 def main(name: str) -> None:
-    """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
+    """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on.
+
+    Where `torchrun` has started several ranks, all of them train, and the first writes.
+    """
+    with ranks.joined():
+        _train(name)
+
+
+def _train(name: str) -> None:
     chosen = params.load(params.Train)
     recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
@@ -32,9 +41,11 @@ def main(name: str) -> None:
     alone = training.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
     train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
-    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used)
+    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used) if ranks.first() else ""
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)
+    if not ranks.first():
+        return
     models.save(name, model, training.facts(recipe, history))
     training.write_curves(history, paths.epochs(name), paths.iterations(name))
     checkpoint.path.unlink(missing_ok=True)
