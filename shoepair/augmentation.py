@@ -48,7 +48,7 @@ class Augmentation:
         """Changed shoes.
 
         Args:
-            shoes: (G, L, 2, S, S, 3) float32 of -0.5..0.5, on any device.
+            shoes: (G, L, 2, S, S, 3) floats of -0.5..0.5, on any device.
             rng: on the CPU, so that every device sees the same changes; it draws for the whole batch.
             share: which groups of a batch the shoes are; not given, they are the whole batch.
 
@@ -91,7 +91,7 @@ def _coloured(shoes: Tensor, strength: float, draw: _Draw) -> Tensor:
     """Every group in another light: each channel and all together multiplied, something added, cut off at 0 and 1."""
     factor = torch.exp(draw.spread(3, most=TINT * strength) + draw.spread(1, most=LIGHT * strength))
     offset = draw.spread(1, most=OFFSET * strength).expand(-1, 3)
-    factor, offset = (each.to(shoes.device)[:, None, None, None, None] for each in (factor, offset))
+    factor, offset = (each.to(shoes)[:, None, None, None, None] for each in (factor, offset))
     # (value + 0.5) * factor + offset - 0.5, in as few passes over the pixels as can be
     return torch.addcmul(offset + (factor - 1) / 2, shoes, factor).clamp_(-0.5, 0.5)
 
@@ -105,6 +105,6 @@ def _moved(shoes: Tensor, strength: float, draw: _Draw) -> Tensor:
     rows = [torch.stack([turn.cos() * scale, -turn.sin() * scale, shift[:, 0]], dim=1)]
     rows.append(torch.stack([turn.sin() * scale, turn.cos() * scale, shift[:, 1]], dim=1))
     photos = shoes.flatten(0, 2).movedim(3, 1)  # (G L 2, 3, S, S)
-    grid = functional.affine_grid(torch.stack(rows, dim=1).to(shoes.device), list(photos.shape), align_corners=False)
+    grid = functional.affine_grid(torch.stack(rows, dim=1).to(shoes), list(photos.shape), align_corners=False)
     moved = functional.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
     return moved.movedim(1, 3).reshape(shoes.shape)

@@ -89,7 +89,7 @@ def _normalised(
     x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor, momentum: float, eps: float
 ) -> Tensor:
     """Batch normalisation of (R, C, ...) by the mean and variance of each channel over the rows of all ranks."""
-    mean, var, count = _statistics(x.detach().float())
+    mean, var, count = _statistics(x.detach().to(weight.dtype))
     with torch.no_grad():
         running_mean.lerp_(mean, momentum)
         running_var.lerp_(var * (count / (count - 1)), momentum)
@@ -106,7 +106,7 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
         sums = torch.cat([mean * count, (var + mean.square()) * count, mean.new_tensor([count])])
     ranks.summed(sums)
     mean, square = (sums[:-1] / sums[-1]).chunk(2)
-    return mean.float(), (square - mean.square()).clamp_min(0).float(), float(sums[-1])
+    return mean.to(x.dtype), (square - mean.square()).clamp_min(0).to(x.dtype), float(sums[-1])
 
 
 def _all_but_channels(x: Tensor) -> list[int]:
@@ -128,8 +128,8 @@ class _Normalisation(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
         x, weight, mean, scale = ctx.saved_tensors
         shape = (1, -1, *(1,) * (x.dim() - 2))
-        grad = grads[0].float()
-        normal = (x.float() - mean.view(shape)) * scale.view(shape)
+        grad = grads[0].to(weight.dtype)
+        normal = (x.to(weight.dtype) - mean.view(shape)) * scale.view(shape)
         axes = _all_but_channels(x)
         sums = torch.stack([grad.sum(axes), (grad * normal).sum(axes)])
         of_bias, of_weight = sums.clone()  # of this rank, to be summed with all other gradients
