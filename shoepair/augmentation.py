@@ -55,6 +55,8 @@ class Augmentation:
         Returns:
             The same shape; the argument is not changed.
         """
+        if not len(shoes):
+            return shoes  # torch moves no photos where there are none
         draw = _Draw(rng, share or shares.whole(len(shoes)))
         if self.mirror:
             shoes = _mirrored(shoes, draw.uniform() < 0.5)

@@ -35,7 +35,9 @@ def chosen(name: str) -> torch.device:
         raise ShoepairError(found, fix="set `train.device: auto`")
     if wanted == "cuda" and ranks.size() > 1:
         if ranks.local() >= torch.cuda.device_count():
-            found = f"train.device: {name}, found {torch.cuda.device_count()} accelerators for more ranks on this machine"
+            found = (
+                f"train.device: {name}, found {torch.cuda.device_count()} accelerators for more ranks on this machine"
+            )
             raise ShoepairError(found, fix="start as many ranks on a machine as it has accelerators")
         torch.cuda.set_device(ranks.local())
     return torch.device(wanted)

@@ -13,7 +13,9 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], what: str, unit: str, total: int | None = None, *, hidden: bool = False) -> tqdm[Item]:
+def track(
+    items: Iterable[Item], what: str, unit: str, total: int | None = None, *, hidden: bool = False
+) -> tqdm[Item]:
     """The same items, with a bar that grows by one an item.
 
     Args:

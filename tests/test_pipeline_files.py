@@ -19,6 +19,8 @@ ORDER = [
     *(
         "errors",
         "progress",
+        "ranks",
+        "shares",
         "paths",
         "params",
         "colours",
