@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, deserialize
+from safetensors import SafetensorError
 from safetensors.torch import load as deserialized
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
@@ -119,7 +119,7 @@ def read(path: Path, key: str) -> bytes:
     """The file of the checkpoint of this run, whole; empty where there is none, or one of another run."""
     try:
         content = path.read_bytes()
-        deserialize(content)  # refuses a torn file
+        deserialized(content)  # refuses a torn file
         course = _course(content)
     except (FileNotFoundError, SafetensorError, ValueError):
         return b""

@@ -21,8 +21,8 @@ def chosen(name: str) -> torch.device:
     """The device of a name.
 
     Args:
-        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one. Of several ranks each makes a `cuda`
-            its own that no other one on its machine has; they cannot sum tensors on Apple's accelerator.
+        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one. Of several ranks each takes one of
+            NVIDIA's for itself; Apple's cannot sum tensors with others.
 
     Raises:
         ShoepairError: this machine has no such device, or too few of them.
@@ -31,13 +31,12 @@ def chosen(name: str) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     wanted = next(each for each, found in there.items() if found) if name == "auto" else name
     if not there[wanted]:
-        found = f"train.device: {name}, which this machine (or this build of torch) does not have for this training"
+        found = f"train.device: {name}, which this machine (or this build of torch) does not have"
         raise ShoepairError(found, fix="set `train.device: auto`")
     if wanted == "cuda" and ranks.size() > 1:
-        if ranks.local() >= torch.cuda.device_count():
-            found = (
-                f"train.device: {name}, found {torch.cuda.device_count()} accelerators for more ranks on this machine"
-            )
+        count = torch.cuda.device_count()
+        if ranks.local() >= count:
+            found = f"train.device: {name}, found {count} accelerators on this machine for more ranks"
             raise ShoepairError(found, fix="start as many ranks on a machine as it has accelerators")
         torch.cuda.set_device(ranks.local())
     return torch.device(wanted)

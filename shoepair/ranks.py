@@ -1,7 +1,7 @@
 """Processes that train one model together, called ranks: who is there, and what they tell each other.
 
-`torchrun` starts them and says by environment variables who each is. Tensors on the processor are summed by gloo, those
-on NVIDIA's accelerators by nccl. Where there is one process there is no group, and nothing here does anything.
+`torchrun` starts them and says by environment variables who each is. Tensors on the processor are summed by gloo,
+those on NVIDIA's accelerators by nccl. Where there is one process there is no group, and nothing here does anything.
 
 An error of one rank ends all of them. The first to fail tells it; the others then lose a partner, see in the group's
 key-value store that it was told, and end without a word.
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, distributed
+from torch._C._distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
 from shoepair.errors import ShoepairError
@@ -71,10 +72,10 @@ def joined() -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def _failed_before(store: distributed.Store) -> bool:
+def _failed_before(store: Store) -> bool:
     """Note that this rank has failed, and tell whether another one had."""
     try:
-        return store.add(FAILED, 1) > 1
+        return bool(store.add(FAILED, 1) > 1)
     except RuntimeError:  # the store has gone with the process that kept it
         return False
 
@@ -105,7 +106,7 @@ def sum_gradients(model: torch.nn.Module, loss: Tensor) -> float:
         return loss.item()
     gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
     flat = summed(torch.cat([loss.detach().reshape(1), *(each.flatten() for each in gradients)]))
-    parts = flat[1:].split([each.numel() for each in gradients])
+    parts = torch.split(flat[1:], [each.numel() for each in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
     return flat[0].item()

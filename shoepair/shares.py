@@ -34,7 +34,8 @@ class Share:
 
     def of(self, drawn: Tensor) -> Tensor:
         """This share's part of what was drawn for the whole batch, k numbers a row: (T k, ...) to (R k, ...)."""
-        return drawn.unflatten(0, (self.total, -1))[self.rows.to(drawn.device)].flatten(0, 1)
+        by_rows = drawn.reshape(self.total, len(drawn) // self.total, *drawn.shape[1:])
+        return by_rows[self.rows.to(drawn.device)].flatten(0, 1)
 
 
 def whole(total: int) -> Share:
@@ -48,7 +49,7 @@ def dealt(kinds: Tensor) -> Share:
     Args:
         kinds: (T,) int64, such as the labels 0 and 1.
     """
-    parts = [torch.nonzero(kinds == kind).flatten().tensor_split(ranks.size()) for kind in kinds.unique()]
+    parts = [torch.nonzero(kinds == kind).flatten().tensor_split(ranks.size()) for kind in set(kinds.tolist())]
     return Share(torch.cat([part[ranks.rank()] for part in parts]).sort().values, len(kinds))
 
 
@@ -67,15 +68,17 @@ class _WholeBatch(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Iterable[type],  # noqa: ARG002  # the signature is torch's
+        types: Iterable[type],  # torch's signature
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
         if func is functional.dropout and given["training"]:
-            return self._dropped(*args, given["p"])
+            (x,) = args
+            return self._dropped(x, given["p"])
         if func is functional.batch_norm and given["training"]:
-            return _normalised(*args, given["weight"], given["bias"], given["momentum"], given["eps"])
+            x, mean, var = args
+            return _normalised(x, mean, var, given["weight"], given["bias"], given["momentum"], given["eps"])
         return func(*args, **given)
 
     def _dropped(self, x: Tensor, p: float) -> Tensor:

@@ -12,6 +12,7 @@ What an epoch draws follows from the seed and the epoch's number alone.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -246,7 +247,7 @@ def _dealt(kinds: Sequence[Tensor]) -> list[shares.Share]:
     Raises:
         ShoepairError: there are more ranks than the first, the fullest batch has rows of a kind.
     """
-    fewest = min(int(number) for number in kinds[0].unique(return_counts=True)[1])
+    fewest = min(Counter(kinds[0].tolist()).values())
     if ranks.size() > fewest:
         found = f"training: {ranks.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
         raise ShoepairError(found, fix="start fewer ranks, or set a larger `batch_size`")

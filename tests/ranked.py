@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,7 +128,8 @@ class Failing(pairing.PairData):
         """One batch, and no more on the second rank."""
         for number, shoes in enumerate(super().pairs(plan)):
             if number and ranks.rank() == 1:
-                raise errors.ShoepairError("a.h5: torn", fix="mend it")
+                found = "a.h5: torn"
+                raise errors.ShoepairError(found, fix="mend it")
             yield shoes
 
 
@@ -141,13 +143,13 @@ def killed() -> None:
     """The stage; in the second epoch a rank is killed, once."""
     whole = training.epoch
 
-    def epoch(*given: object) -> Iterator[float]:
-        for value in whole(*given):  # type: ignore[arg-type]  # whatever the caller gives
+    def epoch(*given: Any) -> Iterator[float]:
+        for value in whole(*given):
             yield value
             if given[-1] == 2 and ranks.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    training.epoch = epoch
+    training.epoch = epoch  # type: ignore[assignment]  # fit calls it that way
     stages.train.main("cnn_channel")
 
 
