@@ -1,4 +1,4 @@
-"""Stages on a real Ray cluster of several nodes: one that is killed in the middle, and ones that cannot do the work."""
+"""Stages on a real Ray cluster of several nodes: one is killed in the middle, others cannot do the work."""
 
 from __future__ import annotations
 
