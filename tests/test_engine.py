@@ -94,12 +94,12 @@ def test_no_more_pieces_are_under_way_than_allowed(number: int, most: int) -> No
         assert len(under_way) <= most
         return piece
 
-    def take(piece: int, started: int) -> int:
-        assert piece == started
-        under_way.remove(piece)
-        return piece
+    def take(started: int) -> int:
+        under_way.remove(started)
+        return started
 
-    assert list(flow.in_order(range(number), start, take, most)) == list(range(number))
+    workers = flow.Workers(start, take, most)
+    assert list(flow.in_order(range(number), workers, told)) == list(range(number))
     assert not under_way
 
 
