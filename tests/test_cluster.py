@@ -110,11 +110,11 @@ def test_nodes_that_cannot_do_the_work_are_named(nodes: Nodes, project: Path) ->
         ([f"mount --bind {empty} {project}/data/raw"], "data/raw/tiny/train/u001_1_left_m.jpg: No such file"),
         ([f"mount --bind {empty} {place}/shoepair" for place in places], "shoepair cannot be imported there"),
         ([f"mount --bind {other} {project}/shoepair"], "its code of shoepair is another than here"),
-        ([f"mount --bind {empty} {project}"], f"{project}/data/raw: No such file"),
+        ([f"mount --bind {empty} {project.parent}"], f"{project}: No such file"),
     )
-    for mounts, text in cases[:3]:
+    for mounts, text in cases:
         bad = nodes.start("--num-cpus=1", changed=mounts)
-        assert f"error: node 10.77.0.{bad + 1}: {text}" in refused(nodes).replace(f"{project}/", "")
+        assert f"error: node 10.77.0.{bad + 1}: {text}" in refused(nodes)
         nodes.kill(bad)
 
 
