@@ -20,14 +20,10 @@ from torch import Tensor, distributed
 from torch._C._distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
-from shoepair.errors import ShoepairError
+from shoepair.errors import LostError, ShoepairError
 
 VARIABLES = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun sets
 FAILED = "failed"  # key in the store: how many ranks have failed
-
-
-class LostError(ShoepairError):
-    """Another rank has ended, or cannot be reached any more."""
 
 
 def size() -> int:

@@ -5,10 +5,13 @@ Writes  models/<model>.safetensors, models/<model>.json, plots/training/<model>.
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 """
 
+from functools import partial
+
 from shoepair import (
     batches,
     checkpoints,
     devices,
+    engine,
     errors,
     models,
     pairs,
@@ -23,16 +26,17 @@ from shoepair import (
 
 
 def main(name: str) -> None:
-    """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on.
-
-    Where `torchrun` has started several ranks, all of them train, and the first writes.
-    """
+    """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
     with ranks.joined():
-        _train(name)
+        chosen = params.load(params.Train)
+        cores, gpus = chosen.threads, chosen.device == "cuda"
+        if done := engine.together(partial(train, name, chosen), f"train {name}", cores=cores, gpus=gpus):
+            print(done)
 
 
-def _train(name: str) -> None:
-    chosen = params.load(params.Train)
+@ranks.joined()
+def train(name: str, chosen: params.Train) -> str:
+    """What every rank does; the first one writes, and tells what it did."""
     recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
     model = models.build(name, shape, chosen.seed)
@@ -45,11 +49,11 @@ def _train(name: str) -> None:
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)
     if not ranks.first():
-        return
+        return ""
     models.save(name, model, training.facts(recipe, history))
     training.write_curves(history, paths.epochs(name), paths.iterations(name))
     checkpoint.path.unlink(missing_ok=True)
-    print(f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}")
+    return f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ ORDER = [
         "engine.flow",
         "engine.local",
         "engine.cluster",
+        "engine.group",
         "progress",
         "ranks",
         "shares",

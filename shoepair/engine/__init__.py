@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from shoepair.engine import cluster, local
+from shoepair.engine import cluster, group, local
 from shoepair.errors import ShoepairError
 
 SWITCH = "SHOEPAIR_ENGINE"
 ENGINES = {"local": local.ordered, "ray": cluster.ordered}
+RANKS = "SHOEPAIR_RANKS"
+GROUPS = {"local": group.here, "ray": group.on_ray}
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -47,11 +49,40 @@ def ordered(
     Raises:
         ShoepairError: there is no such engine; or a piece was given up, since its process died again and again.
     """
+    yield from ENGINES[_chosen()](work, pieces, tell, cores)
+
+
+def together(work: Callable[[], Result], name: str, *, cores: int, gpus: bool) -> Result:
+    """Do one work in as many processes as `SHOEPAIR_RANKS` says, called ranks, which talk to each other.
+
+    Args:
+        work: each rank does all of it, and asks `ranks` for its part; where one dies all begin anew, at most three
+            times. Other processes must be able to import it. One rank, or one that torchrun started, calls it here.
+        name: of the work, such as "train cnn".
+        cores: CPU cores that a rank takes.
+        gpus: whether each takes an accelerator too.
+
+    Returns:
+        What the first rank returns.
+
+    Raises:
+        ShoepairError: there is no room for so many ranks; or they were given up.
+    """
+    number = os.environ.get(RANKS) or "1"
+    if not number.isdecimal() or int(number) < 1:
+        found = f"{RANKS}={number}: expected a number of processes, 1 or more"
+        raise ShoepairError(found, fix=f"unset it, or set `{RANKS}=1`")
+    if number == "1" or os.environ.keys() >= {"RANK", "WORLD_SIZE"}:
+        return work()
+    return GROUPS[_chosen()](work, name, int(number), cores, gpus=gpus)
+
+
+def _chosen() -> str:
     engine = "local" if _here.get() else os.environ.get(SWITCH) or "local"
     if engine not in ENGINES:
         found = f"{SWITCH}={engine}: no such engine, expected {' or '.join(ENGINES)}"
         raise ShoepairError(found, fix=f"unset it, or set `{SWITCH}=local`")
-    yield from ENGINES[engine](work, pieces, tell, cores)
+    return engine
 
 
 @contextmanager
