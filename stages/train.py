@@ -34,9 +34,13 @@ def main(name: str) -> None:
             print(done)
 
 
-@ranks.joined()
 def train(name: str, chosen: params.Train) -> str:
     """What every rank does; the first one writes, and tells what it did."""
+    with ranks.joined():
+        return _trained(name, chosen)
+
+
+def _trained(name: str, chosen: params.Train) -> str:
     recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
     model = models.build(name, shape, chosen.seed)
