@@ -19,7 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 from shoepair.engine.flow import AHEAD, Workers, in_order
 
 # Pieces that threads do sooner: starting processes costs each core about two seconds, as much as two to eight pieces
-# of 48 photos take. On 2 cores 10 pieces took processes 1.5 to 3.5 times as long as threads, 20 pieces 1.2 to 2.5 times.
+# of 48 photos take. On 2 cores processes took 1.5 to 3.5 times as long for 10 pieces, 1.2 to 2.5 times for 20.
 FEW = 64
 
 Piece = TypeVar("Piece")
