@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 PORT = 6379
@@ -99,21 +101,16 @@ class Nodes:
 
     def processes(self, number: int) -> set[int]:
         """The ids of all processes of a machine."""
-        return set(map(int, _run("ip", "netns", "pids", self.names[number]).split()))
+        return _processes(self.names[number])
 
     def kill(self, number: int) -> None:
         """End all processes of a machine at once, as a cut of its power would."""
-        while found := self.processes(number):
-            for process in found:
-                try:
-                    os.kill(process, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+        _kill(self.names[number])
 
     def remove(self) -> None:
         """End all machines and leave nothing of them."""
-        for number, name in reversed(list(enumerate(self.names))):
-            self.kill(number)
+        for name in reversed(self.names):
+            _kill(name)
             _run("ip", "netns", "del", name)
 
     def _within(self, number: int, *words: str) -> list[str]:
@@ -126,12 +123,35 @@ class Nodes:
 @contextmanager
 def cluster() -> Iterator[Nodes]:
     """A cluster of no nodes yet, which is gone after the block, however that ends."""
+    _sweep()
     with tempfile.TemporaryDirectory(prefix="sp", dir="/tmp", ignore_cleanup_errors=True) as folder:
         nodes = Nodes(Path(folder))
         try:
             yield nodes
         finally:
             nodes.remove()
+
+
+def _sweep() -> None:
+    """Remove what tests left that were killed themselves."""
+    for name in re.findall(r"^sp\d+n\d+", _run("ip", "netns", "list"), re.MULTILINE):
+        if not psutil.pid_exists(int(name[2:].partition("n")[0])):
+            _kill(name)
+            _run("ip", "netns", "del", name)
+
+
+def _kill(name: str) -> None:
+    """End all processes of a namespace."""
+    while found := _processes(name):
+        for process in found:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def _processes(name: str) -> set[int]:
+    return set(map(int, _run("ip", "netns", "pids", name).split()))
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
