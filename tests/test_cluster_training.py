@@ -77,7 +77,8 @@ def test_node_killed_in_the_middle_of_training_changes_no_byte(
             said, complained = process.communicate(timeout=SECONDS)
         finally:
             process.kill()
-    assert (process.returncode, complained) == (0, "")
+    assert process.returncode == 0, complained
+    assert complained == ""
     assert said == "train cnn_channel: weights of epoch 3 of 3\n"
     assert written(stage) == undisturbed
     assert not list(Path("checkpoints").iterdir())

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from shoepair.engine.cluster import _code, _connected, _refused, _task
 from shoepair.engine.flow import RETRIES
 from shoepair.engine.local import available
@@ -79,7 +81,8 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     ray = _connected()
     each = _resources(ray, ranks, cores, gpus=gpus)
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.backend import BackendConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -89,9 +92,10 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     mark.mkdir(parents=True, exist_ok=True)
     do = _task(str(Path.cwd()), _code())
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
-    trainer = TorchTrainer(
-        _loop(do, [ray.put(partial(_marked, work)), ray.put(str(mark))], notes),
-        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if "GPU" in each else "gloo"),
+    # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1.
+    trainer = DataParallelTrainer(
+        _loop(do, ray.put(partial(_joining, work, str(mark))), notes),
+        backend_config=BackendConfig(),
         scaling_config=ScalingConfig(num_workers=ranks, use_gpu="GPU" in each, resources_per_worker=each),
         run_config=RunConfig(
             name="run",
@@ -125,18 +129,34 @@ class _Notes:
         return self.outcomes
 
 
-def _loop(do: Callable[[list[Any]], tuple[Any, Any]], sent: list[Any], notes: Any) -> Callable[[], None]:
+def _loop(do: Callable[[list[Any]], tuple[Any, Any]], order: Any, notes: Any) -> Callable[[], None]:
     """What a worker does; a function within a function, so that it is sent whole to nodes that lack this package."""
 
     def loop() -> None:
+        import socket
+
         import ray
         from ray.train import get_context
+        from ray.train.collective import broadcast_from_rank_zero
 
         if ray.get(notes.all.remote()):
             return  # begun anew after an error that no other try puts right
         rank = get_context().get_world_rank()
+        own = ray.util.get_node_ip_address()
+        with socket.create_server(("", 0)) as free:
+            port = free.getsockname()[1]
+        address, port = broadcast_from_rank_zero((own, port))
+        variables = {
+            "RANK": rank,
+            "WORLD_SIZE": get_context().get_world_size(),
+            "LOCAL_RANK": get_context().get_local_rank(),
+            "MASTER_ADDR": address,
+            "MASTER_PORT": port,
+        }
         try:
-            fault, result = do(sent)
+            fault, result = do([order, ray.put((own, variables))])
+        except SystemExit:
+            raise RuntimeError("another rank has failed") from None  # noqa: EM101  # nobody reads it
         except Exception as error:  # whatever it is, it shall come out where the work was asked for
             if type(error).__name__ == "LostError":  # by name: here nothing of the package may be imported
                 raise
@@ -150,11 +170,22 @@ def _loop(do: Callable[[list[Any]], tuple[Any, Any]], sent: list[Any], notes: An
     return loop
 
 
-def _marked(work: Callable[[], Result], mark: str) -> Result:
-    """Work in a folder that must be the one of the machine that asked for it."""
+def _joining(work: Callable[[], Result], mark: str, place: tuple[str, dict[str, object]]) -> Result:
+    """Work as a rank on a cluster, in a folder that must be the one of the machine that asked for it.
+
+    Args:
+        work: what is done.
+        mark: a folder that was made for this run.
+        place: this node's address, and the variables that torchrun would set.
+    """
     if not Path(mark).is_dir():
         found = f"{Path.cwd()}: a copy, expected the folder of the machine where the command runs"
         raise ShoepairError(found, fix="put the project on a disk that all nodes share")
+    own, variables = place
+    os.environ.update({name: str(value) for name, value in variables.items()})
+    for name, addresses in psutil.net_if_addrs().items():
+        if own in [each.address for each in addresses]:
+            os.environ.update({"GLOO_SOCKET_IFNAME": name, "NCCL_SOCKET_IFNAME": name})
     return work()
 
 
