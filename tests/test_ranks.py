@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shoepair import checkpoints, ranks, shares
+from shoepair import checkpoints, engine, ranks, shares
+from shoepair.errors import ShoepairError
 
 RANKED = str(ROOT / "tests/ranked.py")
 NETWORKS = [name for name in ranked.NAMES if name != "histogram"]
@@ -173,6 +174,38 @@ def test_killed_rank_changes_nothing(stage: Path) -> None:
     assert "goes on after epoch 1, where an earlier run was stopped" in done.stdout
     assert written(stage) == undisturbed
     assert not list((stage / "checkpoints").glob("*.safetensors")), "the checkpoint has done its work"
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("two", "SHOEPAIR_RANKS=two: expected a number of processes, 1 or more\nunset it"),
+        ("0", "SHOEPAIR_RANKS=0: expected a number"),
+        ("100000", "SHOEPAIR_RANKS=100000: this machine has [0-9]+ cores\nset SHOEPAIR_RANKS to fewer"),
+    ],
+)
+def test_number_of_ranks_that_cannot_be_is_refused(number: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOEPAIR_RANKS", number)
+    with pytest.raises(ShoepairError, match=message):
+        engine.together(list, "nothing", cores=1, gpus=False)
+
+
+@pytest.mark.slow
+def test_switch_starts_ranks_that_do_what_those_of_torchrun_do(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = started(stage, 2, "-m", "stages.train", "siamese")
+    assert done.returncode == 0, done.stderr
+    expected = written(stage)
+    (stage / "models/siamese.safetensors").unlink()
+    monkeypatch.setenv("SHOEPAIR_RANKS", "2")
+    done = started(stage, 1, "-m", "stages.train", "siamese")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "train siamese: weights of epoch 3 of 3\n"
+    assert written(stage) == expected
+    edit(stage / "params.yaml", "batch_size: 32 ", "batch_size: 6 ")
+    done = started(stage, 1, "-m", "stages.train", "siamese")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n")
+    assert len(done.stderr.splitlines()) == 2, "told once"
 
 
 def test_torn_checkpoint_is_not_used(tmp_path: Path) -> None:
