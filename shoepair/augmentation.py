@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from shoepair import shares
 from shoepair.errors import ShoepairError
+from shoepair.shares import Share
 
 TINT, LIGHT, OFFSET = 0.15, 0.25, 0.1  # at strength 1: of each channel, of all (both as logarithms), added
 TURN, SCALE, SHIFT = 10.0, 0.1, 0.05  # at strength 1: degrees, logarithm of the size, part of the edge
@@ -46,57 +48,71 @@ class Augmentation:
                 found = f"{name}: {strength}, expected 0 (no change) or more"
                 raise ShoepairError(found, fix=f"set `train.{name}` to 0.0")
 
-    def __call__(self, shoes: Tensor, rng: torch.Generator) -> Tensor:
+    def __call__(self, shoes: Tensor, rng: torch.Generator, share: Share | None = None) -> Tensor:
         """Changed shoes.
 
         Args:
-            shoes: (G, L, 2, S, S, 3) float32 of -0.5..0.5, on any device.
-            rng: on the CPU, so that every device sees the same changes.
+            shoes: (G, L, 2, S, S, 3) floats of -0.5..0.5, on any device.
+            rng: on the CPU, so that every device sees the same changes; it draws for the whole batch.
+            share: which groups of a batch the shoes are; not given, they are the whole batch.
 
         Returns:
             The same shape; the argument is not changed.
         """
+        if not len(shoes):
+            return shoes  # torch moves no photos where there are none
+        draw = _Draw(rng, share or shares.whole(len(shoes)))
         if self.mirror:
-            shoes = _some(shoes, shoes.flip((2, 4)), rng)
+            shoes = _some(shoes, shoes.flip((2, 4)), draw)
         if self.exchange:
-            shoes = _some(shoes, shoes.flip(2), rng)
+            shoes = _some(shoes, shoes.flip(2), draw)
         if self.affine:
-            shoes = _moved(shoes, self.affine, rng)
+            shoes = _moved(shoes, self.affine, draw)
         if self.colour:
-            shoes = _coloured(shoes, self.colour, rng)
+            shoes = _coloured(shoes, self.colour, draw)
         return shoes
 
 
-def _some(shoes: Tensor, changed: Tensor, rng: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class _Draw:
+    """Random numbers for the groups of a share, of those that are drawn for the whole batch."""
+
+    rng: torch.Generator
+    share: Share
+
+    def uniform(self, *shape: int, each: int = 1) -> Tensor:
+        """(G each, *shape) numbers of 0 to 1."""
+        return self.share.of(torch.rand((self.share.total * each, *shape), generator=self.rng))
+
+    def spread(self, *shape: int, most: float, each: int = 1) -> Tensor:
+        """(G each, *shape) numbers evenly spread over -most..most."""
+        return (self.uniform(*shape, each=each) * 2 - 1) * most
+
+
+def _some(shoes: Tensor, changed: Tensor, draw: _Draw) -> Tensor:
     """Half of the groups as changed, the others as they are."""
-    chosen = (torch.rand(len(shoes), generator=rng) < 0.5).to(shoes.device)[:, None, None, None, None, None]
+    chosen = (draw.uniform() < 0.5).to(shoes.device)[:, None, None, None, None, None]
     return torch.where(chosen, changed, shoes)
 
 
-def _spread(shape: tuple[int, ...], most: float, rng: torch.Generator) -> Tensor:
-    """Numbers evenly spread over -most..most."""
-    return (torch.rand(shape, generator=rng) * 2 - 1) * most
-
-
-def _coloured(shoes: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+def _coloured(shoes: Tensor, strength: float, draw: _Draw) -> Tensor:
     """Every group in another light: each channel and all together multiplied, something added, cut off at 0 and 1."""
-    groups = len(shoes)
-    factor = torch.exp(_spread((groups, 3), TINT * strength, rng) + _spread((groups, 1), LIGHT * strength, rng))
-    offset = _spread((groups, 1), OFFSET * strength, rng).expand(groups, 3)
-    factor, offset = (each.to(shoes.device)[:, None, None, None, None] for each in (factor, offset))
+    factor = torch.exp(draw.spread(3, most=TINT * strength) + draw.spread(1, most=LIGHT * strength))
+    offset = draw.spread(1, most=OFFSET * strength).expand(-1, 3)
+    factor, offset = (each.to(shoes)[:, None, None, None, None] for each in (factor, offset))
     # (value + 0.5) * factor + offset - 0.5, in as few passes over the pixels as can be
     return torch.addcmul(offset + (factor - 1) / 2, shoes, factor).clamp_(-0.5, 0.5)
 
 
-def _moved(shoes: Tensor, strength: float, rng: torch.Generator) -> Tensor:
+def _moved(shoes: Tensor, strength: float, draw: _Draw) -> Tensor:
     """Every photo turned, scaled and shifted a little; what comes in from outside is the photo's own mirror image."""
-    count = shoes[..., 0, 0, 0].numel()
-    turn = _spread((count,), math.radians(TURN) * strength, rng)
-    scale = torch.exp(_spread((count,), SCALE * strength, rng))
-    shift = _spread((count, 2), 2 * SHIFT * strength, rng)  # affine_grid counts from -1 to 1
+    each = shoes.shape[1] * 2
+    turn = draw.spread(most=math.radians(TURN) * strength, each=each)
+    scale = torch.exp(draw.spread(most=SCALE * strength, each=each))
+    shift = draw.spread(2, most=2 * SHIFT * strength, each=each)  # affine_grid counts from -1 to 1
     rows = [torch.stack([turn.cos() * scale, -turn.sin() * scale, shift[:, 0]], dim=1)]
     rows.append(torch.stack([turn.sin() * scale, turn.cos() * scale, shift[:, 1]], dim=1))
     photos = shoes.flatten(0, 2).movedim(3, 1)  # (G L 2, 3, S, S)
-    grid = functional.affine_grid(torch.stack(rows, dim=1).to(shoes.device), list(photos.shape), align_corners=False)
+    grid = functional.affine_grid(torch.stack(rows, dim=1).to(shoes), list(photos.shape), align_corners=False)
     moved = functional.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
     return moved.movedim(1, 3).reshape(shoes.shape)

@@ -2,7 +2,9 @@
 
 One file per model, replaced after every epoch, gone when the training is done. It carries the key of its run, a digest
 of everything that the weights depend on: the recipe, the pairs, the photos and the code. A checkpoint of another key
-is never used. Random numbers need no state in it: what an epoch draws follows from the seed and its number.
+is never used. Random numbers need no state in it: what an epoch draws follows from the seed and its number. The number
+of ranks is not in the key, since a cluster that lost a machine shall go on: with another number of ranks a run ends in
+other last bits, with the same number in the same bits.
 
 Layout: safetensors; `model.*` and `best.*` the weights after the last epoch and after the best one, `average.*` their
 moving average, `adam.<i>.*` the optimizer's numbers of parameter i; the header's `run` is JSON: format, key, epochs
@@ -20,7 +22,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as deserialized
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -33,7 +36,7 @@ HEADER = "run"
 # The modules that weights follow from: what `training`, `models` and `batches` import, but for reading and printing.
 WORKED = (
     *("augmentation", "batches", "checkpoints", "deals", "devices", "histogram", "inference", "models", "networks"),
-    *("pairing", "pairs", "recipes", "siamese", "store", "streaming", "training"),
+    *("pairing", "pairs", "ranks", "recipes", "shares", "siamese", "store", "streaming", "training"),
 )
 
 
@@ -119,14 +122,31 @@ def save(path: Path, key: str, state: State) -> None:
 
 def load(path: Path, key: str) -> State | None:
     """The checkpoint of this run; None where there is none, or one of another run."""
+    content = read(path, key)
+    return parsed(content) if content else None
+
+
+def read(path: Path, key: str) -> bytes:
+    """The file of the checkpoint of this run, whole; empty where there is none, or one of another run."""
     try:
-        with safe_open(path, framework="pt") as file:
-            course = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            if course.pop("format", None) != FORMAT or course.pop("key", None) != key:
-                return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+        content = path.read_bytes()
+        deserialized(content)  # refuses a torn file
+        course = _course(content)
     except (FileNotFoundError, SafetensorError, ValueError):
-        return None
+        return b""
+    return content if course.get("format") == FORMAT and course.get("key") == key else b""
+
+
+def _course(content: bytes) -> dict[str, Any]:
+    """What the header holds: in safetensors 8 bytes say how long it is, and it is JSON."""
+    length = int.from_bytes(content[:8], "little")
+    course: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length]).get("__metadata__", {}).get(HEADER, "{}"))
+    return course
+
+
+def parsed(content: bytes) -> State:
+    """The state that a file holds which `read` gave."""
+    course, tensors = _course(content), deserialized(content)
     parts: dict[str, Weights] = {"model": {}, "best": {}, "average": {}}
     adam: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -136,4 +156,5 @@ def load(path: Path, key: str) -> State | None:
             adam.setdefault(int(number), {})[rest] = value
         else:
             parts[part][rest] = value
-    return State(parts["model"], parts["best"], parts["average"], [adam[number] for number in sorted(adam)], course)
+    told = {name: value for name, value in course.items() if name not in ("format", "key")}
+    return State(parts["model"], parts["best"], parts["average"], [adam[number] for number in sorted(adam)], told)

@@ -27,12 +27,13 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         The picture in mode RGB, and the remarks: `BLENDED`, `UNPROFILED`. An opaque RGB picture without a profile, or
         with that of sRGB, keeps every bit.
     """
-    rgb, remarks = _without_profile(_eight_bits(image), image.info.get("icc_profile"))
     alpha = _alpha(image)
-    if alpha is None or alpha.getextrema() == OPAQUE:
+    rgb, remarks = _without_profile(_eight_bits(image), image.info.get("icc_profile"))
+    if alpha is None:
         return rgb, remarks
-    white = Image.new("RGB", rgb.size, "white")
-    return Image.composite(rgb, white, alpha), (*remarks, BLENDED)
+    opaque = Image.new("RGB", rgb.size, "white")
+    opaque.paste(rgb, mask=alpha)
+    return opaque, (*remarks, BLENDED)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -44,22 +45,29 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
-    """How opaque each pixel is, also where a palette or a single colour says so; None where nothing does."""
-    if image.has_transparency_data:
-        return image.convert("RGBA").getchannel("A")
-    return None
+    """How opaque each pixel is, also where a palette or a single colour says so; None where all of them are."""
+    if not image.has_transparency_data:
+        return None
+    # No copy that is not needed: of the largest photos each takes a quarter of a gigabyte.
+    alpha = (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
+    return None if alpha.getextrema() == OPAQUE else alpha
 
 
 def _without_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
     """The colours as sRGB, by the profile if there is one. Alpha is left out."""
     plain = image if image.mode in {"L", "RGB", "CMYK"} else image.convert("L" if image.mode == "LA" else "RGB")
     if not profile:
-        return plain.convert("RGB"), ()
+        return _rgb(plain), ()
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if plain.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
             return plain, ()
         converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except UNFITTING:
-        return plain.convert("RGB"), (UNPROFILED,)
+        return _rgb(plain), (UNPROFILED,)
     return converted or plain, ()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The same picture where it is RGB already, not a copy."""
+    return image if image.mode == "RGB" else image.convert("RGB")

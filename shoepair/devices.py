@@ -8,6 +8,7 @@ import sys
 import torch
 from torch import nn
 
+from shoepair import ranks
 from shoepair.errors import ShoepairError
 from shoepair.networks import Threshold
 
@@ -20,18 +21,25 @@ def chosen(name: str) -> torch.device:
     """The device of a name.
 
     Args:
-        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one.
+        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one. Of several ranks each takes one of
+            NVIDIA's for itself; Apple's cannot sum tensors with others.
 
     Raises:
-        ShoepairError: this machine has no such device.
+        ShoepairError: this machine has no such device, or too few of them.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(each for each, found in there.items() if found))
-    if not there[name]:
+    mps = torch.backends.mps.is_available() and ranks.size() == 1
+    there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
+    wanted = next(each for each, found in there.items() if found) if name == "auto" else name
+    if not there[wanted]:
         found = f"train.device: {name}, which this machine (or this build of torch) does not have"
         raise ShoepairError(found, fix="set `train.device: auto`")
-    return torch.device(name)
+    if wanted == "cuda" and ranks.size() > 1:
+        count = torch.cuda.device_count()
+        if ranks.local() >= count:
+            found = f"train.device: {name}, found {count} accelerators on this machine for more ranks"
+            raise ShoepairError(found, fix="start as many ranks on a machine as it has accelerators")
+        torch.cuda.set_device(ranks.local())
+    return torch.device(wanted)
 
 
 def placed(model: nn.Module, device: torch.device) -> torch.device:

@@ -30,6 +30,10 @@ class ShoepairError(Exception):
         return "\n".join([self.found, *(f"  {line}" for line in self.problems), *([self.fix] if self.fix else [])])
 
 
+class LostError(ShoepairError):
+    """Another process that does the same work has ended, or cannot be reached any more; all of them begin anew."""
+
+
 def escaped(name: str) -> str:
     """A file name as it may be printed: control characters and undecodable bytes are shown, never sent.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import torch
 from torch import Tensor, nn
 
-from shoepair.networks import Model
+from shoepair import ranks
+from shoepair.networks import CLASSES, Model
 from shoepair.pairing import Pairing
 
 SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding
@@ -19,18 +22,42 @@ def answers(model: nn.Module, shoes: Tensor) -> Tensor:
     return got
 
 
+def each(
+    plan: Sequence[Tensor],
+    shoes_of: Callable[[Iterable[Tensor]], Iterable[Tensor]],
+    work: Callable[[Tensor], Tensor],
+    like: Tensor,
+) -> Tensor:
+    """What `work` gives for the shoes of each batch; of several ranks each works a part of the batches.
+
+    Args:
+        plan: numbers of pairs or students, 0..P-1 in all, batch after batch.
+        shoes_of: the shoes of these, such as `Pairing.pairs`.
+        work: gives a row for each of them, which follows from its own shoes alone.
+        like: a row, for its shape and type.
+
+    Returns:
+        (P, *row) on the CPU, the same on all ranks.
+    """
+    found = like.new_zeros((sum(map(len, plan)), *like.shape))
+    mine = plan[ranks.rank() :: ranks.size()]
+    for which, shoes in zip(mine, shoes_of(mine), strict=True):
+        found[which] = work(shoes).to("cpu")
+    return ranks.summed(found)
+
+
 def logits(model: nn.Module, data: Pairing, batch_size: int = SCORED) -> Tensor:
     """The model's answer to every pair: (P, 2) float32 on the CPU, different and same."""
     model.eval()
     with torch.inference_mode():
         if isinstance(model, Model) and model.whole_students:
             students = torch.split(torch.arange(int(data.shoes[:, 0].max()) + 1), max(1, batch_size // 6))
-            nine = torch.cat([model.combinations(shoes) for shoes in data.students(students)])  # (N, 3, 3, 2)
-            found = nine[tuple(data.shoes.to(nine.device).unbind(1))]
+            nine = each(students, data.students, model.combinations, torch.zeros(3, 3, CLASSES))  # (N, 3, 3, 2)
+            found = nine[tuple(data.shoes.unbind(1))]
         else:
             plan = torch.split(torch.arange(len(data.same)), batch_size)
-            found = torch.cat([answers(model, shoes) for shoes in data.pairs(plan)])
-    return found.to("cpu", torch.float32)
+            found = each(plan, data.pairs, lambda shoes: answers(model, shoes), torch.zeros(CLASSES))
+    return found
 
 
 def accuracies(model: nn.Module, data: Pairing, batch_size: int = SCORED) -> tuple[float, float]:

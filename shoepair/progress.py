@@ -13,7 +13,9 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> tqdm[Item]:
+def track(
+    items: Iterable[Item], what: str, unit: str, total: int | None = None, *, hidden: bool = False
+) -> tqdm[Item]:
     """The same items, with a bar that grows by one an item.
 
     Args:
@@ -21,12 +23,13 @@ def track(items: Iterable[Item], what: str, unit: str, total: int | None = None)
         what: the command and what it works on, such as "train cnn".
         unit: of an item, such as "photo".
         total: their number, where `items` has no length.
+        hidden: no bar on a terminal either.
 
     Returns:
         The bar, to be iterated once; `set_postfix_str` adds a word at its end.
     """
-    # disable=None: no bar where stderr is no terminal
-    return tqdm(items, desc=what, unit=unit, total=total, disable=None, leave=False, dynamic_ncols=True)
+    quiet = hidden or None  # None: no bar where stderr is no terminal
+    return tqdm(items, desc=what, unit=unit, total=total, disable=quiet, leave=False, dynamic_ncols=True)
 
 
 def say(line: str, to: TextIO | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,14 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
 
 def _look(photo: photos.Photo) -> tuple[tuple[str, ...], dict[str, Any]]:
     """What is kept of a photo while the rules are held against it."""
+    _one_thread()
     return photo.remarks, signs.measure(photo)
+
+
+@cache
+def _one_thread() -> None:
+    """As in `judge`, once in each process that photos are given to."""
+    threadpool_limits(1)
 
 
 def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None = None) -> Verdict:

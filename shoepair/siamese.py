@@ -53,7 +53,7 @@ class Siamese(Model):
         groups, each = shoes.shape[:2]
         photos = reduced(shoes.flatten(0, 2).movedim(3, 1), self.shape.edge)  # (G L 2, 3, S, S)
         apart = [_distances(*_matched(roots(middle(photos, share)), groups, each)) for share in MIDDLES]
-        colours = self.scale((torch.cat(apart, dim=1) + NEAR).log())  # (G L L, 8)
+        colours = self.scale((torch.cat(apart, dim=1).to(photos.dtype) + NEAR).log())  # (G L L, 8)
         views = [photos] if self.training else [photos, photos.flip(3)]
         answers = [self._compared(view, colours, groups, each) for view in views]
         return (sum(answers[1:], answers[0]) / len(views)).reshape(groups, each, each, CLASSES)
@@ -83,7 +83,7 @@ def _matched(values: Tensor, groups: int, each: int) -> tuple[Tensor, Tensor]:
 
 
 def _distances(left: Tensor, right: Tensor) -> Tensor:
-    """Bhattacharyya's distances of colours: (B, 3, bins) twice to (B, 4): each channel, and all together."""
+    """Bhattacharyya's distances of colours: (B, 3, bins) twice to (B, 4) float64: each channel, and all together."""
     coefficients = (left * right).sum(dim=2)
     every = torch.cat([coefficients, coefficients.mean(dim=1, keepdim=True)], dim=1)
-    return (1 - every).clamp_min(0).sqrt().to(torch.float32)
+    return (1 - every).clamp_min(0).sqrt()

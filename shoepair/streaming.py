@@ -62,6 +62,7 @@ class StreamedPairs:
             sampler=plan,  # any sequence of what the data set takes will do
             num_workers=workers,
             prefetch_factor=AHEAD if workers else None,
+            generator=torch.Generator(),  # it draws a seed, by itself from the generator that dropout draws from
             multiprocessing_context="spawn" if workers else None,  # a fork would inherit open HDF5 files and threads
         )
         for shoes in loader:

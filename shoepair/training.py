@@ -12,6 +12,7 @@ What an epoch draws follows from the seed and the epoch's number alone.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -26,10 +27,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from shoepair import checkpoints, pairing, progress
+from shoepair import checkpoints, pairing, progress, ranks, shares
 from shoepair.deals import pair_batches, student_batches
 from shoepair.errors import ShoepairError
-from shoepair.inference import SCORED, accuracies, answers, logits
+from shoepair.inference import SCORED, accuracies, answers, each, logits
 from shoepair.models import Weights, save_weights, weights_of
 from shoepair.networks import Model, Threshold
 from shoepair.pairing import Pairing
@@ -37,6 +38,7 @@ from shoepair.paths import write_text
 from shoepair.recipes import Precision, Recipe
 
 DIGITS = 6  # of every number in curves and cards
+WHOLE = 12  # what a student's nine combinations weigh: six different ones once, three same ones twice
 
 Photos = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -144,12 +146,16 @@ def fit(
     average = AveragedModel(model, multi_avg_fn=_moving(recipe.average), use_buffers=True)
     judged = average.module if recipe.average else model
     history, best = History(), {}
-    state = checkpoints.load(checkpoint.path, checkpoint.key) if checkpoint else None
-    if checkpoint and state:
+    writer = checkpoint if ranks.first() else None
+    content = ranks.told(checkpoints.read(writer.path, writer.key) if writer else b"")
+    if content:
+        state = checkpoints.parsed(content)
         checkpoints.restore(state, model, optimizer, average)
         history, best = History.of(state.course), state.best
-        checkpoint.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
-    bar = progress.track(range(len(history.epochs) + 1, recipe.epochs + 1), type(model).__name__, "epoch")
+        if writer:
+            writer.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
+    numbers = range(len(history.epochs) + 1, recipe.epochs + 1)
+    bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not ranks.first())
     for number in bar:
         if recipe.patience and history.epochs and number - history.best.epoch > recipe.patience:
             break
@@ -162,11 +168,12 @@ def fit(
         history.epochs.append(_measure(judged, train if curves else None, valid, number, losses))
         if recipe.keep == "last" or history.best.epoch == number:
             best = weights_of(judged)
-        if checkpoint:
+        if writer:
             saved = checkpoints.snapshot(model, best, optimizer, average, asdict(history))
-            checkpoints.save(checkpoint.path, checkpoint.key, saved)
+            checkpoints.save(writer.path, writer.key, saved)
         bar.set_postfix_str(str(history.epochs[-1]))
-        after_epoch(history.epochs[-1], weights_of(judged))
+        if ranks.first():
+            after_epoch(history.epochs[-1], weights_of(judged))
     bar.close()
     model.load_state_dict(best)
     return history
@@ -183,12 +190,18 @@ def _settled(
 ) -> History:
     """A model without gradients, "trained" in one pass over all pairs, same and different weighing alike."""
     plan = torch.split(torch.arange(len(train.same)), SCORED)
-    found = [model.distance(shoes.flatten(1, 3).movedim(3, 1)) for shoes in train.pairs(plan)]
-    model.settle(torch.cat(found), train.same, _balancing(train.same))
+    found = each(
+        plan,
+        train.pairs,
+        lambda shoes: model.distance(shoes.flatten(1, 3).movedim(3, 1)),
+        torch.zeros((), dtype=torch.float64),
+    )
+    model.settle(found, train.same, _balancing(train.same))
     done = _measure(model, train, valid, 1, [float("nan")])
     loss = functional.cross_entropy(logits(model, train), train.same, weight=None).item()
     history = History([Epoch(**(asdict(done) | {"train_loss": loss}))], [loss])
-    after_epoch(history.epochs[0], weights_of(model))
+    if ranks.first():
+        after_epoch(history.epochs[0], weights_of(model))
     return history
 
 
@@ -210,29 +223,48 @@ def epoch(
     rng = _generator(recipe.seed, number)
     whole = isinstance(model, Model) and model.whole_students
     plan = list(student_batches(train, recipe, rng) if whole else pair_batches(train, recipe, rng))
-    shoes_of = train.students(plan) if whole else train.pairs(plan)
+    mine = _dealt([torch.zeros(len(which)) if whole else train.same[which] for which in plan])
+    which_of = [which[share.rows] for which, share in zip(plan, mine, strict=True)]
+    shoes_of = train.students(which_of) if whole else train.pairs(which_of)
     device = next(model.parameters()).device
     answer = torch.compile(answers) if recipe.compiled else answers
     model.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))  # dropout draws from the global generator only
-        for place, (which, shoes) in enumerate(zip(plan, shoes_of, strict=True)):
+        for place, (which, share, shoes) in enumerate(zip(which_of, mine, shoes_of, strict=True)):
             labels = torch.eye(3, dtype=torch.int64).expand(len(which), 3, 3) if whole else train.same[which]
             labels = labels.flatten().to(device)
-            with _precision(recipe.precision, device):
-                got = answer(model, recipe.augmentation(shoes, rng)).float()  # (B, 2)
-                loss = functional.cross_entropy(got, labels, weight=_kinds(whole=whole, device=device))
-            value = loss.item()
+            with _precision(recipe.precision, device), shares.seeing_all(share):
+                got = answer(model, recipe.augmentation(shoes, rng, share)).float()  # (B, 2)
+                loss = functional.cross_entropy(got, labels, _kinds(whole=whole, device=device), reduction="sum")
+                loss = loss / (WHOLE * share.total if whole else share.total)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+            value = ranks.sum_gradients(model, loss)
             rate = recipe.lr * recipe.step((number - 1) * len(plan) + place, recipe.epochs * len(plan))
             if not math.isfinite(value):
                 found = f"training: the loss is {value} in epoch {number}, iteration {place + 1}, with lr {rate:g}"
                 raise ShoepairError(found, fix=f"try a smaller `lr`, such as {recipe.lr / 10:g}")
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
             optimizer.step()
             yield value
+
+
+def _dealt(kinds: Sequence[Tensor]) -> list[shares.Share]:
+    """This rank's share of each batch of an epoch.
+
+    Args:
+        kinds: (T,) of each batch: what each rank must have its part of.
+
+    Raises:
+        ShoepairError: there are more ranks than the first, the fullest batch has rows of a kind.
+    """
+    fewest = min(Counter(kinds[0].tolist()).values())
+    if ranks.size() > fewest:
+        found = f"training: {ranks.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
+        raise ShoepairError(found, fix="start fewer ranks, or set a larger `batch_size`")
+    return [shares.dealt(each) for each in kinds]
 
 
 def _kinds(*, whole: bool, device: torch.device) -> Tensor | None:

@@ -5,16 +5,20 @@ Writes  models/<model>.safetensors, models/<model>.json, plots/training/<model>.
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 """
 
+from functools import partial
+
 from shoepair import (
     batches,
     checkpoints,
     devices,
+    engine,
     errors,
     models,
     pairs,
     params,
     paths,
     progress,
+    ranks,
     recipes,
     table,
     training,
@@ -23,7 +27,20 @@ from shoepair import (
 
 def main(name: str) -> None:
     """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
-    chosen = params.load(params.Train)
+    with ranks.joined():
+        chosen = params.load(params.Train)
+        cores, gpus = chosen.threads, chosen.device == "cuda"
+        if done := engine.together(partial(train, name, chosen), f"train {name}", cores=cores, gpus=gpus):
+            print(done)
+
+
+def train(name: str, chosen: params.Train) -> str:
+    """What every rank does; the first one writes, and tells what it did."""
+    with ranks.joined():
+        return _trained(name, chosen)
+
+
+def _trained(name: str, chosen: params.Train) -> str:
     recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
     model = models.build(name, shape, chosen.seed)
@@ -32,13 +49,15 @@ def main(name: str) -> None:
     alone = training.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
     train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
-    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used)
+    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used) if ranks.first() else ""
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)
+    if not ranks.first():
+        return ""
     models.save(name, model, training.facts(recipe, history))
     training.write_curves(history, paths.epochs(name), paths.iterations(name))
     checkpoint.path.unlink(missing_ok=True)
-    print(f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}")
+    return f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}"
 
 
 if __name__ == "__main__":

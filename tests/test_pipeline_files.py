@@ -18,7 +18,13 @@ from shoepair import params
 ORDER = [
     *(
         "errors",
+        "engine.flow",
+        "engine.local",
+        "engine.cluster",
+        "engine.group",
         "progress",
+        "ranks",
+        "shares",
         "paths",
         "params",
         "colours",

@@ -134,7 +134,7 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
     trained = []
     for memory in (2**30, 0):
         data = batches.within(rows, EDGE // 2, memory, torch.device("cpu"))
-        model = models.build(name, models.Shape(2, edge=EDGE // 2), 1)
+        model = models.build(name, models.Shape(2, dropout=0.3, edge=EDGE // 2), 1)
         training.fit(model, data, data, replace(RECIPE, epochs=1))
         trained.append(weights(model))
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))

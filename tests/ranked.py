@@ -1,0 +1,169 @@
+"""Programs that the tests of several ranks start, by `torchrun` or as they are: python ranked.py WHAT.
+
+They train on random photos in the current directory and leave weights and losses there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+import stages.train
+from shoepair import (
+    batches,
+    errors,
+    models,
+    pairing,
+    pairs,
+    paths,
+    ranks,
+    shares,
+    splits,
+    store,
+    streaming,
+    table,
+    training,
+)
+from shoepair.augmentation import Augmentation
+from shoepair.recipes import Recipe
+
+EDGE = 32
+NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
+SHAPE = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+# Eight students are 24 pairs of each kind: 11 a batch, and 2 in the last one, too few for 3 ranks.
+RECIPE = Recipe(1, 22, 2e-3, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), keep="last")
+STUDENTS = {"a": 5, "b": 3}
+
+
+def write_class(folder: Path) -> None:
+    """Eight students with their pairs, in the stores of two batches."""
+    rng = np.random.default_rng(5)
+    split = []
+    for batch, count in STUDENTS.items():
+        names = [f"u{batch == 'b':d}{number}" for number in range(count)]
+        colours = rng.integers(0, 200, (count, 3, 1, 1, 1, 3))
+        photos = (colours + rng.integers(0, 55, (count, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
+        store.write(folder / paths.store(batch), names, photos, EDGE)
+        split += [(batch, name, row, "train") for row, name in enumerate(names)]
+    frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
+    table.write(folder / paths.SPLIT, frame, splits.Split)
+    rows = pairs.build(frame)
+    table.write(folder / paths.PAIRS, pd.concat([rows, rows.assign(split="valid")]), pairs.Pairs)
+
+
+def rows() -> pd.DataFrame:
+    """The pairs to learn from."""
+    return pairs.of_split(table.read(paths.PAIRS, pairs.Pairs), "train", only_standard=False)
+
+
+def train(name: str, data: pairing.Pairing, result: str, *, scored: bool = True) -> None:
+    """Train; the first rank writes what comes of it."""
+    model = models.build(name, SHAPE, 1)
+    if isinstance(data, pairing.PairData) and data.images.dtype == torch.float64:
+        model.double()
+    history = training.fit(model, data, data if scored else None, RECIPE, curves=scored)
+    if ranks.first():
+        save_file(models.weights_of(model), f"{result}.safetensors")
+        Path(f"{result}.json").write_text(json.dumps(asdict(history)))
+
+
+def reordered(kinds: Tensor) -> shares.Share:
+    """All rows of a batch, the last one first: the same sums in another order."""
+    return shares.Share(torch.arange(len(kinds)).flip(0), len(kinds))
+
+
+def compare_all() -> None:
+    """`compare` by 1, 2 and 3 ranks, which are forked, since importing torch anew takes longer than to train."""
+    compare()
+    for count in (2, 3):
+        config = LaunchConfig(
+            1, 1, count, rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1", run_id=str(count)
+        )
+        config.start_method, config.max_restarts = "fork", 0
+        elastic_launch(config, ranked)("compare")
+
+
+def ranked(what: str) -> None:
+    """Do what the word says as a rank."""
+    with ranks.joined():
+        {"compare": compare, "fail": fail}[what]()
+
+
+def compare() -> None:
+    """Every model in single and in double precision, from memory, and one from the stores."""
+    single = batches.from_table(rows())
+    double = replace(single, images=pairing.floats(single.images).double())
+    for name in NAMES:
+        train(name, single, f"{name}-single-{ranks.size()}")
+        if name != "histogram":
+            train(name, double, f"{name}-double-{ranks.size()}", scored=False)
+    if ranks.size() == 2:
+        streaming.WORKERS = 1
+        train("cnn", batches.within(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False)
+    if ranks.size() == 1:
+        kept = shares.dealt, shares.seeing_all
+        shares.dealt, shares.seeing_all = reordered, shares._WholeBatch
+        for name in NAMES[:3]:
+            train(name, single, f"{name}-single-reordered")
+        shares.dealt, shares.seeing_all = kept
+
+
+class Failing(pairing.PairData):
+    """Photos that one rank cannot read."""
+
+    def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+        """One batch, and no more on the second rank."""
+        for number, shoes in enumerate(super().pairs(plan)):
+            if number and ranks.rank() == 1:
+                found = "a.h5: torn"
+                raise errors.ShoepairError(found, fix="mend it")
+            yield shoes
+
+
+def fail() -> None:
+    """The second rank meets a fault, the others do not."""
+    whole = batches.from_table(rows())
+    train("cnn", Failing(whole.images, whole.shoes, whole.same), "cnn")
+
+
+def killed() -> None:
+    """The stage; in the second epoch a rank is killed, once."""
+    whole = training.epoch
+
+    def epoch(*given: Any) -> Iterator[float]:
+        for value in whole(*given):
+            yield value
+            if given[-1] == 2 and ranks.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    training.epoch = epoch  # type: ignore[assignment]  # fit calls it that way
+    stages.train.main("cnn_channel")
+
+
+def main(what: str) -> None:
+    """Do what the word says."""
+    torch.set_num_threads(1)
+    if what == "compare_all":
+        compare_all()
+    elif what == "killed":
+        killed()
+    else:
+        ranked(what)
+
+
+if __name__ == "__main__":
+    sys.argv = ["ranked", *sys.argv[1:]]
+    errors.run(main)

@@ -1,0 +1,215 @@
+"""Several ranks train what one process trains: the same batches, the same sums, one file, one message."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ranked
+import torch
+from conftest import ROOT, copy_project, edit
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from torch import Tensor
+
+from shoepair import checkpoints, engine, ranks, shares
+from shoepair.errors import ShoepairError
+
+RANKED = str(ROOT / "tests/ranked.py")
+NETWORKS = [name for name in ranked.NAMES if name != "histogram"]
+
+
+def started(folder: Path, count: int, *words: str, logs: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program by so many ranks of `torchrun`, or alone; their own output goes to `logs`."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={count}"]
+    if logs:
+        torchrun += ["--redirects=3", f"--log-dir={logs}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, *(torchrun if count > 1 else []), *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def told(logs: Path) -> list[str]:
+    """What the ranks themselves have printed to stderr."""
+    return "".join(path.read_text() for path in logs.rglob("stderr.log")).splitlines()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of 1, 2 and 3 ranks."""
+    folder = tmp_path_factory.mktemp("ranks")
+    ranked.write_class(folder)
+    done = started(folder, 1, RANKED, "compare_all")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def weights(folder: Path, run: str) -> dict[str, Tensor]:
+    return load_file(folder / f"{run}.safetensors")
+
+
+def course(folder: Path, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{run}.json").read_text())
+    return found
+
+
+def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """The largest difference of any weight."""
+    assert one.keys() == other.keys()
+    return max((one[name].double() - other[name].double()).abs().max().item() for name in one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranks_calculate_what_one_process_calculates(trained: Path, name: str, count: int) -> None:
+    # In double precision rounding hides nothing: a wrong mask, mean or weight would be seen.
+    one, several = (weights(trained, f"{name}-double-{number}") for number in (1, count))
+    assert apart(one, several) < 1e-10
+    losses = (course(trained, f"{name}-double-{number}")["losses"] for number in (1, count))
+    assert max(abs(a - b) for a, b in zip(*losses, strict=True)) < 1e-6, "the loss is of single precision"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranks_differ_from_one_process_by_rounding(trained: Path, name: str, count: int) -> None:
+    one, again, several = (f"{name}-single-{run}" for run in ("1", "reordered", str(count)))
+    rounding = apart(weights(trained, one), weights(trained, again))
+    assert 0 < apart(weights(trained, one), weights(trained, several)) < 10 * rounding
+    first, other = course(trained, one), course(trained, several)
+    assert max(abs(a - b) for a, b in zip(first["losses"], other["losses"], strict=True)) < 1e-4
+    assert other["epochs"][0].keys() == first["epochs"][0].keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_takes_no_gradients_has_the_same_bits(trained: Path, count: int) -> None:
+    one, several = (f"histogram-single-{number}" for number in (1, count))
+    assert apart(weights(trained, one), weights(trained, several)) == 0
+    assert course(trained, one) == course(trained, several)
+
+
+@pytest.mark.slow
+def test_streamed_photos_give_the_same_bits(trained: Path) -> None:
+    assert apart(weights(trained, "cnn-single-2"), weights(trained, "cnn-streamed-2")) == 0
+    assert course(trained, "cnn-single-2")["losses"] == course(trained, "cnn-streamed-2")["losses"]
+
+
+@given(st.lists(st.integers(0, 1), min_size=1), st.integers(1, 5))
+def test_batch_is_dealt_evenly_by_kinds(labels: list[int], size: int) -> None:
+    kinds = torch.tensor(labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "size", lambda: size)
+        dealt = []
+        for number in range(size):
+            patch.setattr(ranks, "rank", lambda number=number: number)
+            dealt.append(shares.dealt(kinds).rows)
+    assert torch.cat(dealt).sort().values.tolist() == list(range(len(labels))), "each row once"
+    for kind in (0, 1):
+        counts = [int((kinds[rows] == kind).sum()) for rows in dealt]
+        assert max(counts) - min(counts) <= 1
+    assert all(rows.equal(rows.sort().values) for rows in dealt)
+
+
+def test_share_takes_its_rows_of_what_was_drawn_for_all() -> None:
+    share = shares.Share(torch.tensor([1, 3]), 4)
+    assert share.of(torch.arange(8)).tolist() == [2, 3, 6, 7]
+    assert shares.whole(4).of(torch.arange(8)).tolist() == list(range(8))
+
+
+@pytest.mark.slow
+def test_error_of_one_rank_ends_all_with_one_message(tmp_path: Path) -> None:
+    ranked.write_class(tmp_path)
+    done = started(tmp_path, 2, RANKED, "fail", logs=tmp_path / "logs")
+    assert done.returncode == 1
+    assert told(tmp_path / "logs") == ["error: a.h5: torn", "mend it"]
+    assert not (tmp_path / "cnn.safetensors").exists()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """A project whose pairs are there, its parameters small."""
+    copy_project(tmp_path)
+    edit(tmp_path / "params.yaml", "edge: 16 ", f"edge: {ranked.EDGE} ")
+    edit(tmp_path / "params.yaml", "threads: 2 ", "threads: 1 ")
+    edit(tmp_path / "params.yaml", "epochs: 2 ", "epochs: 3 ")
+    ranked.write_class(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_mistake_that_all_ranks_see_is_told_once(stage: Path) -> None:
+    edit(stage / "params.yaml", "batch_size: 32 ", "batch_size: 2 ")
+    done = started(stage, 2, "-m", "stages.train", "cnn_channel", logs=stage / "logs")
+    assert done.returncode == 1
+    message, fix = told(stage / "logs")
+    assert message == "error: training: 2 ranks, expected at most 1, the rows of each kind in a batch"
+    assert fix == "start fewer ranks, or set a larger `batch_size`"
+    assert not (stage / "models").exists()
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    files = (path for name in ("models", "plots") for path in (folder / name).rglob("*.*"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.slow
+def test_killed_rank_changes_nothing(stage: Path) -> None:
+    done = started(stage, 2, "-m", "stages.train", "cnn_channel")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["train cnn_channel: weights of epoch 3 of 3"], "the first rank alone speaks"
+    undisturbed = written(stage)
+    assert len(undisturbed) == 4
+    for name in ("models", "plots"):
+        (stage / name).rename(stage / f"undisturbed-{name}")
+    done = started(stage, 2, "--max-restarts=1", RANKED, "killed")
+    assert done.returncode == 0, done.stderr
+    assert "goes on after epoch 1, where an earlier run was stopped" in done.stdout
+    assert written(stage) == undisturbed
+    assert not list((stage / "checkpoints").glob("*.safetensors")), "the checkpoint has done its work"
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("two", "SHOEPAIR_RANKS=two: expected a number of processes, 1 or more\nunset it"),
+        ("0", "SHOEPAIR_RANKS=0: expected a number"),
+        ("100000", "SHOEPAIR_RANKS=100000: this machine has [0-9]+ cores\nset SHOEPAIR_RANKS to fewer"),
+    ],
+)
+def test_number_of_ranks_that_cannot_be_is_refused(number: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOEPAIR_RANKS", number)
+    with pytest.raises(ShoepairError, match=message):
+        engine.together(list, "nothing", cores=1, gpus=False)
+
+
+@pytest.mark.slow
+def test_switch_starts_ranks_that_do_what_those_of_torchrun_do(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = started(stage, 2, "-m", "stages.train", "siamese")
+    assert done.returncode == 0, done.stderr
+    expected = written(stage)
+    (stage / "models/siamese.safetensors").unlink()
+    monkeypatch.setenv("SHOEPAIR_RANKS", "2")
+    done = started(stage, 1, "-m", "stages.train", "siamese")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "train siamese: weights of epoch 3 of 3\n"
+    assert written(stage) == expected
+    edit(stage / "params.yaml", "batch_size: 32 ", "batch_size: 6 ")
+    done = started(stage, 1, "-m", "stages.train", "siamese")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n")
+    assert len(done.stderr.splitlines()) == 2, "told once"
+
+
+def test_torn_checkpoint_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    for content in (b"", b"short", b"\xff" * 64):
+        path.write_bytes(content)
+        assert checkpoints.read(path, "key") == b""
