@@ -1,0 +1,153 @@
+"""How the stages grow with the class: seconds, memory and bytes a student, of synthetic batches.
+
+    python -m benchmarks.scale [--students 100 1000 10000] [--stages ingest ...] [--folder DIR] [--json FILE]
+
+Batches of synthetic photos, no two alike, are written to a temporary project (in DIR, which needs 0.6 MB a student for
+the photos and 0.9 MB for the store), and each stage runs as DVC runs it, in a process of its own. Memory is that of
+all its processes together, at the most (PSS). The exponent of growth is the slope of a line through the logarithms: 0
+where a stage does not grow, 1 where it grows as the class does; of seconds also between the two largest classes alone,
+where the start of Python counts least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.output import tell
+from benchmarks.watching import ROOT, watched
+from shoepair import paths, photos, sample
+
+BATCH = "scale"
+STAGES = ("ingest", "validate", "normalize", "split", "pairs")
+PER_BATCH = STAGES[:3]
+DRAWN = 50  # students whose photos the synthetic ones are made from
+PATCHES = 7  # of an edge: so many times the light changes across a synthetic photo
+AT_ONCE = 50  # students that one process draws before it tells
+CORES = 2
+Row = dict[str, Any]
+Pictures = NDArray[np.uint8]
+
+
+def originals(folder: Path) -> Pictures:
+    """The photos that the synthetic ones are made from: (6 DRAWN, 224, 224, 3)."""
+    sample.draw_class(folder, DRAWN, 0, seed=1)
+    return np.stack([photos.decode(path, 224).pixels for path in sorted(folder.glob("train/*"))])
+
+
+def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
+    """A photo that no other one is a near-duplicate of: moved, unevenly lit, with noise. (224, 224, 3) to the same."""
+    moved = np.roll(picture, tuple(rng.integers(224, size=2)), (0, 1))
+    patches = Image.fromarray(rng.integers(40, 216, (PATCHES, PATCHES, 3), np.uint8))
+    light = np.asarray(patches.resize(picture.shape[:2], Image.Resampling.BICUBIC), np.float32) / 128
+    noise = rng.integers(-3, 4, picture.shape, np.int8)
+    return np.clip(moved * light + noise, 0, 255).astype(np.uint8)
+
+
+def write_students(folder: Path, pictures: Pictures, numbers: range) -> int:
+    """Write the photos of these students; returns their bytes."""
+    written = 0
+    for number in numbers:
+        rng = np.random.default_rng(number)
+        for pair, side in photos.SHOES:
+            path = folder / f"u{number:06}_{pair}_{side}_m.png"
+            photo = Image.fromarray(vary(pictures[rng.integers(len(pictures))], rng))
+            photo.save(path, compress_type=3)  # run lengths, as the sample class has
+            written += path.stat().st_size
+    return written
+
+
+def draw(folder: Path, students: int) -> int:
+    """Write a class; returns the bytes of its photos."""
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as place, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
+        work = partial(write_students, folder, originals(Path(place)))
+        starts = range(0, students, AT_ONCE)
+        return sum(pool.map(work, [range(start, min(start + AT_ONCE, students)) for start in starts]))
+
+
+def measure(students: int, stages: list[str], folder: Path | None) -> list[Row]:
+    """Draw a class, run the stages on it, one after the other; a row a stage."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        project = Path(place)
+        shutil.copyfile(ROOT / paths.PARAMS, project / paths.PARAMS)
+        drawn = draw(project / paths.raw(BATCH), students)
+        (project / paths.BATCHES).write_text(f"batches: [{BATCH}]\nsamples: {{}}\n")
+        rows = []
+        for stage in stages:
+            words = ["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])]
+            took = watched(words, project)
+            numbers = {"seconds": round(took.seconds, 2), "pss_mb": took.pss_mb, "largest_mb": took.largest_mb}
+            written = sum(path.stat().st_size for path in _outputs(project, stage))
+            rows.append({"stage": stage, "students": students, **numbers, "bytes_per_student": written / students})
+            print(f"{students:,} students: {took.output.strip()}, {took.seconds:.1f} s", file=sys.stderr)
+        return [{"stage": "photos", "students": students, "bytes_per_student": drawn / students}, *rows]
+
+
+def _outputs(project: Path, stage: str) -> list[Path]:
+    written = {
+        "ingest": [paths.table(BATCH)],
+        "validate": [paths.valid(BATCH), paths.signs(BATCH), paths.validation(BATCH)],
+        "normalize": [paths.store(BATCH)],
+        "split": [paths.SPLIT, paths.DUPLICATES, paths.SPLIT_METRICS, paths.VALIDATION_METRICS],
+        "pairs": [paths.PAIRS],
+    }
+    return [project / path for path in written[stage]]
+
+
+def exponent(students: list[int], values: list[float]) -> float:
+    """The slope of the line through the logarithms (least squares)."""
+    return float(np.polyfit(np.log(students), np.log(values), 1)[0])
+
+
+def printed(rows: list[Row]) -> str:
+    """The table: a line for each stage and class, then the exponents of each stage."""
+    head = f"{'stage':10} {'students':>9} {'s':>9} {'ms/student':>11} {'peak MB':>8} {'one process':>11}"
+    lines = [f"{head} {'bytes/student':>14}"]
+    for row in rows:
+        end = f"{row['bytes_per_student']:14,.0f}"
+        if "seconds" not in row:
+            lines.append(f"{row['stage']:10} {row['students']:9,} {'-':>9} {'-':>11} {'-':>8} {'-':>11} {end}")
+            continue
+        each = 1000 * row["seconds"] / row["students"]
+        memory = f"{row['pss_mb']:8,} {row['largest_mb']:11,}"
+        lines.append(f"{row['stage']:10} {row['students']:9,} {row['seconds']:9.1f} {each:11.2f} {memory} {end}")
+    sizes = sorted({row["students"] for row in rows})
+    if len(sizes) < 2:
+        return "\n".join(lines)
+    for stage in dict.fromkeys(row["stage"] for row in rows if "seconds" in row):
+        mine = [row for row in rows if row["stage"] == stage]
+        counts = [row["students"] for row in mine]
+        seconds, memory = ([row[name] for row in mine] for name in ("seconds", "pss_mb"))
+        whole, last = exponent(counts, seconds), exponent(counts[-2:], seconds[-2:])
+        grown = f"seconds as students^{whole:.2f}, between the two largest ^{last:.2f}"
+        lines.append(f"{stage}: {grown}; memory as ^{exponent(counts, memory):.2f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the words of the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--students", type=int, nargs="+", default=[100, 1000, 10000], help="of each batch")
+    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES, help="that run, in this order")
+    parser.add_argument("--folder", type=Path, help="where there is room; by default the system's temporary folder")
+    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
+    given = parser.parse_args()
+    rows = list(chain.from_iterable(measure(count, given.stages, given.folder) for count in given.students))
+    tell(rows, printed(rows), given.json)
+
+
+if __name__ == "__main__":
+    main()
