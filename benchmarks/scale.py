@@ -56,34 +56,46 @@ def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
     return np.clip(moved * light + noise, 0, 255).astype(np.uint8)
 
 
-def write_students(folder: Path, pictures: Pictures, numbers: range) -> int:
-    """Write the photos of these students; returns their bytes."""
-    written = 0
+def write_students(folder: Path, pictures: Pictures, numbers: range) -> None:
+    """Write the photos of these students."""
     for number in numbers:
         rng = np.random.default_rng(number)
         for pair, side in photos.SHOES:
             path = folder / f"u{number:06}_{pair}_{side}_m.png"
             photo = Image.fromarray(vary(pictures[rng.integers(len(pictures))], rng))
             photo.save(path, compress_type=3)  # run lengths, as the sample class has
-            written += path.stat().st_size
-    return written
 
 
-def draw(folder: Path, students: int) -> int:
-    """Write a class; returns the bytes of its photos."""
+def draw(folder: Path, students: int) -> None:
+    """Write a class."""
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as place, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
         work = partial(write_students, folder, originals(Path(place)))
         starts = range(0, students, AT_ONCE)
-        return sum(pool.map(work, [range(start, min(start + AT_ONCE, students)) for start in starts]))
+        list(pool.map(work, [range(start, min(start + AT_ONCE, students)) for start in starts]))
 
 
-def measure(students: int, stages: list[str], folder: Path | None) -> list[Row]:
-    """Draw a class, run the stages on it, one after the other; a row a stage."""
+def measure(students: int, stages: list[str], folder: Path | None, kept: Path | None = None) -> list[Row]:
+    """Draw a class, run the stages on it, one after the other; a row a stage.
+
+    Args:
+        students: of the class.
+        stages: that run.
+        folder: where there is room.
+        kept: where drawn classes stay, and are taken from if they are there.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as place:
         project = Path(place)
         shutil.copyfile(ROOT / paths.PARAMS, project / paths.PARAMS)
-        drawn = draw(project / paths.raw(BATCH), students)
+        raw = project / paths.raw(BATCH)
+        if kept is None:
+            draw(raw, students)
+        else:
+            if not (kept / str(students)).is_dir():
+                draw(kept / str(students), students)
+            raw.parent.mkdir(parents=True)
+            raw.symlink_to((kept / str(students)).absolute(), target_is_directory=True)
+        drawn = sum(path.stat().st_size for path in raw.iterdir())
         (project / paths.BATCHES).write_text(f"batches: [{BATCH}]\nsamples: {{}}\n")
         rows = []
         for stage in stages:
@@ -143,9 +155,11 @@ def main() -> None:
     parser.add_argument("--students", type=int, nargs="+", default=[100, 1000, 10000], help="of each batch")
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES, help="that run, in this order")
     parser.add_argument("--folder", type=Path, help="where there is room; by default the system's temporary folder")
+    parser.add_argument("--keep", type=Path, help="where drawn classes stay, and are taken from the next time")
     parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
     given = parser.parse_args()
-    rows = list(chain.from_iterable(measure(count, given.stages, given.folder) for count in given.students))
+    each = (measure(count, given.stages, given.folder, given.keep) for count in given.students)
+    rows = list(chain.from_iterable(each))
     tell(rows, printed(rows), given.json)
 
 

@@ -20,6 +20,7 @@ ORDER = [
         "errors",
         "progress",
         "paths",
+        "places",
         "params",
         "colours",
         "photos",
