@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +35,7 @@ def serving() -> Iterator[str]:
 def use(patch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Let S3's library meet this server and no other, with keys that mean nothing; forget what it met before."""
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    nothing_else = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    nothing_else = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), "no-such-file")
     for name, value in (keys | nothing_else | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
         patch.setenv(name, value)
     patch.setenv("AWS_ENDPOINT_URL", endpoint)

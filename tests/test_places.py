@@ -183,7 +183,7 @@ def written(students: int) -> Path:
     return path
 
 
-def test_store_in_the_bucket_is_read_by_parts(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_in_the_bucket_is_read_by_parts(bucket: Path) -> None:
     path = written(60)
     rows = np.array([41, 3, 17, 59, 22])
     with store.Store(path) as here:
