@@ -102,13 +102,14 @@ def measure(students: int, stages: list[str], folder: Path | None, kept: Path | 
             words = ["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])]
             took = watched(words, project)
             numbers = {"seconds": round(took.seconds, 2), "pss_mb": took.pss_mb, "largest_mb": took.largest_mb}
-            written = sum(path.stat().st_size for path in _outputs(project, stage))
+            written = sum(path.stat().st_size for path in outputs(project, stage))
             rows.append({"stage": stage, "students": students, **numbers, "bytes_per_student": written / students})
             print(f"{students:,} students: {took.output.strip()}, {took.seconds:.1f} s", file=sys.stderr)
         return [{"stage": "photos", "students": students, "bytes_per_student": drawn / students}, *rows]
 
 
-def _outputs(project: Path, stage: str) -> list[Path]:
+def outputs(project: Path, stage: str) -> list[Path]:
+    """The files that a stage writes."""
     written = {
         "ingest": [paths.table(BATCH)],
         "validate": [paths.valid(BATCH), paths.signs(BATCH), paths.validation(BATCH)],
