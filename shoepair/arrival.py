@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, drift, params, paths, roster, rules, table, tracking, withdrawals
+from shoepair import archives, batchlist, drift, engine, params, paths, roster, rules, table, tracking, withdrawals
 from shoepair.errors import ShoepairError, escaped
 
 
@@ -48,7 +48,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     """
     recover()
     _refuse_name(name)
-    with archives.opened(source) as folder:
+    with archives.opened(source) as folder, engine.here():
         rows = table.scan(folder)
         edge = params.load(params.Normalize).edge
         verdict = rules.check(name, folder, rows, edge, params.load(params.Validate))

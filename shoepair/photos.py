@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import struct
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -23,7 +23,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from shoepair import engine, places
 from shoepair.colours import to_srgb
+from shoepair.errors import escaped
+from shoepair.places import Listed
 
 PAIRS = (1, 2, 3)
 SIDES = ("left", "right")
@@ -50,8 +53,7 @@ TURNS = {  # its value -> what turns the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-THREADS = 2  # Pillow decodes outside the interpreter lock; more threads than this gain nothing measurable
-WINDOW = 48  # photos in flight: bounds the memory, whatever the size of the batch
+PIECE = 48  # photos that one worker is given at a time: eight students, seven megabytes when they are decoded
 
 NAME = re.compile(
     r"(?P<student>u[0-9]+)_(?P<pair>[0-9]+)_(?P<side>[a-z]+)_(?P<kind>[a-z]+)\.[a-z0-9]+",
@@ -144,6 +146,7 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
 
     Raises:
         PhotoError: the file is not one of these formats, is damaged, animated, too large, too small or too long.
+        FileNotFoundError: there is no such file.
     """
     try:
         with _decoder(source)(source) as image:
@@ -158,6 +161,8 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
     except (MemoryError, Image.DecompressionBombError):  # the decoder's own look at the size comes first for WebP
         reason = "cannot be decoded (claims more pixels than there is memory for)"
         raise PhotoError(reason) from None
+    except FileNotFoundError:  # no damaged photo, but none: here, or on the machine that was to decode it
+        raise
     # What Pillow's decoders raise on damaged bytes.
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
@@ -200,40 +205,55 @@ def _refuse_shape(width: int, height: int, most: int) -> None:
     raise PhotoError(reason)
 
 
-def read_all(paths: Iterable[Path], edge: int) -> Iterator[Photo | PhotoError]:
-    """Decode photos on all threads, in the order given, with a bounded number of them in memory.
+def read_all(listed: Iterable[Listed], edge: int) -> Iterator[Photo | PhotoError]:
+    """Decode photos on all cores, in the order given, with a bounded number of them in memory.
 
     Args:
-        paths: the files.
+        listed: the files, where they are or under `SHOEPAIR_ROOT`.
         edge: see `decode`.
 
     Yields:
-        For each path the photo, or the error that `decode` raised: one damaged file does not hide another.
+        For each of them the photo, or the error that `decode` raised: one damaged file does not hide another.
     """
-    yield from look_at_all(paths, edge, lambda photo: photo)
+    yield from look_at_all(listed, edge, _whole)
 
 
-def look_at_all(paths: Iterable[Path], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
+def _whole(photo: Photo) -> Photo:
+    return photo
+
+
+def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
     """Decode photos as `read_all` does and hand on only what is seen in each.
 
     Args:
-        paths: the files.
+        listed: the files, as in `read_all`.
         edge: see `decode`.
-        look: what to do with a photo; it runs on the thread that decoded it.
+        look: what to do with a photo; it runs where that was decoded, so it must be a function of a module.
 
     Yields:
-        For each path what `look` returned, or the error that `decode` raised.
+        For each of them what `look` returned, or the error that `decode` raised.
     """
+    work = partial(_look_at, edge=edge, look=look)
+    for piece in engine.ordered(work, list(windows(listed, PIECE)), tell=_named):
+        yield from piece
 
-    def attempt(path: Path) -> Item | PhotoError:
-        try:
-            return look(decode(path, edge))
-        except PhotoError as error:
-            return error
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for window in windows(paths, WINDOW):
-            yield from pool.map(attempt, window)
+def _look_at(listed: Sequence[Listed], edge: int, look: Callable[[Photo], Item]) -> list[Item | PhotoError]:
+    """One piece of `look_at_all`."""
+    return [_attempt(source, edge, look) for source in places.opened(listed)]
+
+
+def _attempt(source: Path | BinaryIO, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
+    try:
+        return look(decode(source, edge))
+    except PhotoError as error:
+        return error
+
+
+def _named(listed: Sequence[Listed]) -> str:
+    """What a message calls a piece."""
+    first, last = listed[0].path, listed[-1].path
+    return escaped(f"{first.parent}: photos {first.name} ... {last.name}")
 
 
 def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:

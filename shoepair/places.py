@@ -28,6 +28,7 @@ from shoepair import paths
 from shoepair.errors import ShoepairError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from fsspec import AbstractFileSystem
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
 
@@ -52,6 +53,11 @@ class Listed:
     sha256: str
 
 
+def listed(folder: Path, rows: pd.DataFrame) -> list[Listed]:
+    """The photos of a folder that a table lists (columns `path`, `sha256`)."""
+    return [Listed(folder / path, digest) for path, digest in zip(rows["path"], rows["sha256"], strict=True)]
+
+
 def opened(photos: Iterable[Listed]) -> Iterator[Path | BinaryIO]:
     """Each photo, ready to be decoded: a path, or bytes that were fetched from `SHOEPAIR_ROOT`.
 
@@ -60,11 +66,11 @@ def opened(photos: Iterable[Listed]) -> Iterator[Path | BinaryIO]:
     """
     waiting = iter(photos)
     while some := list(islice(waiting, AT_ONCE)):
-        root = _root_of(some[0].path)
-        if not root:
+        place = _root_of(some[0].path)
+        if place:
+            yield from map(io.BytesIO, _fetched(place, some))
+        else:
             yield from (photo.path for photo in some)
-            continue
-        yield from map(io.BytesIO, _fetched(root, some))
 
 
 def store(path: Path) -> RemoteFile | None:
@@ -73,11 +79,11 @@ def store(path: Path) -> RemoteFile | None:
     Raises:
         ShoepairError: it cannot be opened, or is not as long as the one in the project's folder, if that is there.
     """
-    root = _root_of(path)
-    if not root:
+    place = _root_of(path)
+    if not place:
         return None
-    address = f"{root}/{path.as_posix()}"
-    system, base = _system(root)
+    address = f"{place}/{path.as_posix()}"
+    system, base = _system(place)
     with _told(address):
         # Photos lie one after the other and are asked for whole, each once: the head alone is worth keeping.
         file = system.open(f"{base}/{path.as_posix()}", "rb", cache_type="first", block_size=HEAD)
@@ -129,25 +135,28 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
 
+def root() -> str:
+    """What `SHOEPAIR_ROOT` names; nothing where it is not set."""
+    return os.environ.get(ROOT, "").rstrip("/")
+
+
 def _root_of(path: Path) -> str:
     """The root under which a path of the project lies; none for others, such as a class that is being added."""
-    root = os.environ.get(ROOT, "").rstrip("/")
-    return root if any(path.is_relative_to(folder) for folder in SHARED) else ""
+    return root() if any(path.is_relative_to(folder) for folder in SHARED) else ""
 
 
-def _fetched(root: str, some: Sequence[Listed]) -> list[bytes]:
+def _fetched(place: str, some: Sequence[Listed]) -> list[bytes]:
     """The content of some photos, held against their digests."""
-    system, base = _system(root)
+    system, base = _system(place)
     names = [f"{base}/{photo.path.as_posix()}" for photo in some]
     if isinstance(system, AsyncFileSystem):
-        with _told(f"{root}/{some[0].path.as_posix()}"):
-            got = sync(system.loop, system._cat, names, on_error="return", timeout=FETCH)
-        whole = got if isinstance(got, dict) else {names[0]: got}  # of one name, fsspec gives the content alone
+        with _told(f"{place}/{some[0].path.as_posix()}"):
+            whole = sync(system.loop, system._cat, names, on_error="return", timeout=FETCH)
     else:
         whole = system.cat(names, on_error="return")
     contents = []
     for name, photo in zip(names, some, strict=True):
-        address = f"{root}/{photo.path.as_posix()}"
+        address = f"{place}/{photo.path.as_posix()}"
         with _told(address):
             if isinstance(whole[name], Exception):
                 raise whole[name]
@@ -159,21 +168,21 @@ def _fetched(root: str, some: Sequence[Listed]) -> list[bytes]:
 
 
 @cache
-def _system(root: str) -> tuple[AbstractFileSystem, str]:
+def _system(place: str) -> tuple[AbstractFileSystem, str]:
     """The file system of a root, which has answered once, and what the root is called there."""
     try:
-        system, base = url_to_fs(root)
+        system, base = url_to_fs(place)
     except ImportError as error:
-        found = f"{ROOT}={root}: {str(error).rstrip('.')}"
-        extra = root.startswith(("s3:", "s3a:"))
+        found = f"{ROOT}={place}: {str(error).rstrip('.')}"
+        extra = place.startswith(("s3:", "s3a:"))
         fix = "run `pip install 'shoepair[s3]'`" if extra else "install that package"
         raise ShoepairError(found, fix=f"{fix} on every machine that works") from None
     except ValueError as error:
-        found = f"{ROOT}={root}: {error}"
+        found = f"{ROOT}={place}: {error}"
         raise ShoepairError(found, fix="set it to a folder, or to an address like s3://bucket/class") from None
     if isinstance(system, AsyncFileSystem):
         # Any answer will do: whoever may read the photos need not be allowed to look at the folder.
-        with _told(root), suppress(FileNotFoundError, PermissionError):
+        with _told(place), suppress(FileNotFoundError, PermissionError):
             sync(system.loop, system._info, base, timeout=ANSWER)
     return system, base
 

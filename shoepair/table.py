@@ -7,7 +7,11 @@ and the name of the table. The same rows give the same bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -18,11 +22,12 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from pandera.typing import Series
 
-from shoepair import photos
+from shoepair import engine, photos, places
 from shoepair.errors import ShoepairError, escaped
 from shoepair.paths import replacing
 
 FORMAT = 1
+PIECE = 256  # files that one worker is given at a time
 SETS = ("train", "test_m", "test_w")
 SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}  # left by file managers, like every name with a dot in front
 
@@ -129,7 +134,11 @@ def scan(folder: Path) -> pd.DataFrame:
     if not folder.is_dir():
         found = f"{folder}: no such folder, but the batch is listed in data/batches.yaml"
         raise ShoepairError(found, fix=f"put the photos there, or take {folder.name!r} from the list")
-    rows = sorted((_row(folder, path) for path in walk(folder)), key=itemgetter("path"))
+    files = list(photos.windows(sorted(walk(folder)), PIECE))
+    # What is elsewhere may be other files: the digests of those here tell, when they are read there.
+    with engine.here() if places.root() else nullcontext():
+        pieces = engine.ordered(partial(_rows, folder), files, tell=_named)
+        rows = sorted(chain.from_iterable(pieces), key=itemgetter("path"))
     if all(row["ignored"] for row in rows):
         found = f"{folder}: no photos"
         raise ShoepairError(found, fix="put the photos there: six for each student, like u052_3_left_w.png")
@@ -145,18 +154,29 @@ def walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _named(files: Sequence[Path]) -> str:
+    """What a message calls a piece of `scan`."""
+    return escaped(f"{files[0].parent}: files {files[0].name} ... {files[-1].name}")
+
+
+def _rows(folder: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
+    return [_row(folder, path) for path in files]
+
+
 def _row(folder: Path, path: Path) -> dict[str, Any]:
     """What one file is, in terms of `Files`."""
     within = path.relative_to(folder)
     row: dict[str, Any] = {"path": escaped(within.as_posix()), "ignored": is_system_file(within)}
-    if path.is_symlink() or not path.is_file():
-        kind = "a link" if path.is_symlink() else "a device or pipe"
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "a device or pipe"
         return row | {"bytes": 0, "fault": None if row["ignored"] else f"not a regular file but {kind}"}
-    row |= {"bytes": path.stat().st_size}
+    row |= {"bytes": found.st_size}
     if row["ignored"]:
         return row
     try:
-        row |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        with path.open("rb") as file:  # a window at a time: nobody has said yet that it is a photo
+            row |= {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     except OSError as error:
         return row | {"fault": f"cannot be read ({error.strerror})"}
     if within.parent.as_posix() not in {".", *SETS}:

@@ -18,6 +18,9 @@ from shoepair import params
 ORDER = [
     *(
         "errors",
+        "engine.flow",
+        "engine.local",
+        "engine.cluster",
         "progress",
         "paths",
         "places",

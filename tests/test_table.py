@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from conftest import write_photo, write_student
@@ -314,14 +316,14 @@ def test_refusal_seen_from_outside() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_file_that_cannot_be_read_is_told_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Path.read_bytes
+    real = hashlib.file_digest
 
-    def denied(path: Path) -> bytes:
-        if path.name == "u001_1_left_m.jpg":
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
+    def denied(file: BinaryIO, name: str) -> object:
+        if Path(file.name).name == "u001_1_left_m.jpg":
+            raise PermissionError(13, "Permission denied", file.name)
+        return real(file, name)
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(hashlib, "file_digest", denied)
     (TRAIN / "notes.txt").write_text("x")
     message = refused()
     assert "train/u001_1_left_m.jpg: cannot be read (Permission denied)" in message

@@ -1,0 +1,192 @@
+"""Work in pieces on a Ray cluster: the one module that imports ray.
+
+The cluster is the one at `RAY_ADDRESS`; where that is not set, one is started on this machine, and ends with this
+process. Ray begins a piece anew when its process or machine dies; this process alone takes the results, in order.
+Every machine must have the project's folder under the same path: on a shared disk, or a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shoepair.engine.flow import AHEAD, RETRIES, given_up, in_order
+from shoepair.engine.local import available
+from shoepair.errors import ShoepairError
+
+ADDRESS = "RAY_ADDRESS"
+SECONDS = 10  # within which a cluster must answer
+PASSED_ON = "SHOEPAIR_"  # begins the names of the environment variables that reach the workers
+SETTINGS = {  # read by Ray when it is imported: say nothing, send no statistics, do not try for ever
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_task_oom_retries": str(RETRIES),
+}
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # what a gRPC client says first
+SETTINGS_FRAME = 4  # the kind of frame that a gRPC server answers with, told in the fourth byte
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def ordered(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], cores: int | None
+) -> Iterator[Result]:
+    """See `engine.ordered`."""
+    ray = _connected()
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if not any(nodes):
+        found = f"{ADDRESS}={os.environ.get(ADDRESS)}: no node of this cluster has a CPU for tasks"
+        raise ShoepairError(found, fix="start a node that has: `ray start --address=HOST:PORT`")
+    each = min(cores or 1, max(nodes))  # what wants more than any node has would wait for ever
+    task = ray.remote(num_cpus=each, max_retries=RETRIES)(_task(str(Path.cwd()), _code()))
+    order = ray.put(work)
+
+    def start(piece: Piece) -> Any:
+        return task.remote([order, ray.put(piece)])  # in a list: fetched by the task, when it can import what it needs
+
+    def take(piece: Piece, started: Any) -> Result:
+        try:
+            fault, result = ray.get(started)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.OutOfMemoryError:
+            fix = "give the nodes more memory, or fewer CPUs each: `ray start --num-cpus=1`; then run it again"
+            raise given_up(tell(piece), "its node ran out of memory", fix) from None
+        except ray.exceptions.RayError as error:
+            fix = "look at the nodes with `ray status`, then run it again"
+            raise given_up(tell(piece), _first_line(error), fix) from None
+        if fault:
+            raise _refused(fault)
+        done: Result = result
+        return done
+
+    yield from in_order(pieces, start, take, AHEAD * max(1, sum(nodes) // each))
+
+
+def _task(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
+    """What a worker does; a function within a function, so that it is sent whole to nodes that lack this package."""
+
+    def do(sent: list[Any]) -> tuple[Any, Any]:
+        import importlib
+        import os
+        import sys
+
+        import ray
+
+        node = ray.util.get_node_ip_address()
+        try:
+            os.chdir(root)
+        except OSError as error:
+            if not os.environ.get("SHOEPAIR_ROOT"):  # else the photos are there, and nothing is wanted from here
+                return ("folder", node, f"{root}: {error.strerror}"), None
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        try:
+            own = importlib.import_module("shoepair.engine.cluster")._code()
+            if own != code:
+                return ("code", node, ""), None
+            work, piece = ray.get(sent)
+        except ImportError as error:
+            return ("package", node, str(error)), None
+        try:
+            return None, work(piece)
+        except FileNotFoundError as error:
+            return ("folder", node, f"{error.filename}: {error.strerror}"), None
+
+    return do
+
+
+def _refused(fault: tuple[str, str, str]) -> ShoepairError:
+    """What a node lacks, as a message."""
+    kind, node, text = fault
+    if kind == "folder":
+        fix = "let every node see the project's folder under the same path, with its photos, such as on a shared disk"
+        return ShoepairError(f"node {node}: {text}", fix=fix)
+    if kind == "package":
+        fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements.lock"
+        return ShoepairError(f"node {node}: shoepair cannot be imported there ({text})", fix=fix)
+    fix = "bring every node to the same commit, and start its Ray again"
+    return ShoepairError(f"node {node}: its code of shoepair is another than here", fix=fix)
+
+
+@cache
+def _code() -> str:
+    """A digest of this package's code, by which nodes of another version are told."""
+    package = Path(__file__).parent.parent
+    total = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def _connected() -> Any:
+    """Ray, connected to its cluster; the first time in a process, the connection is made.
+
+    Raises:
+        ShoepairError: Ray is not installed, no cluster answers, or it is of another version.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        import ray
+    except ModuleNotFoundError:
+        found = "SHOEPAIR_ENGINE=ray: Ray is not installed"
+        raise ShoepairError(found, fix="install it: `pip install 'shoepair[ray]'`; or unset SHOEPAIR_ENGINE") from None
+    if not ray.is_initialized():
+        address = os.environ.get(ADDRESS)
+        variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"env_vars": variables}}
+        if not address:
+            ray.init("local", num_cpus=available(), include_dashboard=False, **quiet)
+            return ray
+        _knock(address)
+        try:
+            ray.init(address, **quiet)
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise _unusable(address, error) from None
+    return ray
+
+
+def _knock(address: str) -> None:
+    """Ask whether anything there speaks gRPC: Ray itself would try for minutes.
+
+    Raises:
+        ShoepairError: nothing does, within ten seconds.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=SECONDS) as line:
+            line.sendall(PREFACE)
+            answer = line.recv(SETTINGS_FRAME)
+    except (OSError, ValueError, OverflowError) as error:
+        why = str(error) or type(error).__name__
+    else:
+        if answer[3:] == bytes([SETTINGS_FRAME]):
+            return
+        why = "what answers there is no Ray cluster"
+    found = f"{ADDRESS}={address}: no Ray cluster ({why})"
+    fix = f"set {ADDRESS}=HOST:PORT as `ray start --head` tells it, or unset it to work on this machine alone"
+    raise ShoepairError(found, fix=fix)
+
+
+def _unusable(address: str, error: BaseException) -> ShoepairError:
+    """Why a cluster that answers cannot be used, as a message."""
+    why = " ".join(str(error.__cause__ or error).split())
+    fix = "install the same Python and Ray on all nodes: `pip install ray==VERSION`"
+    if "ersion mismatch" not in why:
+        fix = f"join this machine to the cluster first: `ray start --address={address}`"
+    return ShoepairError(f"{ADDRESS}={address}: cannot be used ({why})", fix=fix)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

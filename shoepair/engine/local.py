@@ -1,0 +1,87 @@
+"""Work in pieces on this machine.
+
+Few pieces go to threads, which cost nothing to start; many go to a process on every core, since what stands between
+two calls into Pillow and numpy holds the interpreter's lock. Pieces that take cores by number, like a training, follow
+one another in this process: torch has one number of threads for all.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from shoepair.engine.flow import AHEAD, RETRIES, given_up, in_order
+
+FEW = 24  # pieces that threads do sooner than processes have started; see benchmarks/README.md
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def ordered(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], cores: int | None
+) -> Iterator[Result]:
+    """See `engine.ordered`."""
+    if cores is not None or len(pieces) == 1:
+        return map(work, pieces)
+    return _threads(work, pieces) if len(pieces) <= FEW else _processes(work, pieces, tell)
+
+
+def available() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
+    pool = ThreadPoolExecutor(available())
+
+    def start(piece: Piece) -> Future[Result]:
+        return pool.submit(work, piece)
+
+    def take(_piece: Piece, started: Future[Result]) -> Result:
+        return started.result()
+
+    try:
+        yield from in_order(pieces, start, take, AHEAD * available())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _processes(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str]
+) -> Iterator[Result]:
+    # Spawned: a fork would inherit the threads that libraries have started, and the locks these hold.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPool(max_workers=available(), initializer=_start, context=context)
+
+    def start(piece: Piece) -> Future[Result]:
+        return pool.schedule(work, args=(piece,))
+
+    def take(piece: Piece, started: Future[Result]) -> Result:
+        for _ in range(RETRIES):
+            try:
+                return started.result()
+            except ProcessExpired:
+                started = start(piece)
+        try:
+            return started.result()
+        except (ProcessExpired, BrokenProcessPool) as error:
+            fix = "see whether memory ran out (the system's log tells), then run the command again"
+            raise given_up(tell(piece), f"its process died ({error})", fix) from None
+
+    try:
+        yield from in_order(pieces, start, take, AHEAD * available())
+    finally:
+        pool.stop()  # type: ignore[no-untyped-call]  # of pebble
+        pool.join()
+
+
+def _start() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
