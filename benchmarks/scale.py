@@ -53,7 +53,8 @@ def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
     patches = Image.fromarray(rng.integers(40, 216, (PATCHES, PATCHES, 3), np.uint8))
     light = np.asarray(patches.resize(picture.shape[:2], Image.Resampling.BICUBIC), np.float32) / 128
     noise = rng.integers(-3, 4, picture.shape, np.int8)
-    return np.clip(moved * light + noise, 0, 255).astype(np.uint8)
+    varied: Pictures = np.clip(moved * light + noise, 0, 255).astype(np.uint8)
+    return varied
 
 
 def write_students(folder: Path, pictures: Pictures, numbers: range) -> None:
@@ -143,10 +144,10 @@ def printed(rows: list[Row]) -> str:
     for stage in dict.fromkeys(row["stage"] for row in rows if "seconds" in row):
         mine = [row for row in rows if row["stage"] == stage]
         counts = [row["students"] for row in mine]
-        seconds, memory = ([row[name] for row in mine] for name in ("seconds", "pss_mb"))
-        whole, last = exponent(counts, seconds), exponent(counts[-2:], seconds[-2:])
+        taken, held = ([row[name] for row in mine] for name in ("seconds", "pss_mb"))
+        whole, last = exponent(counts, taken), exponent(counts[-2:], taken[-2:])
         grown = f"seconds as students^{whole:.2f}, between the two largest ^{last:.2f}"
-        lines.append(f"{stage}: {grown}; memory as ^{exponent(counts, memory):.2f}")
+        lines.append(f"{stage}: {grown}; memory as ^{exponent(counts, held):.2f}")
     return "\n".join(lines)
 
 

@@ -269,7 +269,7 @@ class Store:
         raise ShoepairError(found, fix=fix) from None
 
 
-def _heap(file: BinaryIO, place: int) -> bytes:
+def _heap(file: BinaryIO | places.RemoteFile, place: int) -> bytes:
     """What one global heap collection holds; nothing where there is none."""
     file.seek(min(place, 2**62))
     signature, length = HEAP.unpack(file.read(HEAP.size).ljust(HEAP.size, b"\0"))
