@@ -1,22 +1,36 @@
 """Grouped cross-validation: every student is judged once a repeat, by models that never saw them.
 
-Folds are of students, the same for all models, dealt by a hash; test students take no part. A fold's scores are
-kept as soon as they are there, under the key of what they depend on, so that a run that was killed, or is asked for
+Folds are of students, the same for all models, dealt by a hash; test students take no part. The trainings are tasks on
+the engine: one after the other on this machine, several at a time on a cluster. A fold's scores are kept as soon as
+they are there, under the key of what they depend on, so that a run that was killed, or is asked for
 again with other models, trains only what is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
 import pandas as pd
 from pandera.typing import Series
 
-from shoepair import batches, checkpoints, devices, inference, models, paths, progress, recipes, table, training
+from shoepair import (
+    batches,
+    checkpoints,
+    devices,
+    engine,
+    inference,
+    models,
+    paths,
+    progress,
+    recipes,
+    table,
+    training,
+)
 from shoepair.comparison import gained
 from shoepair.errors import ShoepairError
 from shoepair.evaluation import Figures, Scores, metrics, students_of
@@ -71,6 +85,31 @@ def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
     return {student: place % folds for place, student in enumerate(ranked)}
 
 
+@dataclass(frozen=True)
+class Task:
+    """One training: a model, and the fold that it does not see."""
+
+    plan: Plan
+    repeat: int
+    fold: int
+
+    def __str__(self) -> str:
+        return f"crossval {self.plan.model}: repeat {self.repeat + 1}, fold {self.fold + 1}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The pairs of one training: what is learnt from, what chooses an epoch where one is chosen, what is left out."""
+
+    train: pd.DataFrame
+    valid: pd.DataFrame | None
+    out: pd.DataFrame
+
+    def learnt(self) -> list[pd.DataFrame]:
+        """What is not left out."""
+        return [self.train] if self.valid is None else [self.train, self.valid]
+
+
 def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]) -> pd.DataFrame:
     """Cross-validate one model.
 
@@ -86,28 +125,57 @@ def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], o
     Raises:
         ShoepairError: there are too few students, or too few folds to choose an epoch by one of them.
     """
-    if _chooses(chosen) and plan.folds < FEWEST_FOLDS:
-        found = f"crossval: {plan.folds} folds, expected {FEWEST_FOLDS} or more where one chooses the epoch"
-        raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
-    return pd.concat(list(_folds(plan, chosen, rows[rows["split"].isin(DEALT)], report)), ignore_index=True)
+    return run_all([plan], chosen, rows, report)[plan.model]
 
 
-def _folds(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]) -> Iterator[pd.DataFrame]:
-    who = students_of(rows)
-    every = list(product(range(plan.repeats), range(plan.folds)))
-    for repeat, fold in progress.track(every, f"cross-validate {plan.model}", "fold"):
-        fold_of = who.map(deal(sorted(who.unique()), plan.folds, repeat))
-        # The next fold is what an epoch is chosen by, where one is chosen.
-        inner = fold_of == (fold + 1) % plan.folds
-        out = fold_of == fold
-        needed = _chooses(chosen)
-        train, valid = rows[~out & ~(inner & needed)], rows[inner] if needed else None
-        scored = _scored(plan.model, chosen, train, valid, rows[out])
-        right = (scored["logit"] > 0) == (scored["same"] == 1)
-        share = right.groupby(scored["same"]).mean().mean()
-        number = repeat * plan.folds + fold + 1
-        report(f"{plan.model}: {number} of {len(every)} folds, balanced accuracy {share:.1%}")
-        yield scored.assign(repeat=repeat, fold=fold)
+def run_all(
+    plans: Sequence[Plan], chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]
+) -> dict[str, pd.DataFrame]:
+    """Cross-validate several models, all of their folds as tasks on the engine.
+
+    Args:
+        plans: one for each model.
+        chosen: see `run`.
+        rows: see `run`.
+        report: see `run`.
+
+    Returns:
+        model -> what `run` returns.
+
+    Raises:
+        ShoepairError: see `run`.
+    """
+    for plan in plans:
+        if _chooses(chosen) and plan.folds < FEWEST_FOLDS:
+            found = f"crossval: {plan.folds} folds, expected {FEWEST_FOLDS} or more where one chooses the epoch"
+            raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
+    dealt = rows[rows["split"].isin(DEALT)]
+    scored: dict[str, list[pd.DataFrame]] = {plan.model: [] for plan in plans}
+    for task, scores in _scores(plans, chosen, dealt):
+        done = scored[task.plan.model]
+        done.append(scores.assign(repeat=task.repeat, fold=task.fold))
+        right = (scores["logit"] > 0) == (scores["same"] == 1)
+        share = right.groupby(scores["same"]).mean().mean()
+        every = task.plan.repeats * task.plan.folds
+        report(f"{task.plan.model}: {len(done)} of {every} folds, balanced accuracy {share:.1%}")
+    return {model: pd.concat(parts, ignore_index=True) for model, parts in scored.items()}
+
+
+def _scores(plans: Sequence[Plan], chosen: Train, rows: pd.DataFrame) -> Iterator[tuple[Task, pd.DataFrame]]:
+    """Every task with the scores of the pairs that it left out: those of an earlier run, or fresh ones."""
+    # Settled here: another machine could have another one.
+    chosen = chosen.model_copy(update={"device": devices.chosen(chosen.device).type})
+    tasks = [Task(plan, *each) for plan in plans for each in product(range(plan.repeats), range(plan.folds))]
+    places = {task: paths.fold(task.plan.model, _key(task, chosen, rows)) for task in tasks}
+    missing = [task for task in tasks if not places[task].is_file()]
+    fresh = engine.ordered(partial(_score, chosen=chosen, rows=rows), missing, tell=str, cores=chosen.threads)
+    what = f"cross-validate {', '.join(plan.model for plan in plans)}"
+    for task in progress.track(tasks, what, "fold"):
+        if task in missing:
+            table.write(places[task], scores := next(fresh), Scores)
+        else:
+            scores = table.read(places[task], Scores)
+        yield task, scores
 
 
 def _chooses(chosen: Train) -> bool:
@@ -115,29 +183,41 @@ def _chooses(chosen: Train) -> bool:
     return chosen.keep == "best" or chosen.patience > 0
 
 
-def _scored(
-    name: str, chosen: Train, train: pd.DataFrame, valid: pd.DataFrame | None, out: pd.DataFrame
-) -> pd.DataFrame:
-    """The pairs that were left out, with the scores of a model trained on the others."""
-    recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
-    devices.use_threads(chosen.threads)
-    model = models.build(name, shape, chosen.seed)
+def _parts(task: Task, chosen: Train, rows: pd.DataFrame) -> Parts:
+    who = students_of(rows)
+    fold_of = who.map(deal(sorted(who.unique()), task.plan.folds, task.repeat))
+    # The next fold is what an epoch is chosen by, where one is chosen.
+    inner = fold_of == (task.fold + 1) % task.plan.folds
+    out = fold_of == task.fold
+    needed = _chooses(chosen)
+    return Parts(rows[~out & ~(inner & needed)], rows[inner] if needed else None, rows[out])
+
+
+def _key(task: Task, chosen: Train, rows: pd.DataFrame) -> str:
+    """What the scores of a task depend on."""
+    shape, parts = recipes.shape_of(chosen), _parts(task, chosen, rows)
+    model = models.build(task.plan.model, shape, chosen.seed)
     device = devices.placed(model, devices.chosen(chosen.device))
-    used = [train, out] if valid is None else [train, valid, out]
-    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used)
-    place = paths.fold(name, key)
-    if place.is_file():
-        return table.read(place, Scores)
-    learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in used[:-1]]
+    about = (task.plan.model, shape, recipes.of(chosen), device, chosen.threads)
+    return checkpoints.key(about, [*parts.learnt(), parts.out])
+
+
+def _score(task: Task, chosen: Train, rows: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that were left out, with the scores of a model trained on the others."""
+    recipe, key, parts = recipes.of(chosen), _key(task, chosen, rows), _parts(task, chosen, rows)
+    devices.use_threads(chosen.threads)
+    model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
+    device = devices.placed(model, devices.chosen(chosen.device))
+    learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in parts.learnt()]
     memory = chosen.memory_mb * 2**20
-    sources = [batches.within(each, chosen.edge, memory, device) for each in [*learnt, out]]
-    checkpoint = training.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
-    training.fit(model, sources[0], None if valid is None else sources[1], recipe, checkpoint, curves=False)
-    answers = inference.logits(model, sources[-1])
-    scores = out.assign(model=name, logit=(answers[:, 1] - answers[:, 0]).numpy())
-    table.write(place, scores, Scores)
+    *sources, out = [batches.within(each, chosen.edge, memory, device) for each in [*learnt, parts.out]]
+    place = paths.fold(task.plan.model, key).with_suffix(".safetensors")
+    checkpoint = training.Checkpoint(place, key, report=lambda _line: None)
+    valid = sources[1] if len(sources) > 1 else None
+    training.fit(model, sources[0], valid, recipe, checkpoint, curves=False)
+    answers = inference.logits(model, out)
     checkpoint.path.unlink(missing_ok=True)
-    return scores
+    return parts.out.assign(model=task.plan.model, logit=(answers[:, 1] - answers[:, 0]).numpy())
 
 
 def summary(scores: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:

@@ -30,9 +30,8 @@ def run(
     words = dict(_split(each) for each in instead)
     chosen, evaluated = params.load(params.Train, words), params.load(params.Evaluate, words)
     rows = table.read(paths.PAIRS, pairs.Pairs)
-    plans = [crossval.Plan(model, folds, repeats) for model in models or evaluated.models]
-    scores = {plan.model: crossval.run(plan, chosen, rows, report) for plan in plans}
-    return crossval.summary(scores, evaluated.resamples, evaluated.seed)
+    plans = [crossval.Plan(model, folds, repeats) for model in dict.fromkeys(models or evaluated.models)]
+    return crossval.summary(crossval.run_all(plans, chosen, rows, report), evaluated.resamples, evaluated.seed)
 
 
 def _split(word: str) -> tuple[str, str]:

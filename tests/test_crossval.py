@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import batches, crossval, evaluation, pairs, params, paths, table, training, trials
+from shoepair import batches, crossval, engine, evaluation, pairs, params, paths, table, training, trials
 from shoepair.cli import app
+from shoepair.engine import cluster
 from shoepair.errors import ShoepairError
 from stages import crossval as stage
 from stages import ingest, normalize, split, validate
@@ -84,6 +86,29 @@ def test_epoch_is_chosen_by_students_who_are_neither_learnt_from_nor_judged(pair
     assert paired.is_dir()
     found = trials.run(["siamese"], 3, 1, ["epochs=2", "train.keep=best"], lambda _line: None)
     assert found["siamese"]["pairs"] == 6 * 9
+
+
+@pytest.mark.slow
+def test_folds_on_ray_are_those_of_this_machine(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paired.is_dir()
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    rows, chosen = table.read(paths.PAIRS, pairs.Pairs), params.load(params.Train, {"epochs": "1"})
+    plans = [crossval.Plan("histogram", 3, 1), crossval.Plan("siamese", 3, 2)]
+    here, lines = crossval.run_all(plans, chosen, rows, lambda _line: None), list[str]()
+    shutil.rmtree("checkpoints")
+    monkeypatch.setenv(engine.SWITCH, "ray")
+    monkeypatch.delenv(cluster.ADDRESS, raising=False)
+    try:
+        there = crossval.run_all(plans, chosen, rows, lines.append)
+    finally:
+        ray.shutdown()
+    for model in ("histogram", "siamese"):
+        pd.testing.assert_frame_equal(here[model], there[model], check_exact=True)
+    assert [line.partition(",")[0] for line in lines] == [
+        *(f"histogram: {number} of 3 folds" for number in (1, 2, 3)),
+        *(f"siamese: {number} of 6 folds" for number in range(1, 7)),
+    ]
+    assert {path.suffix for path in Path("checkpoints").rglob("*.*")} == {".parquet"}
 
 
 @pytest.mark.parametrize("word", ["train.keep=best", "train.patience=1"])

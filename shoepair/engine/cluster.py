@@ -1,7 +1,7 @@
 """Work in pieces on a Ray cluster: the one module that imports ray.
 
 The cluster is the one at `RAY_ADDRESS`; where that is not set, one is started on this machine, and ends with this
-process. Ray begins a piece anew when its process or machine dies; this process alone takes the results, in order.
+process. A piece whose worker or machine dies is done anew; this process alone takes the results, in order.
 Every machine must have the project's folder under the same path: on a shared disk, or a copy.
 """
 
@@ -16,17 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shoepair.engine.flow import AHEAD, RETRIES, given_up, in_order
+from shoepair.engine.flow import AHEAD, Workers, in_order
 from shoepair.engine.local import available
 from shoepair.errors import ShoepairError
 
 ADDRESS = "RAY_ADDRESS"
 SECONDS = 10  # within which a cluster must answer
 PASSED_ON = "SHOEPAIR_"  # begins the names of the environment variables that reach the workers
-SETTINGS = {  # read by Ray when it is imported: say nothing, send no statistics, do not try for ever
+SETTINGS = {  # read by Ray when it is imported: say nothing, send no statistics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_task_oom_retries": str(RETRIES),
 }
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # what a gRPC client says first
 SETTINGS_FRAME = 4  # the kind of frame that a gRPC server answers with, told in the fourth byte
@@ -45,29 +44,33 @@ def ordered(
         found = f"{ADDRESS}={os.environ.get(ADDRESS)}: no node of this cluster has a CPU for tasks"
         raise ShoepairError(found, fix="start a node that has: `ray start --address=HOST:PORT`")
     each = min(cores or 1, max(nodes))  # what wants more than any node has would wait for ever
-    task = ray.remote(num_cpus=each, max_retries=RETRIES)(_task(str(Path.cwd()), _code()))
+    # Without Ray's own retries: it tells of each on the terminal, and goes on for ever where memory runs out.
+    task = ray.remote(num_cpus=each, max_retries=0)(_task(str(Path.cwd()), _code()))
     order = ray.put(work)
 
     def start(piece: Piece) -> Any:
         return task.remote([order, ray.put(piece)])  # in a list: fetched by the task, when it can import what it needs
 
-    def take(piece: Piece, started: Any) -> Result:
+    def take(started: Any) -> Result:
         try:
             fault, result = ray.get(started)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
-        except ray.exceptions.OutOfMemoryError:
-            fix = "give the nodes more memory, or fewer CPUs each: `ray start --num-cpus=1`; then run it again"
-            raise given_up(tell(piece), "its node ran out of memory", fix) from None
-        except ray.exceptions.RayError as error:
-            fix = "look at the nodes with `ray status`, then run it again"
-            raise given_up(tell(piece), _first_line(error), fix) from None
         if fault:
             raise _refused(fault)
         done: Result = result
         return done
 
-    yield from in_order(pieces, start, take, AHEAD * max(1, sum(nodes) // each))
+    workers = Workers(start, take, AHEAD * max(1, sum(nodes) // each), ray.exceptions.RayError, _why)
+    yield from in_order(pieces, workers, tell)
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    """What a user is told of a worker or node that died."""
+    if type(error).__name__ == "OutOfMemoryError":
+        fix = "give the nodes more memory, or fewer CPUs each (`ray start --num-cpus=1`), then run the command again"
+        return "its node ran out of memory", fix
+    return str(error).strip().splitlines()[0], "look at the nodes with `ray status`, then run the command again"
 
 
 def _task(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
@@ -186,7 +189,3 @@ def _unusable(address: str, error: BaseException) -> ShoepairError:
     if "ersion mismatch" not in why:
         fix = f"join this machine to the cluster first: `ray start --address={address}`"
     return ShoepairError(f"{ADDRESS}={address}: cannot be used ({why})", fix=fix)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,10 +1,11 @@
-"""What both engines share: pieces in order, few at a time, and the end of one that cannot be done."""
+"""What both engines share: pieces in order, few at a time, each tried again when its process dies."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from shoepair.errors import ShoepairError
 
@@ -16,32 +17,59 @@ Handle = TypeVar("Handle")
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Workers(Generic[Piece, Handle, Result]):
+    """Who does the work.
+
+    Args:
+        start: begins a piece and returns at once.
+        take: waits for what was started, and returns the result or raises what the work raised.
+        most: pieces that may be started and not yet taken, 1 or more.
+        died: what `take` raises where a process died.
+        why: what a user is told of that, and what to do.
+    """
+
+    start: Callable[[Piece], Handle]
+    take: Callable[[Handle], Result]
+    most: int
+    died: type[Exception] | tuple[()] = ()
+    why: Callable[[Exception], tuple[str, str]] = lambda error: (str(error), "")
+
+
 def in_order(
-    pieces: Iterable[Piece], start: Callable[[Piece], Handle], take: Callable[[Piece, Handle], Result], most: int
+    pieces: Iterable[Piece], workers: Workers[Piece, Handle, Result], tell: Callable[[Piece], str]
 ) -> Iterator[Result]:
-    """Start pieces before they are wanted, but never more than some.
+    """The results in the order of the pieces, each started before it is wanted.
 
     Args:
         pieces: what is worked on.
-        start: begins a piece and returns at once.
-        take: waits for what was started and returns the result.
-        most: pieces that are started and not yet taken, 1 or more.
+        workers: who does it.
+        tell: names a piece.
+
+    Raises:
+        ShoepairError: a piece was given up, since its process died at every try.
     """
     started: deque[tuple[Piece, Handle]] = deque()
     for piece in pieces:
-        started.append((piece, start(piece)))
-        if len(started) >= most:
-            yield take(*started.popleft())
+        started.append((piece, workers.start(piece)))
+        if len(started) >= workers.most:
+            yield _patiently(*started.popleft(), workers, tell)
     while started:
-        yield take(*started.popleft())
+        yield _patiently(*started.popleft(), workers, tell)
 
 
-def given_up(name: str, why: str, fix: str) -> ShoepairError:
-    """What is said of a piece whose processes died.
-
-    Args:
-        name: of the piece.
-        why: they did.
-        fix: what to do.
-    """
-    return ShoepairError(f"{name}: given up after {RETRIES + 1} tries: {why}", fix=fix)
+def _patiently(
+    piece: Piece, handle: Handle, workers: Workers[Piece, Handle, Result], tell: Callable[[Piece], str]
+) -> Result:
+    """Take a piece; start it again where its process died."""
+    for _ in range(RETRIES):
+        try:
+            return workers.take(handle)
+        except workers.died:
+            handle = workers.start(piece)
+    try:
+        return workers.take(handle)
+    except workers.died as error:
+        why, fix = workers.why(error)
+        found = f"{tell(piece)}: given up after {RETRIES + 1} tries: {why}"
+        raise ShoepairError(found, fix=fix) from None

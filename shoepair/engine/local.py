@@ -12,12 +12,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from shoepair.engine.flow import AHEAD, RETRIES, given_up, in_order
+from shoepair.engine.flow import AHEAD, Workers, in_order
 
 FEW = 24  # pieces that threads do sooner than processes have started; see benchmarks/README.md
 
@@ -31,7 +30,7 @@ def ordered(
     """See `engine.ordered`."""
     if cores is not None or len(pieces) == 1:
         return map(work, pieces)
-    return _threads(work, pieces) if len(pieces) <= FEW else _processes(work, pieces, tell)
+    return (_threads if len(pieces) <= FEW else _processes)(work, pieces, tell)
 
 
 def available() -> int:
@@ -39,17 +38,16 @@ def available() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _threads(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
+def _threads(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str]
+) -> Iterator[Result]:
     pool = ThreadPoolExecutor(available())
 
     def start(piece: Piece) -> Future[Result]:
         return pool.submit(work, piece)
 
-    def take(_piece: Piece, started: Future[Result]) -> Result:
-        return started.result()
-
     try:
-        yield from in_order(pieces, start, take, AHEAD * available())
+        yield from in_order(pieces, Workers(start, Future.result, AHEAD * available()), tell)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -64,23 +62,17 @@ def _processes(
     def start(piece: Piece) -> Future[Result]:
         return pool.schedule(work, args=(piece,))
 
-    def take(piece: Piece, started: Future[Result]) -> Result:
-        for _ in range(RETRIES):
-            try:
-                return started.result()
-            except ProcessExpired:
-                started = start(piece)
-        try:
-            return started.result()
-        except (ProcessExpired, BrokenProcessPool) as error:
-            fix = "see whether memory ran out (the system's log tells), then run the command again"
-            raise given_up(tell(piece), f"its process died ({error})", fix) from None
-
     try:
-        yield from in_order(pieces, start, take, AHEAD * available())
+        workers = Workers(start, Future.result, AHEAD * available(), ProcessExpired, _why)
+        yield from in_order(pieces, workers, tell)
     finally:
         pool.stop()  # type: ignore[no-untyped-call]  # of pebble
         pool.join()
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    fix = "see whether memory ran out (the system's log tells), then run the command again"
+    return f"its process died ({error})", fix
 
 
 def _start() -> None:

@@ -1,0 +1,143 @@
+"""Machines of a Ray cluster, as network namespaces of this one: each has its own address, and can be killed whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PORT = 6379
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # or other programs of this machine could end the workers
+    # A node that does not answer is given up after some seconds, not half a minute.
+    "RAY_health_check_initial_delay_ms": "2000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_failure_threshold": "5",
+}
+
+
+def skip_without_nodes() -> None:
+    """Skip a test where there can be no such machines."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("network namespaces need Linux, root and iproute2")
+    name = f"sp{os.getpid()}x"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        pytest.skip("network namespaces are not allowed here")
+    subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+class Nodes:
+    """A bridge with one machine, the head, and others that join it.
+
+    Args:
+        folder: short, for Ray's sockets.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+        self.address = f"{self._ip(0)}:{PORT}"
+
+    def start(self, *words: str, changed: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> int:
+        """Start one machine more; the first one is the head.
+
+        Args:
+            words: for `ray start`.
+            changed: shell commands that run before it, such as mounts that only this machine sees.
+            environment: variables of its own.
+
+        Returns:
+            Its number.
+        """
+        number = len(self.names)
+        name = f"sp{os.getpid()}n{number}"
+        _run("ip", "netns", "add", name)
+        self.names.append(name)
+        _run("ip", "-n", name, "link", "set", "lo", "up")
+        link = "bridge"
+        if number == 0:
+            _run("ip", "-n", name, "link", "add", link, "type", "bridge")
+        else:
+            link, other, head = "eth", f"port{number}", self.names[0]
+            _run("ip", "link", "add", link, "netns", name, "type", "veth", "peer", other, "netns", head)
+            _run("ip", "-n", head, "link", "set", other, "master", "bridge", "up")
+        _run("ip", "-n", name, "address", "add", f"{self._ip(number)}/24", "dev", link)
+        _run("ip", "-n", name, "link", "set", link, "up")
+        where = (
+            ["--head", f"--port={PORT}", "--include-dashboard=false"] if number == 0 else [f"--address={self.address}"]
+        )
+        ray = ["ray", "start", *where, f"--node-ip-address={self._ip(number)}", f"--temp-dir={self.folder / name}"]
+        ray += ["--object-store-memory=80000000", "--disable-usage-stats", *words]
+        script = " && ".join([*changed, " ".join(ray)])
+        with (self.folder / f"{name}.log").open("w") as log:  # no pipe: what it starts would hold it open
+            command = self._within(number, "sh", "-c", script)
+            done = subprocess.run(
+                command, stdout=log, stderr=log, env=_environment(environment), check=False, timeout=200
+            )
+        assert done.returncode == 0, (self.folder / f"{name}.log").read_text()
+        return number
+
+    def command(self, *words: str) -> list[str]:
+        """A command as the head's machine runs it."""
+        return self._within(0, *words)
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a command that works on this cluster."""
+        return _environment({"SHOEPAIR_ENGINE": "ray", "RAY_ADDRESS": self.address})
+
+    def processes(self, number: int) -> set[int]:
+        """The ids of all processes of a machine."""
+        return set(map(int, _run("ip", "netns", "pids", self.names[number]).split()))
+
+    def kill(self, number: int) -> None:
+        """End all processes of a machine at once, as a cut of its power would."""
+        while found := self.processes(number):
+            for process in found:
+                try:
+                    os.kill(process, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def remove(self) -> None:
+        """End all machines and leave nothing of them."""
+        for number, name in reversed(list(enumerate(self.names))):
+            self.kill(number)
+            _run("ip", "netns", "del", name)
+
+    def _within(self, number: int, *words: str) -> list[str]:
+        return ["ip", "netns", "exec", self.names[number], *words]
+
+    def _ip(self, number: int) -> str:
+        return f"10.77.0.{number + 1}"
+
+
+@contextmanager
+def cluster() -> Iterator[Nodes]:
+    """A cluster of no nodes yet, which is gone after the block, however that ends."""
+    with tempfile.TemporaryDirectory(prefix="sp", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        nodes = Nodes(Path(folder))
+        try:
+            yield nodes
+        finally:
+            nodes.remove()
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | ENVIRONMENT | {"PATH": programs, "PYTHONDONTWRITEBYTECODE": "1"} | dict(more or {})
+
+
+def _run(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
