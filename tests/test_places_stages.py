@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import outputs
+from conftest import Run, outputs
 from torch import Tensor
 
 from shoepair import batches, models, pairs, paths, places, recipes, splits, store, streaming, table, training
@@ -63,6 +63,25 @@ def test_photo_that_was_changed_since_it_was_uploaded_stops_the_stage(
     with pytest.raises(ShoepairError, match=rf"^{buckets.ROOT}/{photo}: another file than {photo} of this project\n"):
         validate.main("tiny")
     assert not (project / paths.valid("tiny")).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("endpoint")
+def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="no ray: the extra `ray` has it")
+    for stage in (ingest, validate, normalize):
+        stage.main("tiny")
+    wanted = outputs(project)
+    buckets.upload(project)
+    shutil.rmtree(project / paths.raw("tiny"))
+    for folder in ("data/valid", "data/signs", "data/store"):
+        shutil.rmtree(project / folder)
+    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    monkeypatch.setenv("SHOEPAIR_ENGINE", "ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    run("python", "-m", "stages.validate", "tiny")
+    run("python", "-m", "stages.normalize", "tiny")
+    assert outputs(project) == wanted
 
 
 @pytest.fixture
