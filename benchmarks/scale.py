@@ -6,16 +6,19 @@ Batches of synthetic photos, no two alike, are written to a temporary project (i
 the photos and 0.9 MB for the store), and each stage runs as DVC runs it, in a process of its own. Memory is that of
 all its processes together, at the most (PSS). The exponent of growth is the slope of a line through the logarithms: 0
 where a stage does not grow, 1 where it grows as the class does; of seconds also between the two largest classes alone,
-where the start of Python counts least.
+where the start of Python counts least. With `--stages split pairs` there are no photos: digests and fingerprints are
+random numbers, as many as the photos would give.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import shutil
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import chdir
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
@@ -23,16 +26,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import paths, photos, sample
+from shoepair import paths, photos, sample, signs, table
 
 BATCH = "scale"
 STAGES = ("ingest", "validate", "normalize", "split", "pairs")
 PER_BATCH = STAGES[:3]
+PHOTO, SIGN = (list(schema.to_schema().columns) for schema in (table.Photos, signs.Signs))
 DRAWN = 50  # students whose photos the synthetic ones are made from
 PATCHES = 7  # of an edge: so many times the light changes across a synthetic photo
 AT_ONCE = 50  # students that one process draws before it tells
@@ -88,6 +93,11 @@ def measure(students: int, stages: list[str], folder: Path | None, kept: Path | 
     with tempfile.TemporaryDirectory(dir=folder) as place:
         project = Path(place)
         shutil.copyfile(ROOT / paths.PARAMS, project / paths.PARAMS)
+        if not set(stages) & set(PER_BATCH):
+            (project / paths.RAW).mkdir(parents=True)
+            with chdir(project):
+                write_tables(students)
+            return run(project, stages, students)
         raw = project / paths.raw(BATCH)
         if kept is None:
             draw(raw, students)
@@ -97,16 +107,41 @@ def measure(students: int, stages: list[str], folder: Path | None, kept: Path | 
             raw.parent.mkdir(parents=True)
             raw.symlink_to((kept / str(students)).absolute(), target_is_directory=True)
         drawn = sum(path.stat().st_size for path in raw.iterdir())
-        (project / paths.BATCHES).write_text(f"batches: [{BATCH}]\nsamples: {{}}\n")
-        rows = []
-        for stage in stages:
-            words = ["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])]
-            took = watched(words, project)
-            numbers = {"seconds": round(took.seconds, 2), "pss_mb": took.pss_mb, "largest_mb": took.largest_mb}
-            written = sum(path.stat().st_size for path in outputs(project, stage))
-            rows.append({"stage": stage, "students": students, **numbers, "bytes_per_student": written / students})
-            print(f"{students:,} students: {took.output.strip()}, {took.seconds:.1f} s", file=sys.stderr)
-        return [{"stage": "photos", "students": students, "bytes_per_student": drawn / students}, *rows]
+        photos_row = {"stage": "photos", "students": students, "bytes_per_student": drawn / students}
+        return [photos_row, *run(project, stages, students)]
+
+
+def run(project: Path, stages: list[str], students: int) -> list[Row]:
+    """Run the stages on the one batch of a project; a row a stage."""
+    (project / paths.BATCHES).write_text(f"batches: [{BATCH}]\nsamples: {{}}\n")
+    rows: list[Row] = []
+    for stage in stages:
+        took = watched(["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])], project)
+        numbers = {"seconds": round(took.seconds, 2), "pss_mb": took.pss_mb, "largest_mb": took.largest_mb}
+        written = sum(path.stat().st_size for path in outputs(project, stage))
+        rows.append({"stage": stage, "students": students, **numbers, "bytes_per_student": written / students})
+        print(f"{students:,} students: {took.output.strip()}, {took.seconds:.1f} s", file=sys.stderr)
+    return rows
+
+
+def write_tables(students: int) -> None:
+    """What ingest and validate would write of a class without photos: digests and fingerprints are random numbers."""
+    rng = np.random.default_rng(1)
+    names = [f"u{number:07}" for number in range(students)]
+    rows = pd.DataFrame(
+        [(name, *shoe) for name in names for shoe in photos.SHOES], columns=["student", "pair", "side"]
+    )
+    rows["path"] = rows["student"] + "_" + rows["pair"].astype(str) + "_" + rows["side"] + "_m.png"
+    digests = [rng.bytes(32).hex() for _ in range(len(rows))]
+    table.write(
+        paths.valid(BATCH), rows.assign(set="train", kind="m", bytes=90_000, sha256=digests)[PHOTO], table.Photos
+    )
+    prints = [base64.b64encode(rng.bytes(32 * (len(signs.FRAMES) + 1))).decode() for _ in range(len(rows))]
+    seen = {"width": 224, "height": 224, "blur": 0.3, "grey_1": 0.1, "grey_5": 0.2, "grey_99": 0.9, "prints": prints}
+    table.write(paths.signs(BATCH), rows.assign(**seen)[SIGN], signs.Signs)
+    files = len(rows)
+    counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
+    paths.write_json(paths.validation(BATCH), counts | {"students": students, "quarantined_students": 0})
 
 
 def outputs(project: Path, stage: str) -> list[Path]:
