@@ -5,7 +5,7 @@
 Batches of synthetic photos, no two alike, are written to a temporary project (in DIR, which needs 0.6 MB a student for
 the photos and 0.9 MB for the store), and each stage runs as DVC runs it, in a process of its own. Memory is that of
 all its processes together, at the most (PSS). The exponent of growth is the slope of a line through the logarithms: 0
-where a stage does not grow, 1 where it grows as the class does; of seconds also between the two largest classes alone,
+where a stage does not grow, 1 where it grows as the class does; of processor seconds also between the two largest classes alone,
 where the start of Python counts least. With `--stages split pairs` there are no photos: digests and fingerprints are
 random numbers, as many as the photos would give.
 """
@@ -117,7 +117,8 @@ def run(project: Path, stages: list[str], students: int) -> list[Row]:
     rows: list[Row] = []
     for stage in stages:
         took = watched(["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])], project)
-        numbers = {"seconds": round(took.seconds, 2), "pss_mb": took.pss_mb, "largest_mb": took.largest_mb}
+        spent = {"seconds": round(took.seconds, 2), "core_seconds": round(took.core_seconds, 2)}
+        numbers = spent | {"pss_mb": took.pss_mb, "largest_mb": took.largest_mb}
         written = sum(path.stat().st_size for path in outputs(project, stage))
         rows.append({"stage": stage, "students": students, **numbers, "bytes_per_student": written / students})
         print(f"{students:,} students: {took.output.strip()}, {took.seconds:.1f} s", file=sys.stderr)
@@ -163,25 +164,27 @@ def exponent(students: list[int], values: list[float]) -> float:
 
 def printed(rows: list[Row]) -> str:
     """The table: a line for each stage and class, then the exponents of each stage."""
-    head = f"{'stage':10} {'students':>9} {'s':>9} {'ms/student':>11} {'peak MB':>8} {'one process':>11}"
+    head = f"{'stage':10} {'students':>9} {'s':>9} {'core s':>9} {'core ms/student':>15} {'peak MB':>8} {'one process':>11}"
     lines = [f"{head} {'bytes/student':>14}"]
     for row in rows:
         end = f"{row['bytes_per_student']:14,.0f}"
         if "seconds" not in row:
-            lines.append(f"{row['stage']:10} {row['students']:9,} {'-':>9} {'-':>11} {'-':>8} {'-':>11} {end}")
+            lines.append(
+                f"{row['stage']:10} {row['students']:9,} {'-':>9} {'-':>9} {'-':>15} {'-':>8} {'-':>11} {end}"
+            )
             continue
-        each = 1000 * row["seconds"] / row["students"]
+        spent = f"{row['core_seconds']:9.1f} {1000 * row['core_seconds'] / row['students']:15.2f}"
         memory = f"{row['pss_mb']:8,} {row['largest_mb']:11,}"
-        lines.append(f"{row['stage']:10} {row['students']:9,} {row['seconds']:9.1f} {each:11.2f} {memory} {end}")
+        lines.append(f"{row['stage']:10} {row['students']:9,} {row['seconds']:9.1f} {spent} {memory} {end}")
     sizes = sorted({row["students"] for row in rows})
     if len(sizes) < 2:
         return "\n".join(lines)
     for stage in dict.fromkeys(row["stage"] for row in rows if "seconds" in row):
         mine = [row for row in rows if row["stage"] == stage]
         counts = [row["students"] for row in mine]
-        taken, held = ([row[name] for row in mine] for name in ("seconds", "pss_mb"))
+        taken, held = ([row[name] for row in mine] for name in ("core_seconds", "pss_mb"))
         whole, last = exponent(counts, taken), exponent(counts[-2:], taken[-2:])
-        grown = f"seconds as students^{whole:.2f}, between the two largest ^{last:.2f}"
+        grown = f"core seconds as students^{whole:.2f}, between the two largest ^{last:.2f}"
         lines.append(f"{stage}: {grown}; memory as ^{exponent(counts, held):.2f}")
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -21,12 +22,15 @@ class Watched:
 
     Args:
         seconds: by the clock.
+        core_seconds: of processor time, of all of its processes that it waited for: what other work on the machine
+            changes least.
         pss_mb: the most that all of its processes held together (PSS, which counts what they share once), in MiB.
         largest_mb: the most that any one of its processes held (RSS), in MiB.
         output: what it wrote to stdout.
     """
 
     seconds: float
+    core_seconds: float
     pss_mb: int
     largest_mb: int
     output: str
@@ -47,7 +51,7 @@ def watched(
         What it took. A program that fails ends this one too, with its own words.
     """
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | dict(variables or {})
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _children()
     with subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
     ) as process:
@@ -62,7 +66,13 @@ def watched(
         output = process.stdout.read()
     if process.returncode:
         sys.exit(process.returncode)
-    return Watched(seconds, round(together / 2**20), round(largest / 2**20), output)
+    return Watched(seconds, _children() - before, round(together / 2**20), round(largest / 2**20), output)
+
+
+def _children() -> float:
+    """Processor seconds of the children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _family(pid: int) -> list[psutil.Process]:
