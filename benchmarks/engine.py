@@ -143,6 +143,8 @@ def printed(rows: list[Row]) -> str:
     for stage in STAGES:
         for engine in dict.fromkeys(row["engine"] for row in rows):
             mine = [row for row in rows if (row["stage"], row["engine"]) == (stage, engine)]
+            if not mine:
+                continue
             cells = [f"{row['seconds']:.1f} ({PHOTOS * row['students'] / row['seconds']:,.0f})" for row in mine]
             text = f"{stage:10} {engine:20} " + " ".join(f"{cell:>16}" for cell in cells)
             if len(sizes) > 1:

@@ -5,9 +5,9 @@
 Batches of synthetic photos, no two alike, are written to a temporary project (in DIR, which needs 0.6 MB a student for
 the photos and 0.9 MB for the store), and each stage runs as DVC runs it, in a process of its own. Memory is that of
 all its processes together, at the most (PSS). The exponent of growth is the slope of a line through the logarithms: 0
-where a stage does not grow, 1 where it grows as the class does; of processor seconds also between the two largest classes alone,
-where the start of Python counts least. With `--stages split pairs` there are no photos: digests and fingerprints are
-random numbers, as many as the photos would give.
+where a stage does not grow, 1 where it grows as the class does; of processor seconds also between the two largest
+classes alone, where the start of Python counts least. With `--stages split pairs` there are no photos: digests and
+fingerprints are random numbers, as many as the photos would give.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ BATCH = "scale"
 STAGES = ("ingest", "validate", "normalize", "split", "pairs")
 PER_BATCH = STAGES[:3]
 PHOTO, SIGN = (list(schema.to_schema().columns) for schema in (table.Photos, signs.Signs))
+EDGE = 224  # pixels of a photo
 DRAWN = 50  # students whose photos the synthetic ones are made from
 PATCHES = 7  # of an edge: so many times the light changes across a synthetic photo
 AT_ONCE = 50  # students that one process draws before it tells
@@ -49,12 +50,12 @@ Pictures = NDArray[np.uint8]
 def originals(folder: Path) -> Pictures:
     """The photos that the synthetic ones are made from: (6 DRAWN, 224, 224, 3)."""
     sample.draw_class(folder, DRAWN, 0, seed=1)
-    return np.stack([photos.decode(path, 224).pixels for path in sorted(folder.glob("train/*"))])
+    return np.stack([photos.decode(path, EDGE).pixels for path in sorted(folder.glob("train/*"))])
 
 
 def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
     """A photo that no other one is a near-duplicate of: moved, unevenly lit, with noise. (224, 224, 3) to the same."""
-    moved = np.roll(picture, tuple(rng.integers(224, size=2)), (0, 1))
+    moved = np.roll(picture, tuple(rng.integers(EDGE, size=2)), (0, 1))
     patches = Image.fromarray(rng.integers(40, 216, (PATCHES, PATCHES, 3), np.uint8))
     light = np.asarray(patches.resize(picture.shape[:2], Image.Resampling.BICUBIC), np.float32) / 128
     noise = rng.integers(-3, 4, picture.shape, np.int8)
