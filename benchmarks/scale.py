@@ -139,7 +139,15 @@ def write_tables(students: int) -> None:
         paths.valid(BATCH), rows.assign(set="train", kind="m", bytes=90_000, sha256=digests)[PHOTO], table.Photos
     )
     prints = [base64.b64encode(rng.bytes(32 * (len(signs.FRAMES) + 1))).decode() for _ in range(len(rows))]
-    seen = {"width": 224, "height": 224, "blur": 0.3, "grey_1": 0.1, "grey_5": 0.2, "grey_99": 0.9, "prints": prints}
+    seen: dict[str, Any] = {
+        "width": 224,
+        "height": 224,
+        "blur": 0.3,
+        "grey_1": 0.1,
+        "grey_5": 0.2,
+        "grey_99": 0.9,
+        "prints": prints,
+    }
     table.write(paths.signs(BATCH), rows.assign(**seen)[SIGN], signs.Signs)
     files = len(rows)
     counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
@@ -165,14 +173,13 @@ def exponent(students: list[int], values: list[float]) -> float:
 
 def printed(rows: list[Row]) -> str:
     """The table: a line for each stage and class, then the exponents of each stage."""
-    head = f"{'stage':10} {'students':>9} {'s':>9} {'core s':>9} {'core ms/student':>15} {'peak MB':>8} {'one process':>11}"
-    lines = [f"{head} {'bytes/student':>14}"]
+    head = f"{'stage':10} {'students':>9} {'s':>9} {'core s':>9} {'core ms/student':>15}"
+    lines = [f"{head} {'peak MB':>8} {'one process':>11} {'bytes/student':>14}"]
     for row in rows:
         end = f"{row['bytes_per_student']:14,.0f}"
         if "seconds" not in row:
-            lines.append(
-                f"{row['stage']:10} {row['students']:9,} {'-':>9} {'-':>9} {'-':>15} {'-':>8} {'-':>11} {end}"
-            )
+            empty = " ".join(f"{'-':>{width}}" for width in (9, 9, 15, 8, 11))
+            lines.append(f"{row['stage']:10} {row['students']:9,} {empty} {end}")
             continue
         spent = f"{row['core_seconds']:9.1f} {1000 * row['core_seconds'] / row['students']:15.2f}"
         memory = f"{row['pss_mb']:8,} {row['largest_mb']:11,}"
