@@ -6,8 +6,8 @@ Batches of synthetic photos, no two alike, are written to a temporary project (i
 the photos and 0.9 MB for the store), and each stage runs as DVC runs it, in a process of its own. Memory is that of
 all its processes together, at the most (PSS). The exponent of growth is the slope of a line through the logarithms: 0
 where a stage does not grow, 1 where it grows as the class does; of processor seconds also between the two largest
-classes alone, where the start of Python counts least. With `--stages split pairs` there are no photos: digests and
-fingerprints are random numbers, as many as the photos would give.
+classes alone, where the start of Python counts least. With `--stages split pairs audit` there are no photos: digests,
+fingerprints and pixels are random numbers, as many as the photos would give.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import base64
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir
 from functools import partial
@@ -32,10 +33,10 @@ from PIL import Image
 
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import paths, photos, sample, signs, table
+from shoepair import paths, photos, sample, signs, store, table
 
 BATCH = "scale"
-STAGES = ("ingest", "validate", "normalize", "split", "pairs")
+STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit")
 PER_BATCH = STAGES[:3]
 PHOTO, SIGN = (list(schema.to_schema().columns) for schema in (table.Photos, signs.Signs))
 EDGE = 224  # pixels of a photo
@@ -97,7 +98,9 @@ def measure(students: int, stages: list[str], folder: Path | None, kept: Path | 
         if not set(stages) & set(PER_BATCH):
             (project / paths.RAW).mkdir(parents=True)
             with chdir(project):
-                write_tables(students)
+                names = write_tables(students)
+                if "audit" in stages:
+                    store.write(paths.store(BATCH), names, noise(students), EDGE)
             return run(project, stages, students)
         raw = project / paths.raw(BATCH)
         if kept is None:
@@ -126,7 +129,13 @@ def run(project: Path, stages: list[str], students: int) -> list[Row]:
     return rows
 
 
-def write_tables(students: int) -> None:
+def noise(students: int) -> Iterator[Pictures]:
+    """Random pixels in the place of photos: (3, 2, 224, 224, 3) of each student."""
+    rng = np.random.default_rng(2)
+    return (rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8) for _ in range(students))
+
+
+def write_tables(students: int) -> list[str]:
     """What ingest and validate would write of a class without photos: digests and fingerprints are random numbers."""
     rng = np.random.default_rng(1)
     names = [f"u{number:07}" for number in range(students)]
@@ -152,6 +161,7 @@ def write_tables(students: int) -> None:
     files = len(rows)
     counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
     paths.write_json(paths.validation(BATCH), counts | {"students": students, "quarantined_students": 0})
+    return names
 
 
 def outputs(project: Path, stage: str) -> list[Path]:
@@ -162,6 +172,7 @@ def outputs(project: Path, stage: str) -> list[Path]:
         "normalize": [paths.store(BATCH)],
         "split": [paths.SPLIT, paths.DUPLICATES, paths.SPLIT_METRICS, paths.VALIDATION_METRICS],
         "pairs": [paths.PAIRS],
+        "audit": [paths.AUDIT],
     }
     return [project / path for path in written[stage]]
 

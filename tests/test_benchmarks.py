@@ -82,8 +82,8 @@ def test_every_request_to_the_web_page_is_counted(tmp_path: Path, monkeypatch: p
 @pytest.mark.slow
 def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "DRAWN", 2)
-    rows = scale.measure(4, list(scale.STAGES), None)
-    assert [row["stage"] for row in rows] == ["photos", *scale.STAGES]
+    rows = scale.measure(4, list(scale.PER_BATCH), None)
+    assert [row["stage"] for row in rows] == ["photos", *scale.PER_BATCH]
     assert all(row["seconds"] > 0 and row["pss_mb"] > 20 for row in rows[1:])
     assert 0 < rows[3]["bytes_per_student"] - 18 * scale.EDGE**2 < 20_000, "a store holds every pixel, and little else"
     assert len(scale.printed(rows).splitlines()) == 1 + len(rows)
