@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, devices, models, pairing, photos, recipes, rules, store, table, training
+from shoepair import deals, devices, models, pairing, photos, places, recipes, rules, store, table, training
 from shoepair.errors import ShoepairError
 
 EDGE = models.EDGE
@@ -68,13 +68,14 @@ def data_stages(folder: Path, times: int) -> list[Row]:
     """Photos per second of ingest, validate, normalize beside bare decoding; bytes stored per pixel value."""
     rows = table.scan(folder)
     accepted = rules.check("bench", folder, rows, EDGE).accepted
-    paths = [folder / path for path in accepted["path"]]
+    listed = places.listed(folder, accepted)
+    paths = [photo.path for photo in listed]
     students = list(accepted["student"].unique())
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "bench.h5"
 
         def normalize() -> None:
-            store.write(path, students, photos.students(photos.read_all(paths, EDGE), EDGE), EDGE)
+            store.write(path, students, photos.students(photos.read_all(listed, EDGE), EDGE), EDGE)
 
         works: dict[str, Callable[[], object]] = {
             "ingest": lambda: table.scan(folder),
@@ -132,7 +133,7 @@ def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
     """The photos of a class, or of one of its sets: (N, 3, 2, S, S, 3) bytes."""
     accepted: pd.DataFrame = rules.accept(table.scan(folder))
     kept = accepted if among is None else accepted[accepted["set"] == among]
-    decoded = photos.read_all((folder / path for path in kept["path"]), EDGE)
+    decoded = photos.read_all(places.listed(folder, kept), EDGE)
     return np.stack(list(photos.students(decoded, EDGE)))
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,14 +21,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.output import tell
+from benchmarks.watching import watched
 from shoepair import batches, devices, models, pairs, params, paths, recipes, store, streaming, training
 
-ROOT = Path(__file__).parent.parent
 STORE = 500  # students of a store, 0.45 GB
 EDGE = 224
 STUDENT = 18 * EDGE**2  # bytes
@@ -78,40 +75,6 @@ def train(model: str, students: int, memory_mb: int) -> Row:
     return {"seconds": spent, "iterations": iterations, "streamed": streamed}
 
 
-def watched(words: list[str]) -> Row:
-    """Run this program in a process of its own, watching its memory and that of its workers."""
-    command = [sys.executable, "-m", "benchmarks.streaming", *words]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, sum(_memory(each) for each in _family(process.pid)))
-            time.sleep(1)
-        assert process.stdout is not None
-        lines = process.stdout.read().splitlines()
-    if process.returncode:
-        sys.exit(process.returncode)
-    result: Row = json.loads(lines[-1])
-    return result | {"pss_mb": round(peak / 2**20)}
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _memory(process: psutil.Process) -> int:
-    """PSS in bytes (where a system does not tell it, RSS); nothing of a process that is no more."""
-    try:
-        info = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(info, "pss", info.rss))
-
-
 def measure(model: str, gigabytes: float, folder: Path | None) -> list[Row]:
     """Both trainings, in a folder that is deleted afterwards."""
     students = max(1, round(gigabytes * 1e9 / STUDENT))
@@ -125,7 +88,8 @@ def measure(model: str, gigabytes: float, folder: Path | None) -> list[Row]:
             rows = []
             for number, memory_mb in ((students, 1), (few, 2**20)):
                 words = ["--train", model, str(number), str(memory_mb)]
-                got = watched(words)
+                took = watched(["-m", "benchmarks.streaming", *words], Path(place), every=1)
+                got = json.loads(took.output.splitlines()[-1]) | {"pss_mb": took.pss_mb}
                 facts = {"students": number, "gb": round(number * STUDENT / 1e9, 2)}
                 rows.append(facts | got | {"pairs_per_s": round(number * 6 / got["seconds"], 1)})
         finally:

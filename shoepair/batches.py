@@ -49,10 +49,10 @@ def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> 
     students, shoes, same = _numbered(rows)
     held = 0
     for batch, group in students.groupby("batch", sort=False):
-        with Store(paths.store(str(batch))) as store:
+        with Store(paths.store(str(batch)), shared=True) as store:
             held += len(group) * 18 * store.edge**2  # 3 pairs, 2 sides, 3 channels
     if held <= memory:
-        return PairData(torch.from_numpy(_read(students)), shoes, same).at(edge).on(device)
+        return PairData(torch.from_numpy(_read(students, shared=True)), shoes, same).at(edge).on(device)
     return StreamedPairs(students, shoes, same, edge, device)
 
 
@@ -94,12 +94,12 @@ def each_student(students: pd.DataFrame) -> Iterator[NDArray[np.uint8]]:
             yield store.read([int(row)])[0]
 
 
-def _read(students: pd.DataFrame) -> NDArray[np.uint8]:
+def _read(students: pd.DataFrame, *, shared: bool = False) -> NDArray[np.uint8]:
     """The photos of the students (columns `batch`, `row`), (N, 3, 2, S, S, 3) bytes, in the order of the rows."""
     parts: list[NDArray[np.uint8]] = []
     order: list[int] = []
     for batch, group in students.reset_index(drop=True).groupby("batch", sort=False):
-        with Store(paths.store(str(batch))) as store:
+        with Store(paths.store(str(batch)), shared=shared) as store:
             parts.append(store.read(group["row"].to_numpy()))
         order += list(group.index)
     return _joined(parts, order)

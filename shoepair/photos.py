@@ -23,9 +23,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from shoepair import engine
+from shoepair import engine, places
 from shoepair.colours import to_srgb
 from shoepair.errors import escaped
+from shoepair.places import Listed
 
 PAIRS = (1, 2, 3)
 SIDES = ("left", "right")
@@ -204,54 +205,55 @@ def _refuse_shape(width: int, height: int, most: int) -> None:
     raise PhotoError(reason)
 
 
-def read_all(paths: Iterable[Path], edge: int) -> Iterator[Photo | PhotoError]:
+def read_all(listed: Iterable[Listed], edge: int) -> Iterator[Photo | PhotoError]:
     """Decode photos on all cores, in the order given, with a bounded number of them in memory.
 
     Args:
-        paths: the files.
+        listed: the files, where they are or under `SHOEPAIR_ROOT`.
         edge: see `decode`.
 
     Yields:
-        For each path the photo, or the error that `decode` raised: one damaged file does not hide another.
+        For each of them the photo, or the error that `decode` raised: one damaged file does not hide another.
     """
-    yield from look_at_all(paths, edge, _whole)
+    yield from look_at_all(listed, edge, _whole)
 
 
 def _whole(photo: Photo) -> Photo:
     return photo
 
 
-def look_at_all(paths: Iterable[Path], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
+def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
     """Decode photos as `read_all` does and hand on only what is seen in each.
 
     Args:
-        paths: the files.
+        listed: the files, as in `read_all`.
         edge: see `decode`.
         look: what to do with a photo; it runs where that was decoded, so it must be a function of a module.
 
     Yields:
-        For each path what `look` returned, or the error that `decode` raised.
+        For each of them what `look` returned, or the error that `decode` raised.
     """
     work = partial(_look_at, edge=edge, look=look)
-    for piece in engine.ordered(work, list(windows(paths, PIECE)), tell=_named):
+    for piece in engine.ordered(work, list(windows(listed, PIECE)), tell=_named):
         yield from piece
 
 
-def _look_at(paths: Sequence[Path], edge: int, look: Callable[[Photo], Item]) -> list[Item | PhotoError]:
+def _look_at(listed: Sequence[Listed], edge: int, look: Callable[[Photo], Item]) -> list[Item | PhotoError]:
     """One piece of `look_at_all`."""
-    return [_attempt(path, edge, look) for path in paths]
+    return [_attempt(source, edge, look) for source in places.opened(listed)]
 
 
-def _attempt(path: Path, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
+def _attempt(source: Path | BinaryIO, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
     try:
-        return look(decode(path, edge))
+        return look(decode(source, edge))
     except PhotoError as error:
         return error
 
 
-def _named(paths: Sequence[Path]) -> str:
+def _named(listed: Sequence[Listed]) -> str:
     """What a message calls a piece."""
-    return escaped(f"{paths[0].parent}: photos {paths[0].name} ... {paths[-1].name}")
+    first, last = listed[0].path, listed[-1].path
+    return escaped(f"{first.parent}: photos {first.name} ... {last.name}")
 
 
 def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:

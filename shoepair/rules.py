@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from shoepair import photos, progress, signs
+from shoepair import photos, places, progress, signs
 from shoepair.errors import ShoepairError
 from shoepair.params import Validate
 from shoepair.table import Photos
@@ -116,21 +116,22 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
         edge: of a photo as it will be stored, in pixels.
         policy: from which values on a photo is flagged; without one, none is.
     """
-    whole = rows[~rows["ignored"] & rows["fault"].isna()]["path"]
+    whole = rows[~rows["ignored"] & rows["fault"].isna()]
     undecodable: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
     seen: dict[str, dict[str, Any]] = {}
-    looks = photos.look_at_all((folder / path for path in whole), edge, _look)
+    looks = photos.look_at_all(places.listed(folder, whole), edge, _look)
+    shown = progress.track(looks, f"check {folder.name}", "photo", len(whole))
     with threadpool_limits(1):  # of the matrices; the photos are on all threads already
-        for path, got in zip(whole, progress.track(looks, f"check {folder.name}", "photo", len(whole)), strict=True):
+        for path, got in zip(whole["path"], shown, strict=True):
             if isinstance(got, photos.PhotoError):
                 undecodable[path] = str(got)
             else:
                 remarks[path], seen[path] = got
     found = faults(rows, undecodable)
     guilty = {name for fault in found for name in fault.owners}
-    places = {fault.place for fault in found}
-    sound = rows[~rows["ignored"] & ~rows["student"].isin(guilty) & ~rows["path"].isin(places)]
+    broken = {fault.place for fault in found}
+    sound = rows[~rows["ignored"] & ~rows["student"].isin(guilty) & ~rows["path"].isin(broken)]
     accepted = accept(sound)
     counted = Counter(remark for path in accepted["path"] for remark in remarks[path])
     measured = signs.of(accepted, seen)

@@ -18,7 +18,7 @@ import io
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair import photos
+from shoepair import photos, places
 from shoepair.errors import ShoepairError
 from shoepair.paths import replacing
 
@@ -123,15 +123,20 @@ def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) 
 class Store:
     """A store opened for reading; use it in a `with`. Nothing is read that was not asked for.
 
+    Args:
+        path: the file.
+        shared: whether it is read under `SHOEPAIR_ROOT`, where that is set.
+
     Raises:
         ShoepairError: the file is missing, or is not a store of format 1.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
         self.path = path
+        self._remote = places.store(path) if shared else None
         try:
             # No cache of chunks: a student is one, and is read once. HDF5's own would hold eight megabytes a store.
-            self._file = h5py.File(path, "r", rdcc_nbytes=0)
+            self._file = h5py.File(path if self._remote is None else self._remote, "r", rdcc_nbytes=0)
         except FileNotFoundError:
             found = f"{path}: missing"
             raise ShoepairError(found, fix="run `dvc repro`, which builds it") from None
@@ -149,6 +154,8 @@ class Store:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._file.close()
+        if self._remote is not None:
+            self._remote.close()
 
     def __len__(self) -> int:
         return int(self._images.shape[0])
@@ -199,7 +206,7 @@ class Store:
         if data.dtype != np.uint8 or data.ndim != 6 or data.shape[1:] != (*STUDENT_SHAPE, *data.shape[3:4] * 2, 3):
             self._refuse("no images of (N, 3, 2, S, S, 3) bytes in it")
         # Pixels lie in the file as they are, so a file of so many bytes holds no more of them.
-        if data.size > self.path.stat().st_size or data.chunks != (1, *data.shape[1:]):
+        if data.size > self._length() or data.chunks != (1, *data.shape[1:]):
             self._refuse(
                 f"images of {data.shape} bytes claimed, more than the file holds, or not in chunks of a student"
             )
@@ -226,11 +233,11 @@ class Store:
         place = names.id.get_offset()
         if place is None or self._file.userblock_size:
             self._refuse("damaged (no names of students)")
-        with self.path.open("rb") as file:
+        with nullcontext(self._remote) if self._remote is not None else self.path.open("rb") as file:
             file.seek(place)
             entries = file.read(len(names) * TEXT.size)
             heaps: dict[int, dict[int, bytes]] = {}
-            left = self.path.stat().st_size  # the heaps of a sound file do not overlap
+            left = self._length()  # the heaps of a sound file do not overlap
             for length, heap, number in TEXT.iter_unpack(entries[: len(entries) // TEXT.size * TEXT.size]):
                 if heap not in heaps:
                     content = _heap(file, heap)
@@ -239,6 +246,10 @@ class Store:
                 if left < 0 or length > TEXT_LIMIT:
                     self._refuse("damaged (names of students that overlap or are too long)")
                 yield heaps[heap].get(number, b"")[:length].decode("ascii", "replace")
+
+    def _length(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size if self._remote is None else self._remote.length
 
     def _own_dataset(self, name: str) -> h5py.Dataset:
         """A dataset whose bytes lie in this file: no link, no external or virtual data, no filter to run."""
@@ -251,12 +262,14 @@ class Store:
         return data
 
     def _refuse(self, got: str) -> NoReturn:
-        found = f"{self.path}: {got}, expected a store of format {FORMAT}"
+        place = self.path if self._remote is None else self._remote.address
+        found = f"{place}: {got}, expected a store of format {FORMAT}"
         fix = f"delete it and run `dvc repro normalize@{self.path.stem}`, which rebuilds it"
+        fix += "" if self._remote is None else f"; then upload {self.path} there"
         raise ShoepairError(found, fix=fix) from None
 
 
-def _heap(file: BinaryIO, place: int) -> bytes:
+def _heap(file: BinaryIO | places.RemoteFile, place: int) -> bytes:
     """What one global heap collection holds; nothing where there is none."""
     file.seek(min(place, 2**62))
     signature, length = HEAP.unpack(file.read(HEAP.size).ljust(HEAP.size, b"\0"))

@@ -99,7 +99,7 @@ class _Reader(Dataset[Tensor | ShoepairError]):
         for student, left, right in zip(*wanted, strict=True):
             batch, row = self.places[int(student)]
             if batch not in self._stores:
-                self._stores[batch] = Store(paths.store(batch))
+                self._stores[batch] = Store(paths.store(batch), shared=True)
             photos = torch.from_numpy(self._stores[batch].read([row])[0])  # (3, 2, S, S, 3)
             groups.append(torch.stack([photos[left, 0], photos[right, 1]], dim=1))
         shoes = torch.stack(groups)  # (G, L, 2, S, S, 3)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from operator import itemgetter
@@ -21,7 +22,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from pandera.typing import Series
 
-from shoepair import engine, photos
+from shoepair import engine, photos, places
 from shoepair.errors import ShoepairError, escaped
 from shoepair.paths import replacing
 
@@ -134,8 +135,10 @@ def scan(folder: Path) -> pd.DataFrame:
         found = f"{folder}: no such folder, but the batch is listed in data/batches.yaml"
         raise ShoepairError(found, fix=f"put the photos there, or take {folder.name!r} from the list")
     files = list(photos.windows(sorted(walk(folder)), PIECE))
-    pieces = engine.ordered(partial(_rows, folder), files, tell=_named)
-    rows = sorted(chain.from_iterable(pieces), key=itemgetter("path"))
+    # What is elsewhere may be other files: the digests of those here tell, when they are read there.
+    with engine.here() if places.root() else nullcontext():
+        pieces = engine.ordered(partial(_rows, folder), files, tell=_named)
+        rows = sorted(chain.from_iterable(pieces), key=itemgetter("path"))
     if all(row["ignored"] for row in rows):
         found = f"{folder}: no photos"
         raise ShoepairError(found, fix="put the photos there: six for each student, like u052_3_left_w.png")

@@ -11,7 +11,7 @@ import pytest
 import usage
 from conftest import ROOT, write_photo
 
-from benchmarks import duplicates, growth, pipeline, serve
+from benchmarks import duplicates, engine, growth, pipeline, scale, serve
 
 
 @pytest.fixture
@@ -77,3 +77,34 @@ def test_every_request_to_the_web_page_is_counted(tmp_path: Path, monkeypatch: p
     assert all(row["answered"] > 0 and row["failed"] == 0 and row["p99"] >= row["p50"] > 0 for row in rows)
     assert rows[0]["busy"] == 0
     assert len(serve.printed(rows).splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "DRAWN", 2)
+    rows = scale.measure(4, list(scale.PER_BATCH), None)
+    assert [row["stage"] for row in rows] == ["photos", *scale.PER_BATCH]
+    assert all(row["seconds"] > 0 and row["pss_mb"] > 20 for row in rows[1:])
+    assert 0 < rows[3]["bytes_per_student"] - 18 * scale.EDGE**2 < 20_000, "a store holds every pixel, and little else"
+    assert len(scale.printed(rows).splitlines()) == 1 + len(rows)
+
+
+@pytest.mark.slow
+def test_stages_of_the_whole_class_are_measured_on_made_up_tables() -> None:
+    rows = scale.measure(8, ["split", "pairs"], None) + scale.measure(16, ["split", "pairs"], None)
+    assert [(row["stage"], row["students"]) for row in rows] == [(s, n) for n in (8, 16) for s in ("split", "pairs")]
+    assert len(scale.printed(rows).splitlines()) == 1 + len(rows) + 2
+
+
+def test_growth_is_the_slope_of_the_logarithms() -> None:
+    assert scale.exponent([10, 100, 1000], [3, 30, 300]) == pytest.approx(1)
+    assert scale.exponent([10, 100, 1000], [7, 7, 7]) == pytest.approx(0, abs=1e-9)
+
+
+def test_start_of_an_engine_and_its_speed_come_from_a_line_through_the_classes() -> None:
+    rows = [
+        {"stage": "validate", "engine": "local", "students": count, "seconds": 2 + 6 * count / 100}
+        for count in (20, 200)
+    ]
+    assert engine.line(rows) == pytest.approx((2, 1 / 100))
+    assert "100" in engine.printed(rows).splitlines()[1]

@@ -16,7 +16,7 @@ from conftest import outputs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair import engine, photos, table
+from shoepair import engine, photos, places, table
 from shoepair.engine import cluster, flow, local
 from shoepair.errors import ShoepairError
 from stages import ingest, normalize, validate
@@ -121,7 +121,10 @@ def test_piece_whose_process_is_killed_each_time_is_named(tmp_path: Path, monkey
 
 def test_message_names_the_photos_of_a_piece() -> None:
     files = [Path("data/raw/winter/train") / f"u00{number}_1_left_m.jpg" for number in (1, 2)]
-    assert photos._named(files) == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
+    assert (
+        photos._named([places.Listed(path, "") for path in files])
+        == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
+    )
     assert table._named(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
 
 

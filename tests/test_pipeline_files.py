@@ -26,6 +26,7 @@ ORDER = [
         "ranks",
         "shares",
         "paths",
+        "places",
         "params",
         "colours",
         "photos",

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import buckets
 import pytest
 from conftest import Run, outputs, ran
 
@@ -112,6 +113,28 @@ def test_clone_and_pull_over_ssh_leaves_nothing_to_run(
     shutil.rmtree(trained / ".dvc/cache")
     shutil.copyfile(trained / ".dvc/config.local", other / ".dvc/config.local")  # whose key it is, git does not know
     assert ran(run("sh", "-c", f"cd '{other}' && dvc pull -q && dvc repro").stdout) == set()
+    assert outputs(other) == wanted
+
+
+def test_clone_and_pull_from_a_bucket_leaves_nothing_to_run(
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dvc_s3", reason="no dvc_s3: the extra `s3` has it")
+    other = tmp_path / "other"
+    with buckets.serving() as endpoint:
+        buckets.use(monkeypatch, endpoint)
+        buckets.system().mkdir(buckets.BUCKET)
+        run("dvc", "remote", "add", "-q", "--default", "store", f"s3://{buckets.BUCKET}/dvc")
+        run("git", "commit", "-q", "-a", "-m", "Add the store")
+        run("dvc", "push", "-q")
+        wanted = outputs(trained)
+        assert len(buckets.system().find(buckets.BUCKET)) > len(wanted), "nothing came to the bucket"
+        run("git", "clone", "-q", str(trained), str(other))
+        shutil.rmtree(trained / ".dvc/cache")
+        done = run("sh", "-c", f"cd '{other}' && dvc pull -q && dvc status && dvc repro")
+    buckets.forget()
+    assert "up to date" in done.stdout.splitlines()[0]
+    assert ran(done.stdout) == set()
     assert outputs(other) == wanted
 
 

@@ -1,0 +1,121 @@
+"""Stages whose photos and stores come from a bucket write what they write from the project's folder, byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import buckets
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Run, outputs
+from torch import Tensor
+
+from shoepair import batches, models, pairs, paths, places, recipes, splits, store, streaming, table, training
+from shoepair.errors import ShoepairError
+from stages import ingest, normalize, validate
+
+EDGE = 32
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with buckets.serving() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    buckets.use(monkeypatch, server)
+    yield server
+    buckets.system().rm(buckets.BUCKET, recursive=True)
+    buckets.forget()
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_photos_from_a_bucket_give_the_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stage in (ingest, validate, normalize):
+        stage.main("tiny")
+    wanted = outputs(project)
+    assert len(wanted) >= 5
+    buckets.upload(project)
+    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    ingest.main("tiny")
+    shutil.rmtree(project / paths.raw("tiny"))  # what follows can only come from the bucket
+    for stage, folder in ((validate, "data/valid"), (validate, "data/signs"), (normalize, "data/store")):
+        shutil.rmtree(project / folder)
+        stage.main("tiny")
+    assert outputs(project) == wanted
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_photo_that_was_changed_since_it_was_uploaded_stops_the_stage(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = paths.raw("tiny") / "train/u008_2_right_m.jpg"
+    buckets.upload(project)
+    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    photo.write_bytes(photo.read_bytes() + b"0")  # another digest; the picture is the same
+    ingest.main("tiny")
+    with pytest.raises(ShoepairError, match=rf"^{buckets.ROOT}/{photo}: another file than {photo} of this project\n"):
+        validate.main("tiny")
+    assert not (project / paths.valid("tiny")).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("endpoint")
+def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="no ray: the extra `ray` has it")
+    for stage in (ingest, validate, normalize):
+        stage.main("tiny")
+    wanted = outputs(project)
+    buckets.upload(project)
+    shutil.rmtree(project / paths.raw("tiny"))
+    for folder in ("data/valid", "data/signs", "data/store"):
+        shutil.rmtree(project / folder)
+    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    monkeypatch.setenv("SHOEPAIR_ENGINE", "ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    run("python", "-m", "stages.validate", "tiny")
+    run("python", "-m", "stages.normalize", "tiny")
+    assert outputs(project) == wanted
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """The pairs of seven students in two batches, their stores in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(5)
+    split = []
+    for batch, count in (("a", 4), ("b", 3)):
+        students = [f"u{batch == 'b':d}{number}" for number in range(count)]
+        store.write(paths.store(batch), students, rng.integers(0, 256, (count, 3, 2, EDGE, EDGE, 3), np.uint8), EDGE)
+        split += [(batch, student, row, "train") for row, student in enumerate(students)]
+    frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
+    table.write(paths.SPLIT, frame, splits.Split)
+    return pairs.build(frame)
+
+
+def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
+    """The weights after an epoch over the pairs."""
+    data = batches.within(rows, EDGE, memory, torch.device("cpu"))
+    assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
+    model = models.build("cnn_channel", models.Shape(2, edge=EDGE), 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    assert len(list(training.epoch(model, data, optimizer, recipes.Recipe(1, 12)))) > 1
+    return list(model.state_dict().values())
+
+
+@pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize("memory", [0, 2**30], ids=["streamed", "in memory"])
+def test_stores_from_a_bucket_give_the_same_weights(
+    rows: pd.DataFrame, memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = trained(rows, 2**30)
+    buckets.upload(tmp_path)
+    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    shutil.rmtree(tmp_path / "data/store")
+    assert all(torch.equal(one, other) for one, other in zip(trained(rows, memory), wanted, strict=True))
