@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, distributed
-from torch._C._distributed_c10d import Store
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from shoepair.errors import LostError, ShoepairError
@@ -56,7 +56,9 @@ def joined() -> Iterator[None]:
     if distributed.is_initialized() or not os.environ.keys() >= VARIABLES or os.environ["WORLD_SIZE"] == "1":
         yield
         return
-    store, number, count = next(rendezvous("env://"))
+    base, number, count = next(rendezvous("env://"))
+    # The launcher keeps the store when it starts all ranks anew: those must not find the addresses of the dead.
+    store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", base)
     distributed.init_process_group(store=store, rank=number, world_size=count)
     try:
         yield
