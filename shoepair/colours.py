@@ -40,8 +40,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey of 16 bits, scaled and rounded: Pillow itself would cut it off at 255. RGB of 16 bits it reads as 8."""
     if not image.mode.startswith("I"):
         return image
-    wide = np.asarray(image).astype(np.int64)
-    return Image.fromarray(((wide * 255 + 32_767) // 65_535).clip(0, 255).astype(np.uint8))
+    wide = np.asarray(image).clip(0, 65_535).astype(np.uint32)
+    wide *= 255  # in place: of the largest photos each copy takes a quarter of a gigabyte
+    wide += 32_767
+    wide //= 65_535
+    return Image.fromarray(wide.astype(np.uint8))
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:

@@ -144,6 +144,8 @@ def _connected() -> Any:
         found = "SHOEPAIR_ENGINE=ray: Ray is not installed"
         raise ShoepairError(found, fix="install it: `pip install 'shoepair[ray]'`; or unset SHOEPAIR_ENGINE") from None
     if not ray.is_initialized():
+        # It prints what it tells of dead nodes to stdout, whatever `log_to_driver` says; there is no other switch.
+        ray._private.worker._worker_logs_enabled = False
         address = os.environ.get(ADDRESS)
         variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"env_vars": variables}}
