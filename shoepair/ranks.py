@@ -56,10 +56,11 @@ def joined() -> Iterator[None]:
     if distributed.is_initialized() or not os.environ.keys() >= VARIABLES or os.environ["WORLD_SIZE"] == "1":
         yield
         return
-    base, number, count = next(rendezvous("env://"))
-    # The launcher keeps the store when it starts all ranks anew: those must not find the addresses of the dead.
-    store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", base)
-    distributed.init_process_group(store=store, rank=number, world_size=count)
+    with _reaching():
+        base, number, count = next(rendezvous("env://"))
+        # The launcher keeps the store when it starts all ranks anew: those must not find the addresses of the dead.
+        store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", base)
+        distributed.init_process_group(store=store, rank=number, world_size=count)
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Work in pieces on a Ray cluster: the one module that imports ray.
+"""Work in pieces on a Ray cluster. This module and `group` are the ones that import ray.
 
 The cluster is the one at `RAY_ADDRESS`; where that is not set, one is started on this machine, and ends with this
 process. A piece whose worker or machine dies is done anew; this process alone takes the results, in order.
@@ -38,14 +38,14 @@ def ordered(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], cores: int | None
 ) -> Iterator[Result]:
     """See `engine.ordered`."""
-    ray = _connected()
+    ray = connected()
     nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
     if not any(nodes):
         found = f"{ADDRESS}={os.environ.get(ADDRESS)}: no node of this cluster has a CPU for tasks"
         raise ShoepairError(found, fix="start a node that has: `ray start --address=HOST:PORT`")
     each = min(cores or 1, max(nodes))  # what wants more than any node has would wait for ever
     # Without Ray's own retries: it tells of each on the terminal, and goes on for ever where memory runs out.
-    task = ray.remote(num_cpus=each, max_retries=0)(_task(str(Path.cwd()), _code()))
+    task = ray.remote(num_cpus=each, max_retries=0)(worker(str(Path.cwd()), digest()))
     order = ray.put(work)
 
     def start(piece: Piece) -> Any:
@@ -57,7 +57,7 @@ def ordered(
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         if fault:
-            raise _refused(fault)
+            raise refused(fault)
         done: Result = result
         return done
 
@@ -73,7 +73,7 @@ def _why(error: Exception) -> tuple[str, str]:
     return str(error).strip().splitlines()[0], "look at the nodes with `ray status`, then run the command again"
 
 
-def _task(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
+def worker(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
     """What a worker does; a function within a function, so that it is sent whole to nodes that lack this package."""
 
     def do(sent: list[Any]) -> tuple[Any, Any]:
@@ -92,7 +92,7 @@ def _task(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
         if root not in sys.path:
             sys.path.insert(0, root)
         try:
-            own = importlib.import_module("shoepair.engine.cluster")._code()
+            own = importlib.import_module("shoepair.engine.cluster").digest()
             if own != code:
                 return ("code", node, ""), None
             work, piece = ray.get(sent)
@@ -106,7 +106,7 @@ def _task(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
     return do
 
 
-def _refused(fault: tuple[str, str, str]) -> ShoepairError:
+def refused(fault: tuple[str, str, str]) -> ShoepairError:
     """What a node lacks, as a message."""
     kind, node, text = fault
     if kind == "folder":
@@ -120,7 +120,7 @@ def _refused(fault: tuple[str, str, str]) -> ShoepairError:
 
 
 @cache
-def _code() -> str:
+def digest() -> str:
     """A digest of this package's code, by which nodes of another version are told."""
     package = Path(__file__).parent.parent
     total = hashlib.sha256()
@@ -129,7 +129,7 @@ def _code() -> str:
     return total.hexdigest()
 
 
-def _connected() -> Any:
+def connected() -> Any:
     """Ray, connected to its cluster; the first time in a process, the connection is made.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from shoepair.engine.cluster import _code, _connected, _refused, _task
+from shoepair.engine.cluster import connected, digest, refused, worker
 from shoepair.engine.flow import RETRIES
 from shoepair.engine.local import available
 from shoepair.errors import LostError, ShoepairError
@@ -78,7 +78,7 @@ def _settled(outcomes: list[Outcome]) -> Any:
 
 def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus: bool) -> Result:
     """See `engine.together`: on a Ray cluster."""
-    ray = _connected()
+    ray = connected()
     each = _resources(ray, ranks, cores, gpus=gpus)
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.backend import BackendConfig
@@ -90,7 +90,7 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     notes = ray.remote(num_cpus=0, scheduling_strategy=this)(_Notes).remote()
     mark = ROOM / f"ray-{os.getpid()}"
     mark.mkdir(parents=True, exist_ok=True)
-    do = _task(str(Path.cwd()), _code())
+    do = worker(str(Path.cwd()), digest())
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
     # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1.
     trainer = DataParallelTrainer(
@@ -111,7 +111,7 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     finally:
         shutil.rmtree(mark, ignore_errors=True)
     outcomes = ray.get(notes.all.remote())
-    result: Result = _settled([(_refused(fault) if isinstance(fault, tuple) else fault, of) for fault, of in outcomes])
+    result: Result = _settled([(refused(fault) if isinstance(fault, tuple) else fault, of) for fault, of in outcomes])
     return result
 
 
