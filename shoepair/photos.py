@@ -40,9 +40,11 @@ FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path | BinaryIO], Image.Image]
 )
 HEIC = re.compile(rb"....ftyp(?:he[iv]|mif1|msf1|avi[fs])", re.DOTALL)  # what phones write, and nobody decodes here
 MAGIC = 12  # bytes that tell the format
-# That a photo may have. Decoding 64 million takes a process 0.4 GB as RGB, 0.7 GB with alpha (1 GB where that is
-# not opaque) and 1.1 GB as WebP.
+# That a photo may have, so that decoding it takes less than 0.35 GB: plain grey or RGB takes 4 bytes a pixel; where a
+# copy must be made (transparency, a colour profile, 16 bits, CMYK, a progressive JPEG) up to 13; WebP 21.
 PIXELS = 64_000_000
+PIXELS_COPIED = 25_000_000
+PIXELS_WEBP = 12_000_000
 SMALLEST = 16  # pixels of an edge: below, nothing of a shoe is left to see
 ASPECT = 4  # long edge to short: the middle square of a longer strip would hold less than a quarter of it
 ORIENTATION = 0x0112  # the EXIF tag
@@ -152,7 +154,7 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
     """
     try:
         with _decoder(source)(source) as image:
-            _refuse_shape(*image.size, most)
+            _refuse_shape(*image.size, min(most, _affordable(image)))
             if getattr(image, "is_animated", False):
                 reason = "animated, expected a single picture"
                 raise PhotoError(reason)
@@ -169,10 +171,9 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
         raise PhotoError(reason) from None
-    upright = rgb if turn is None else rgb.transpose(turn)
-    if upright.size != (edge, edge):
-        upright = ImageOps.fit(upright, (edge, edge), Image.Resampling.LANCZOS)
-    return Photo(np.asarray(upright), rgb.size, remarks)
+    # Turned when it is small: a turned copy of the largest photos would take another quarter of a gigabyte.
+    small = rgb if rgb.size == (edge, edge) else ImageOps.fit(rgb, (edge, edge), Image.Resampling.LANCZOS)
+    return Photo(np.asarray(small if turn is None else small.transpose(turn)), rgb.size, remarks)
 
 
 def _decoder(source: Path | BinaryIO) -> Callable[[Path | BinaryIO], Image.Image]:
@@ -190,6 +191,14 @@ def _decoder(source: Path | BinaryIO) -> Callable[[Path | BinaryIO], Image.Image
         what = "a HEIC or AVIF image, expected PNG, JPEG or WebP: export it as JPEG"
     reason = f"cannot be decoded ({what})"
     raise PhotoError(reason)
+
+
+def _affordable(image: Image.Image) -> int:
+    """Pixels that a picture of this kind may have, whose header is all that was read."""
+    if isinstance(image, WebPImageFile):
+        return PIXELS_WEBP
+    copied = image.has_transparency_data or image.info.keys() & {"icc_profile", "progressive"}
+    return PIXELS_COPIED if copied or image.mode not in {"L", "RGB"} else PIXELS
 
 
 def _refuse_shape(width: int, height: int, most: int) -> None:

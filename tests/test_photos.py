@@ -73,6 +73,19 @@ def test_large_photo_is_reduced_with_antialiasing(tmp_path: Path) -> None:
     assert (np.abs(reduced.astype(int) - 127) <= 8).all(), "pixels were picked instead of averaged"
 
 
+UPRIGHT = RNG.integers(0, 256, (16, 16, 3), np.uint8)
+LYING = {  # EXIF orientation -> the pixels as the file holds them, after the standard's table
+    1: UPRIGHT,
+    2: UPRIGHT[:, ::-1],
+    3: UPRIGHT[::-1, ::-1],
+    4: UPRIGHT[::-1],
+    5: UPRIGHT.transpose(1, 0, 2),
+    6: np.rot90(UPRIGHT, 1),
+    7: UPRIGHT[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90(UPRIGHT, -1),
+}
+
+
 def test_photo_is_turned_upright(tmp_path: Path) -> None:
     lying = np.zeros((32, 32, 3), np.uint8)
     lying[:, :16] = 250  # left half bright
@@ -122,6 +135,36 @@ def test_photo_of_60_megapixels_is_read(tmp_path: Path) -> None:
     assert (photos.decode(tmp_path / "a.jpg", 32).pixels == 90).all()
 
 
+def test_photo_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path: Path) -> None:
+    path, wide = tmp_path / "a.jpg", (6_250, 4_001)
+    Image.new("L", wide, 90).save(path, "JPEG", progressive=True)
+    with pytest.raises(photos.PhotoError, match="6250 x 4001 pixels, expected 25 million at most: scale it down"):
+        photos.decode(path, 32)
+    Image.new("CMYK", wide).save(path, "JPEG")
+    with pytest.raises(photos.PhotoError, match="expected 25 million at most"):
+        photos.decode(path, 32)
+    Image.new("L", wide, 90).save(path, "JPEG")
+    assert (photos.decode(path, 32).pixels == 90).all()
+    Image.new("RGB", (4_000, 3_001)).save(path, "WEBP", method=0)
+    with pytest.raises(photos.PhotoError, match="4000 x 3001 pixels, expected 12 million at most"):
+        photos.decode(path, 32)
+
+
+@pytest.mark.parametrize("orientation", LYING)
+def test_every_orientation_of_a_larger_photo_ends_as_the_upright_one_but_for_rounding(
+    tmp_path: Path, orientation: int
+) -> None:
+    smooth = Image.fromarray(RNG.integers(0, 256, (5, 5, 3), np.uint8)).resize((61, 45), Image.Resampling.BICUBIC)
+    back = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # the turn that another one undoes
+    lying = smooth if orientation == 1 else smooth.transpose(photos.TURNS[back[orientation]])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    smooth.save(tmp_path / "upright.png")
+    lying.save(tmp_path / "lying.png", exif=exif)
+    upright, turned = (photos.decode(tmp_path / f"{name}.png", 16).pixels.astype(int) for name in ("upright", "lying"))
+    assert np.abs(upright - turned).max() <= 1
+
+
 @pytest.mark.parametrize("encoding", ["PNG", "WEBP"])
 def test_animated_picture_is_refused(tmp_path: Path, encoding: str) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
@@ -164,19 +207,6 @@ def test_tall_photo_is_cropped_to_the_middle_too(tmp_path: Path) -> None:
     tall[32:64] = 200
     Image.fromarray(tall).save(tmp_path / "a.png")
     assert (photos.decode(tmp_path / "a.png", 32).pixels == 200).all()
-
-
-UPRIGHT = RNG.integers(0, 256, (16, 16, 3), np.uint8)
-LYING = {  # EXIF orientation -> the pixels as the file holds them, after the standard's table
-    1: UPRIGHT,
-    2: UPRIGHT[:, ::-1],
-    3: UPRIGHT[::-1, ::-1],
-    4: UPRIGHT[::-1],
-    5: UPRIGHT.transpose(1, 0, 2),
-    6: np.rot90(UPRIGHT, 1),
-    7: UPRIGHT[::-1, ::-1].transpose(1, 0, 2),
-    8: np.rot90(UPRIGHT, -1),
-}
 
 
 @pytest.mark.parametrize("orientation", LYING)
