@@ -54,7 +54,7 @@ def cluster(workers: int) -> Iterator[str]:
         room = [f"--num-cpus={workers}", f"--temp-dir={place}", "--object-store-memory=200000000"]
         environment = os.environ | OPEN | {"PYTHONPATH": str(ROOT)}
         with subprocess.Popen(
-            [program, *words, *where, *room], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+            [program, *words, *where, *room], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
         ) as head:
             try:
                 _wait_for(address)

@@ -166,9 +166,11 @@ def _scores(plans: Sequence[Plan], chosen: Train, rows: pd.DataFrame) -> Iterato
     # Settled here: another machine could have another one.
     chosen = chosen.model_copy(update={"device": devices.chosen(chosen.device).type})
     tasks = [Task(plan, *each) for plan in plans for each in product(range(plan.repeats), range(plan.folds))]
-    places = {task: paths.fold(task.plan.model, _key(task, chosen, rows)) for task in tasks}
-    missing = [task for task in tasks if not places[task].is_file()]
-    fresh = engine.ordered(partial(_score, chosen=chosen, rows=rows), missing, tell=str, cores=chosen.threads)
+    keys = {task: _key(task, chosen, rows) for task in tasks}
+    places = {task: paths.fold(task.plan.model, key) for task, key in keys.items()}
+    missing = {task: keys[task] for task in tasks if not places[task].is_file()}
+    work = partial(_score, chosen=chosen, rows=rows)
+    fresh = engine.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), cores=chosen.threads)
     what = f"cross-validate {', '.join(plan.model for plan in plans)}"
     for task in progress.track(tasks, what, "fold"):
         if task in missing:
@@ -202,9 +204,10 @@ def _key(task: Task, chosen: Train, rows: pd.DataFrame) -> str:
     return checkpoints.key(about, [*parts.learnt(), parts.out])
 
 
-def _score(task: Task, chosen: Train, rows: pd.DataFrame) -> pd.DataFrame:
-    """The pairs that were left out, with the scores of a model trained on the others."""
-    recipe, key, parts = recipes.of(chosen), _key(task, chosen, rows), _parts(task, chosen, rows)
+def _score(work: tuple[Task, str], chosen: Train, rows: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that were left out, with the scores of a model trained on the others; a task comes with its key."""
+    task, key = work
+    recipe, parts = recipes.of(chosen), _parts(task, chosen, rows)
     devices.use_threads(chosen.threads)
     model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     device = devices.placed(model, devices.chosen(chosen.device))

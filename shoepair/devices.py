@@ -42,6 +42,19 @@ def chosen(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def agreed(device: torch.device) -> torch.device:
+    """The device, where all ranks have chosen one of its kind: sums of different kinds would never meet.
+
+    Raises:
+        ShoepairError: they have not.
+    """
+    first = ranks.told(device.type.encode()).decode()
+    if first != device.type:
+        found = f"train.device: this rank has chosen {device.type}, the first one {first}"
+        raise ShoepairError(found, fix="set `train.device` to cpu, or to cuda where every machine has it")
+    return device
+
+
 def placed(model: nn.Module, device: torch.device) -> torch.device:
     """Put a model on a device; what counts colours stays on the processor, in double precision.
 

@@ -20,9 +20,9 @@ from torch import Tensor, distributed
 from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from shoepair.engine import STARTED
 from shoepair.errors import LostError, ShoepairError
 
-VARIABLES = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun sets
 FAILED = "failed"  # key in the store: how many ranks have failed
 
 
@@ -53,7 +53,7 @@ def joined() -> Iterator[None]:
     Raises:
         ShoepairError: of all ranks by one alone, see the module; the others exit with status 1.
     """
-    if distributed.is_initialized() or not os.environ.keys() >= VARIABLES or os.environ["WORLD_SIZE"] == "1":
+    if distributed.is_initialized() or not os.environ.keys() >= STARTED or os.environ["WORLD_SIZE"] == "1":
         yield
         return
     with _reaching():

@@ -44,7 +44,7 @@ def _trained(name: str, chosen: params.Train) -> str:
     recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
     model = models.build(name, shape, chosen.seed)
-    device = devices.placed(model, devices.chosen(chosen.device))
+    device = devices.placed(model, devices.agreed(devices.chosen(chosen.device)))
     rows = table.read(paths.PAIRS, pairs.Pairs)
     alone = training.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]

@@ -66,18 +66,18 @@ def refused(nodes: Nodes) -> str:
     return done.stderr
 
 
-def test_node_killed_in_the_middle_changes_no_byte(nodes: Nodes) -> None:
+def make_pieces_wait() -> None:
+    """Small pieces, each of which waits for a sign while the class is normalized; the sign is there."""
     edit(Path("shoepair/photos.py"), "PIECE = 48 ", "PIECE = 6 ")
     edit(Path("shoepair/photos.py"), '"""One piece of `look_at_all`."""\n', WAITING)
-    sign = Path("go")
     Path("at-work").mkdir()
-    sign.touch()
-    here("ingest", "validate", "normalize")
-    undisturbed = STORE.read_bytes()
-    STORE.unlink()
-    sign.unlink()
-    for _ in range(3):
-        last = nodes.start("--num-cpus=1")
+    Path("go").touch()
+
+
+def normalized_while_killed(nodes: Nodes, killed: int) -> tuple[int, str, str]:
+    """Normalize on a cluster of which one node is killed while it works; exit status and what was said."""
+    for path in (*Path("at-work").iterdir(), Path("go")):
+        path.unlink()
 
     def at_work() -> set[int]:
         return {int(path.name) for path in Path("at-work").iterdir()}
@@ -85,15 +85,38 @@ def test_node_killed_in_the_middle_changes_no_byte(nodes: Nodes) -> None:
     words = nodes.command(*NORMALIZE)
     with subprocess.Popen(words, env=nodes.environment(), stdout=-1, stderr=-1, text=True) as process:
         try:
-            wait(lambda: process.poll() is not None or bool(at_work() & nodes.processes(last)))
-            nodes.kill(last)
-            sign.touch()
+            wait(lambda: process.poll() is not None or bool(at_work() & nodes.processes(killed)))
+            nodes.kill(killed)
+            Path("go").touch()
             said, complained = process.communicate(timeout=SECONDS)
         finally:
             process.kill()
-    assert (process.returncode, complained) == (0, "")
+    return process.returncode, said, complained
+
+
+def test_node_killed_in_the_middle_changes_no_byte(nodes: Nodes) -> None:
+    make_pieces_wait()
+    here("ingest", "validate", "normalize")
+    undisturbed = STORE.read_bytes()
+    STORE.unlink()
+    for _ in range(3):
+        last = nodes.start("--num-cpus=1")
+    status, said, complained = normalized_while_killed(nodes, last)
+    assert (status, complained) == (0, "")
     assert said == "normalize tiny: 48 photos of 8 students, 32 x 32 pixels each\n"
     assert STORE.read_bytes() == undisturbed
+
+
+def test_cluster_whose_last_node_is_killed_is_told(nodes: Nodes) -> None:
+    make_pieces_wait()
+    edit(Path("shoepair/engine/cluster.py"), "PATIENCE = 20 ", "PATIENCE = 3 ")
+    here("ingest", "validate")
+    nodes.start("--num-cpus=0")
+    last = nodes.start("--num-cpus=1")
+    status, said, complained = normalized_while_killed(nodes, last)
+    assert (status, said) == (1, "")
+    assert "error: the cluster has no node left with 1 CPU for a piece of work\n" in complained
+    assert not list(STORE.parent.glob("*")), "something half-written"
 
 
 def test_nodes_that_cannot_do_the_work_are_named(nodes: Nodes, project: Path) -> None:
@@ -109,7 +132,10 @@ def test_nodes_that_cannot_do_the_work_are_named(nodes: Nodes, project: Path) ->
     cases = (
         ([f"mount --bind {empty} {project}/data/raw"], "data/raw/tiny/train/u001_1_left_m.jpg: No such file"),
         ([f"mount --bind {empty} {place}/shoepair" for place in places], "shoepair cannot be imported there"),
-        ([f"mount --bind {other} {project}/shoepair"], "its code of shoepair is another than here"),
+        (
+            [f"mount --bind {other} {project}/shoepair"],
+            "its code of shoepair, or of the packages",
+        ),
         ([f"mount --bind {empty} {project.parent}"], f"{project}: No such file"),
     )
     for mounts, text in cases:

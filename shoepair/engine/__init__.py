@@ -18,6 +18,7 @@ from shoepair.errors import ShoepairError
 SWITCH = "SHOEPAIR_ENGINE"
 ENGINES = {"local": local.ordered, "ray": cluster.ordered}
 RANKS = "SHOEPAIR_RANKS"
+STARTED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # variables that torchrun sets
 GROUPS = {"local": group.here, "ray": group.on_ray}
 
 Piece = TypeVar("Piece")
@@ -72,7 +73,7 @@ def together(work: Callable[[], Result], name: str, *, cores: int, gpus: bool) -
     if not number.isdecimal() or int(number) < 1:
         found = f"{RANKS}={number}: expected a number of processes, 1 or more"
         raise ShoepairError(found, fix=f"unset it, or set `{RANKS}=1`")
-    if number == "1" or os.environ.keys() >= {"RANK", "WORLD_SIZE"}:
+    if number == "1" or os.environ.keys() >= STARTED:
         return work()
     return GROUPS[_chosen()](work, name, int(number), cores, gpus=gpus)
 

@@ -2,7 +2,7 @@
 
 The cluster is the one at `RAY_ADDRESS`; where that is not set, one is started on this machine, and ends with this
 process. A piece whose worker or machine dies is done anew; this process alone takes the results, in order.
-Every machine must have the project's folder under the same path: on a shared disk, or a copy.
+Every machine must have the project's folder under the same path, on a shared disk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,9 @@ SETTINGS = {  # read by Ray when it is imported: say nothing, send no statistics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+RESULTS_FOLLOW_FROM = ("h5py", "numpy", "pandas", "pillow", "pyarrow", "scipy", "torch")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # what a gRPC client says first
+PATIENCE = 20  # seconds without a result after which the nodes are counted
 SETTINGS_FRAME = 4  # the kind of frame that a gRPC server answers with, told in the fourth byte
 
 Piece = TypeVar("Piece")
@@ -52,6 +55,8 @@ def ordered(
         return task.remote([order, ray.put(piece)])  # in a list: fetched by the task, when it can import what it needs
 
     def take(started: Any) -> Result:
+        while not ray.wait([started], timeout=PATIENCE)[0]:
+            _refuse_without_room(ray, each)
         try:
             fault, result = ray.get(started)
         except ray.exceptions.RayTaskError as error:
@@ -63,6 +68,17 @@ def ordered(
 
     workers = Workers(start, take, AHEAD * max(1, sum(nodes) // each), ray.exceptions.RayError, _why)
     yield from in_order(pieces, workers, tell)
+
+
+def _refuse_without_room(ray: Any, cores: int) -> None:
+    """Break off where no living node could ever take a piece; Ray would wait for one to join.
+
+    Raises:
+        ShoepairError: there is none.
+    """
+    if not any(node["Resources"].get("CPU", 0) >= cores for node in ray.nodes() if node["Alive"]):
+        found = f"the cluster has no node left with {cores} CPU for a piece of work"
+        raise ShoepairError(found, fix="start a node (`ray start --address=HOST:PORT`), then run the command again")
 
 
 def _why(error: Exception) -> tuple[str, str]:
@@ -115,15 +131,16 @@ def refused(fault: tuple[str, str, str]) -> ShoepairError:
     if kind == "package":
         fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements.lock"
         return ShoepairError(f"node {node}: shoepair cannot be imported there ({text})", fix=fix)
-    fix = "bring every node to the same commit, and start its Ray again"
-    return ShoepairError(f"node {node}: its code of shoepair is another than here", fix=fix)
+    fix = "bring every node to the same commit and the versions of requirements.lock, and start its Ray again"
+    found = f"node {node}: its code of shoepair, or of the packages that results follow from, is another than here"
+    return ShoepairError(found, fix=fix)
 
 
 @cache
 def digest() -> str:
-    """A digest of this package's code, by which nodes of another version are told."""
+    """A digest of this package's code and of the packages' versions, by which nodes that have others are told."""
     package = Path(__file__).parent.parent
-    total = hashlib.sha256()
+    total = hashlib.sha256(" ".join(version(name) for name in RESULTS_FOLLOW_FROM).encode())
     for path in sorted(package.rglob("*.py")):
         total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
@@ -187,6 +204,9 @@ def _knock(address: str) -> None:
 def _unusable(address: str, error: BaseException) -> ShoepairError:
     """Why a cluster that answers cannot be used, as a message."""
     why = " ".join(str(error.__cause__ or error).split())
+    if address == "auto":
+        fix = f"start Ray on this machine (`ray start --head`), or unset {ADDRESS}"
+        return ShoepairError(f"{ADDRESS}=auto: no Ray cluster ({why})", fix=fix)
     fix = "install the same Python and Ray on all nodes: `pip install ray==VERSION`"
     if "ersion mismatch" not in why:
         fix = f"join this machine to the cluster first: `ray start --address={address}`"

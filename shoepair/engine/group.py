@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,15 +36,19 @@ def here(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus:
     if ranks > available():
         found = f"SHOEPAIR_RANKS={ranks}: this machine has {available()} cores"
         raise ShoepairError(found, fix=f"{FEWER}, or SHOEPAIR_ENGINE=ray where there is a cluster")
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(1, 1, ranks, max_restarts=RETRIES, rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0")
     config.run_id, config.local_addr, config.start_method = name, "127.0.0.1", "spawn"
+    logs = tempfile.TemporaryDirectory()  # torch makes one, and would leave it
+    config.logs_specs = DefaultLogsSpecs(log_dir=logs.name)
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # until `work` sets its threads
     try:
-        outcomes = elastic_launch(config, _rank)(work)
+        with logs:
+            outcomes = elastic_launch(config, _rank)(work)
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         fix = "see whether memory ran out (the system's log tells), then run the command again"
@@ -58,7 +63,7 @@ def _rank(work: Callable[[], Any]) -> Outcome:
         return None, work()
     except LostError:
         sys.exit(1)
-    except (ShoepairError, OSError) as error:
+    except Exception as error:  # noqa: BLE001  # it shall come out where the work was asked for
         return error, None
     except SystemExit:  # another rank has failed, and tells why
         return None, None
@@ -88,8 +93,8 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
 
     this = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     notes = ray.remote(num_cpus=0, scheduling_strategy=this)(_Notes).remote()
-    mark = ROOM / f"ray-{os.getpid()}"
-    mark.mkdir(parents=True, exist_ok=True)
+    ROOM.mkdir(exist_ok=True)
+    mark = Path(tempfile.mkdtemp(prefix="ray-", dir=ROOM))
     do = worker(str(Path.cwd()), digest())
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
     # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1.
@@ -149,7 +154,7 @@ def _loop(do: Callable[[list[Any]], tuple[Any, Any]], order: Any, notes: Any) ->
         variables = {
             "RANK": rank,
             "WORLD_SIZE": get_context().get_world_size(),
-            "LOCAL_RANK": get_context().get_local_rank(),
+            "LOCAL_RANK": 0,  # of the accelerators that a rank sees: Ray shows each its own alone
             "MASTER_ADDR": address,
             "MASTER_PORT": port,
         }

@@ -21,6 +21,7 @@ from shoepair.engine.flow import AHEAD, Workers, in_order
 # Pieces that threads do sooner: starting processes costs each core about two seconds, as much as two to eight pieces
 # of 48 photos take. On 2 cores processes took 1.5 to 3.5 times as long for 10 pieces, 1.2 to 2.5 times for 20.
 FEW = 64
+THREADS = 4  # each may hold the largest photo, a third of a gigabyte
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -43,13 +44,14 @@ def available() -> int:
 def _threads(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str]
 ) -> Iterator[Result]:
-    pool = ThreadPoolExecutor(available())
+    threads = min(available(), THREADS)
+    pool = ThreadPoolExecutor(threads)
 
     def start(piece: Piece) -> Future[Result]:
         return pool.submit(work, piece)
 
     try:
-        yield from in_order(pieces, Workers(start, Future.result, AHEAD * available()), tell)
+        yield from in_order(pieces, Workers(start, Future.result, AHEAD * threads), tell)
     finally:
         pool.shutdown(cancel_futures=True)
 
