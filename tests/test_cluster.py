@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, edit
+from conftest import ROOT, Run, edit, ran
 from nodes import Nodes, cluster, skip_without_nodes
 
 from shoepair import paths
@@ -105,6 +105,18 @@ def test_node_killed_in_the_middle_changes_no_byte(nodes: Nodes) -> None:
     assert (status, complained) == (0, "")
     assert said == "normalize tiny: 48 photos of 8 students, 32 x 32 pixels each\n"
     assert STORE.read_bytes() == undisturbed
+
+
+def test_lock_is_the_same_on_both_engines(repository: Path, run: Run, nodes: Nodes) -> None:
+    run("dvc", "repro", "normalize", "pairs")
+    lock = (repository / "dvc.lock").read_bytes()
+    for _ in range(2):
+        nodes.start("--num-cpus=1")
+    words = nodes.command("dvc", "repro", "--force", "normalize", "pairs")
+    done = subprocess.run(words, env=nodes.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ran(done.stdout) == {"ingest@tiny", "validate@tiny", "normalize@tiny", "split", "pairs"}
+    assert (repository / "dvc.lock").read_bytes() == lock
 
 
 def test_cluster_whose_last_node_is_killed_is_told(nodes: Nodes) -> None:
