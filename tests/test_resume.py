@@ -93,7 +93,8 @@ def test_key_follows_the_code_that_weights_follow_from() -> None:
     folder = ROOT / "shoepair"
     every = (needed(folder / f"{name}.py") for name in ("training", "models", "batches", "devices"))
     imported = {(ROOT / path).stem for each in every for path in each}
-    reading = {"places", "photos", "colours", "table", "splits", "__init__", "flow", "local", "cluster"}  # of engine
+    # `__init__`, `flow`, `local`, `cluster`, `group` are of the engine.
+    reading = {"places", "photos", "colours", "table", "splits", "__init__", "flow", "local", "cluster", "group"}
     telling = {"errors", "progress", "paths", "params"}
     assert imported == {*checkpoints.WORKED, *reading, *telling}
 
