@@ -4,8 +4,8 @@
 
 Every model is trained on the same synthetic photos with the parameters of params.yaml: by one process with one and two
 threads, and by two ranks of one thread each, which start like `torchrun` does; medians of epochs. The ratio is to one
-process with one thread. `bytes_per_step` are the gradients and the loss that each rank gives into the sum, and the sums
-of batch normalisation.
+process with one thread. `bytes_per_step` are the gradients and the loss that each rank gives into the sum, and the
+sums of batch normalisation.
 """
 
 from __future__ import annotations
