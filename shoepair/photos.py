@@ -198,7 +198,7 @@ def _affordable(image: Image.Image) -> int:
     if isinstance(image, WebPImageFile):
         return PIXELS_WEBP
     copied = image.has_transparency_data or image.info.keys() & {"icc_profile", "progressive"}
-    return PIXELS_COPIED if copied or image.mode not in {"L", "RGB"} else PIXELS
+    return PIXELS_COPIED if copied or image.mode not in {"1", "L", "P", "RGB"} else PIXELS
 
 
 def _refuse_shape(width: int, height: int, most: int) -> None:

@@ -72,7 +72,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def scan_bomb(edge: int = 6000, scans: int = 2000) -> bytes:
+def scan_bomb(edge: int = 4900, scans: int = 3000) -> bytes:
     """A small JPEG file that takes minutes to decode: the same pass over a large grey picture, again and again."""
     whole = encoded(Image.new("L", (edge, edge), 90), "JPEG", progressive=True)
     starts = [place for place in range(len(whole)) if whole[place : place + 2] == b"\xff\xda"]
