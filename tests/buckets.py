@@ -32,6 +32,13 @@ def serving() -> Iterator[str]:
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a server that the tests of a file share."""
+    with serving() as endpoint:
+        yield endpoint
+
+
 def use(patch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Let S3's library meet this server and no other, with keys that mean nothing; forget what it met before."""
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}

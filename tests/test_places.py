@@ -14,18 +14,13 @@ import buckets
 import numpy as np
 import pytest
 from buckets import ROOT
+from buckets import server as server  # a fixture
 
 from shoepair import paths, places, store
 from shoepair.errors import ShoepairError
 
 PHOTO = paths.raw("tiny") / "train/u001_1_left_m.jpg"
 EDGE = 32
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with buckets.serving() as endpoint:
-        yield endpoint
 
 
 @pytest.fixture

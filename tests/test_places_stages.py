@@ -7,24 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import buckets
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from buckets import server as server  # a fixture
 from conftest import Run, outputs
+from test_resume import rows as rows  # a fixture
 from torch import Tensor
 
-from shoepair import batches, models, pairs, paths, places, recipes, splits, store, streaming, table, training
+from shoepair import batches, models, paths, places, recipes, streaming, training
 from shoepair.errors import ShoepairError
 from stages import ingest, normalize, validate
 
 EDGE = 32
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with buckets.serving() as endpoint:
-        yield endpoint
 
 
 @pytest.fixture
@@ -82,21 +77,6 @@ def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypat
     run("python", "-m", "stages.validate", "tiny")
     run("python", "-m", "stages.normalize", "tiny")
     assert outputs(project) == wanted
-
-
-@pytest.fixture
-def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
-    """The pairs of seven students in two batches, their stores in the current directory."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(5)
-    split = []
-    for batch, count in (("a", 4), ("b", 3)):
-        students = [f"u{batch == 'b':d}{number}" for number in range(count)]
-        store.write(paths.store(batch), students, rng.integers(0, 256, (count, 3, 2, EDGE, EDGE, 3), np.uint8), EDGE)
-        split += [(batch, student, row, "train") for row, student in enumerate(students)]
-    frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
-    table.write(paths.SPLIT, frame, splits.Split)
-    return pairs.build(frame)
 
 
 def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
