@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks import scale
 from benchmarks.output import tell
@@ -60,8 +61,8 @@ def cluster(workers: int) -> Iterator[str]:
                 _wait_for(address)
                 yield address
             finally:
-                head.terminate()  # it ends what it started
-                head.communicate()
+                for process in [*psutil.Process(head.pid).children(recursive=True), head]:
+                    process.kill()  # asked to end, it would take half a minute
 
 
 def _wait_for(address: str) -> None:

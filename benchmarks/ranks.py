@@ -3,34 +3,61 @@
     python -m benchmarks.ranks [--models cnn cnn_channel siamese] [--times 3] [--json FILE]
 
 Every model is trained on the same synthetic photos with the parameters of params.yaml: by one process with one and two
-threads, and by two ranks of one thread each, which start like `torchrun` does; medians of epochs. The ratio is to one
-process with one thread. `bytes_per_step` are the gradients and the loss that each rank gives into the sum, and the
-sums of batch normalisation.
+threads, by two ranks of one thread each, which start like `torchrun` does, and by one and two ranks on a Ray cluster
+that is waiting on this machine; medians of epochs. The ratio is to one process with one thread.
+`start_s` are the seconds that everything but the epochs took: processes, imports, photos. `bytes_per_step` are the
+gradients and the loss that each rank gives into the sum, and the sums of batch normalisation.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import statistics
 import time
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from benchmarks.output import tell
+from benchmarks.engine import OPEN, cluster
+from benchmarks.output import Row, compare_networks
 from shoepair import devices, models, pairing, params, ranks, recipes, training
+from shoepair.engine import group
+from shoepair.engine.cluster import ADDRESS
 
 STUDENTS = 24
-WAYS = {"1 thread": (1, 1), "2 threads": (1, 2), "2 ranks": (2, 1)}  # ranks, threads
-Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Way:
+    """Who trains.
+
+    Args:
+        ranks: processes.
+        threads: of each.
+        ray: whether they are on a Ray cluster.
+    """
+
+    ranks: int
+    threads: int
+    ray: bool = False
+
+
+ALONE = "1 thread"
+WAYS = {
+    ALONE: Way(1, 1),
+    "2 threads": Way(1, 2),
+    "2 ranks": Way(2, 1),
+    "Ray, 1 rank": Way(1, 1, ray=True),
+    "Ray, 2 ranks": Way(2, 1, ray=True),
+}
 
 
 def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
-    """Seconds of each epoch, and the bytes that a rank gives into sums in one step."""
+    """Seconds of each epoch, the first of which warms up, and the bytes that a rank gives into sums in one step."""
     with ranks.joined():
         chosen = params.load(params.Train)
         devices.use_threads(threads)
@@ -50,12 +77,12 @@ def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
             return summed(tensor)
 
         ranks.summed = counted
-        for _ in range(times + 1):  # the first one warms up
+        for _ in range(times + 1):
             start = time.perf_counter()
             steps += len(list(training.epoch(model, data, optimizer, recipe)))
             spent.append(time.perf_counter() - start)
         ranks.summed = summed
-        return spent[1:], sent // steps
+        return spent, sent // steps
 
 
 def measure(names: list[str], times: int) -> list[Row]:
@@ -63,42 +90,50 @@ def measure(names: list[str], times: int) -> list[Row]:
     rows = []
     for name in names:
         medians: dict[str, float] = {}
-        for way, (count, threads) in WAYS.items():
-            config = LaunchConfig(1, 1, count, rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", max_restarts=0)
-            config.run_id, config.local_addr = f"{name}-{count}-{threads}", "127.0.0.1"
-            spent, sent = elastic_launch(config, epochs)(name, threads, times)[0]
-            medians[way] = statistics.median(spent)
+        for what, way in WAYS.items():
+            work, together = partial(epochs, name, way.threads, times), group.on_ray if way.ray else group.here
+            with waiting(way.ranks) if way.ray else nullcontext():
+                start = time.perf_counter()
+                spent, sent = together(work, name, way.ranks, way.threads, gpus=False)
+                took = time.perf_counter() - start
+            medians[what] = statistics.median(spent[1:])
             rows.append(
                 {
                     "model": name,
-                    "way": way,
-                    "pairs_per_s": round(6 * STUDENTS / medians[way], 1),
-                    "ratio": round(medians["1 thread"] / medians[way], 2),
+                    "way": what,
+                    "pairs_per_s": round(6 * STUDENTS / medians[what], 1),
+                    "ratio": round(medians[ALONE] / medians[what], 2),
+                    "start_s": round(took - sum(spent), 1),
                     "bytes_per_step": sent,
                 }
             )
     return rows
 
 
+@contextmanager
+def waiting(workers: int) -> Iterator[None]:
+    """A Ray cluster that this process works on."""
+    import ray
+
+    before = dict(os.environ)
+    with cluster(workers) as address:
+        os.environ.update(OPEN | {ADDRESS: address})
+        try:
+            yield
+        finally:
+            ray.shutdown()
+            os.environ.clear()
+            os.environ.update(before)
+
+
 def printed(rows: list[Row]) -> str:
     """The table."""
-    lines = [f"{'model':12} {'way':10} {'pairs/s':>8} {'ratio':>6} {'bytes a step':>13}"]
+    lines = [f"{'model':12} {'way':13} {'pairs/s':>8} {'ratio':>6} {'start, s':>9} {'bytes a step':>13}"]
     for row in rows:
-        figures = f"{row['pairs_per_s']:8.1f} {row['ratio']:6.2f} {row['bytes_per_step']:13,}"
-        lines.append(f"{row['model']:12} {row['way']:10} {figures}")
+        figures = f"{row['pairs_per_s']:8.1f} {row['ratio']:6.2f} {row['start_s']:9.1f} {row['bytes_per_step']:13,}"
+        lines.append(f"{row['model']:12} {row['way']:13} {figures}")
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Read the words of the command line, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ranks", description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["cnn", "cnn_channel", "siamese"])
-    parser.add_argument("--times", type=int, default=3, help="epochs behind every median")
-    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
-    given = parser.parse_args()
-    rows = measure(given.models, given.times)
-    tell(rows, printed(rows), given.json)
-
-
 if __name__ == "__main__":
-    main()
+    compare_networks("benchmarks.ranks", __doc__, measure, printed)

@@ -9,23 +9,19 @@ in bf16, that compiled. Medians; the ratio is to ours. What pays goes into `trai
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.output import tell
+from benchmarks.output import Row, compare_networks
 from shoepair import devices, models, pairing, params, recipes, training
 
 STUDENTS = 24
 OURS = "channels last"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -119,16 +115,5 @@ def printed(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Read the words of the command line, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["cnn", "cnn_channel", "siamese"])
-    parser.add_argument("--times", type=int, default=3, help="repetitions behind every median")
-    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
-    given = parser.parse_args()
-    rows = measure(given.models, given.times)
-    tell(rows, printed(rows), given.json)
-
-
 if __name__ == "__main__":
-    main()
+    compare_networks("benchmarks.training", __doc__, measure, printed)

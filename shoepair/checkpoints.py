@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,16 @@ def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
     stores = {paths.store(str(batch)) for each in rows for batch in each["batch"].unique()}
     code = [Path(__file__).with_name(f"{module}.py") for module in WORKED]
     for path in [*code, *sorted(stores)]:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest())
+        found = path.stat()
+        digest.update(_digest(path, (found.st_mtime_ns, found.st_size, found.st_ino)))
     return digest.hexdigest()
+
+
+@cache
+def _digest(path: Path, _stamp: tuple[int, int, int]) -> bytes:
+    """Of a file, which is read once: a cross-validation asks for a key for each of its trainings."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest()
 
 
 def snapshot(
@@ -120,19 +128,12 @@ def save(path: Path, key: str, state: State) -> None:
         part.write_bytes(serialized(tensors, {HEADER: header}))
 
 
-def load(path: Path, key: str) -> State | None:
-    """The checkpoint of this run; None where there is none, or one of another run."""
-    content = read(path, key)
-    return parsed(content) if content else None
-
-
 def read(path: Path, key: str) -> bytes:
-    """The file of the checkpoint of this run, whole; empty where there is none, or one of another run."""
+    """The file of the checkpoint of this run; empty where there is none, or one of another run."""
     try:
         content = path.read_bytes()
-        deserialized(content)  # refuses a torn file
         course = _course(content)
-    except (FileNotFoundError, SafetensorError, ValueError):
+    except (FileNotFoundError, ValueError):
         return b""
     return content if course.get("format") == FORMAT and course.get("key") == key else b""
 
@@ -144,9 +145,13 @@ def _course(content: bytes) -> dict[str, Any]:
     return course
 
 
-def parsed(content: bytes) -> State:
-    """The state that a file holds which `read` gave."""
-    course, tensors = _course(content), deserialized(content)
+def parsed(content: bytes) -> State | None:
+    """The state in what `read` gave; None where that is empty, or was torn."""
+    try:
+        tensors = deserialized(content)
+    except SafetensorError:
+        return None
+    course = _course(content)
     parts: dict[str, Weights] = {"model": {}, "best": {}, "average": {}}
     adam: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

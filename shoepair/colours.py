@@ -61,14 +61,22 @@ def _without_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.I
     plain = image if image.mode in {"L", "RGB", "CMYK"} else image.convert("L" if image.mode == "LA" else "RGB")
     if not profile:
         return _rgb(plain), ()
+    if plain.mode == "RGB" and is_srgb(profile):
+        return plain, ()
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if plain.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
-            return plain, ()
         converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except UNFITTING:
         return _rgb(plain), (UNPROFILED,)
     return converted or plain, ()
+
+
+def is_srgb(profile: bytes) -> bool:
+    """Whether a colour profile says that it is the one of sRGB."""
+    try:
+        return "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).lower()
+    except UNFITTING:
+        return False
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,16 +1,16 @@
 """Grouped cross-validation: every student is judged once a repeat, by models that never saw them.
 
-Folds are of students, the same for all models, dealt by a hash; test students take no part. The trainings are tasks on
-the engine: one after the other on this machine, several at a time on a cluster. A fold's scores are kept as soon as
-they are there, under the key of what they depend on, so that a run that was killed, or is asked for
-again with other models, trains only what is missing.
+Folds are of students, the same for all models and parameters, dealt by a hash; test students take no part. The
+trainings are tasks on the engine, each on its own `train.threads` cores. A fold's scores are kept as soon as they are
+there, under the key of what they depend on, so that a run that was killed, or is asked for again with other models or
+parameters, trains only what is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -50,6 +50,19 @@ class Folded(Scores):
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The parameters of a training.
+
+    Args:
+        told: what tells them from others that are tried beside them, such as "lr=5.0e-4"; empty where there are none.
+        chosen: all of them.
+    """
+
+    told: str
+    chosen: Train
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is trained.
 
@@ -57,11 +70,16 @@ class Plan:
         model: name in the model table.
         folds: parts of the students, each left out once a repeat.
         repeats: times that the students are dealt anew.
+        choice: how.
     """
 
     model: str
     folds: int
     repeats: int
+    choice: Choice
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.choice.told}".strip()
 
 
 def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
@@ -93,8 +111,13 @@ class Task:
     repeat: int
     fold: int
 
+    @property
+    def chosen(self) -> Train:
+        """How it is trained."""
+        return self.plan.choice.chosen
+
     def __str__(self) -> str:
-        return f"crossval {self.plan.model}: repeat {self.repeat + 1}, fold {self.fold + 1}"
+        return f"crossval {self.plan}: repeat {self.repeat + 1}, fold {self.fold + 1}"
 
 
 @dataclass(frozen=True)
@@ -110,12 +133,11 @@ class Parts:
         return [self.train] if self.valid is None else [self.train, self.valid]
 
 
-def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]) -> pd.DataFrame:
+def run(plan: Plan, rows: pd.DataFrame, report: Callable[[str], object]) -> pd.DataFrame:
     """Cross-validate one model.
 
     Args:
-        plan: model, folds, repeats.
-        chosen: the parameters of training.
+        plan: model, folds, repeats, parameters.
         rows: `Pairs` rows of all splits; those of train and valid are used.
         report: prints a line after every fold.
 
@@ -125,59 +147,65 @@ def run(plan: Plan, chosen: Train, rows: pd.DataFrame, report: Callable[[str], o
     Raises:
         ShoepairError: there are too few students, or too few folds to choose an epoch by one of them.
     """
-    return run_all([plan], chosen, rows, report)[plan.model]
+    return run_all([plan], rows, report)[plan]
 
 
-def run_all(
-    plans: Sequence[Plan], chosen: Train, rows: pd.DataFrame, report: Callable[[str], object]
-) -> dict[str, pd.DataFrame]:
-    """Cross-validate several models, all of their folds as tasks on the engine.
+def run_all(plans: Sequence[Plan], rows: pd.DataFrame, report: Callable[[str], object]) -> dict[Plan, pd.DataFrame]:
+    """Cross-validate several models, or one with several parameters, all of their folds as tasks on the engine.
 
     Args:
-        plans: one for each model.
-        chosen: see `run`.
+        plans: no two are the same.
         rows: see `run`.
         report: see `run`.
 
     Returns:
-        model -> what `run` returns.
+        What `run` returns, of each plan.
 
     Raises:
         ShoepairError: see `run`.
     """
     for plan in plans:
-        if _chooses(chosen) and plan.folds < FEWEST_FOLDS:
+        if _chooses(plan.choice.chosen) and plan.folds < FEWEST_FOLDS:
             found = f"crossval: {plan.folds} folds, expected {FEWEST_FOLDS} or more where one chooses the epoch"
             raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
     dealt = rows[rows["split"].isin(DEALT)]
-    scored: dict[str, list[pd.DataFrame]] = {plan.model: [] for plan in plans}
-    for task, scores in _scores(plans, chosen, dealt):
-        done = scored[task.plan.model]
+    scored: dict[Plan, list[pd.DataFrame]] = {plan: [] for plan in plans}
+    for task, scores in _scores(plans, dealt):
+        done = scored[task.plan]
         done.append(scores.assign(repeat=task.repeat, fold=task.fold))
         right = (scores["logit"] > 0) == (scores["same"] == 1)
         share = right.groupby(scores["same"]).mean().mean()
         every = task.plan.repeats * task.plan.folds
-        report(f"{task.plan.model}: {len(done)} of {every} folds, balanced accuracy {share:.1%}")
-    return {model: pd.concat(parts, ignore_index=True) for model, parts in scored.items()}
+        report(f"{task.plan}: {len(done)} of {every} folds, balanced accuracy {share:.1%}")
+    return {plan: pd.concat(parts, ignore_index=True) for plan, parts in scored.items()}
 
 
-def _scores(plans: Sequence[Plan], chosen: Train, rows: pd.DataFrame) -> Iterator[tuple[Task, pd.DataFrame]]:
+def _scores(plans: Sequence[Plan], rows: pd.DataFrame) -> Iterator[tuple[Task, pd.DataFrame]]:
     """Every task with the scores of the pairs that it left out: those of an earlier run, or fresh ones."""
-    # Settled here: another machine could have another one.
-    chosen = chosen.model_copy(update={"device": devices.chosen(chosen.device).type})
+    settled = {plan: _settled(plan) for plan in plans}
     tasks = [Task(plan, *each) for plan in plans for each in product(range(plan.repeats), range(plan.folds))]
-    keys = {task: _key(task, chosen, rows) for task in tasks}
+    fresh = {task: replace(task, plan=settled[task.plan]) for task in tasks}
+    keys = {task: _key(each, rows) for task, each in fresh.items()}
     places = {task: paths.fold(task.plan.model, key) for task, key in keys.items()}
-    missing = {task: keys[task] for task in tasks if not places[task].is_file()}
-    work = partial(_score, chosen=chosen, rows=rows)
-    fresh = engine.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), cores=chosen.threads)
-    what = f"cross-validate {', '.join(plan.model for plan in plans)}"
+    missing = {task: (fresh[task], keys[task]) for task in tasks if not places[task].is_file()}
+    cores = max(_cores(plan.choice.chosen) for plan in settled.values())
+    work = partial(_score, rows=rows)
+    scored = engine.ordered(work, list(missing.values()), tell=lambda piece: str(piece[0]), cores=cores)
+    what = f"cross-validate {', '.join(dict.fromkeys(plan.model for plan in plans))}"
     for task in progress.track(tasks, what, "fold"):
-        if task in missing:
-            table.write(places[task], scores := next(fresh), Scores)
-        else:
-            scores = table.read(places[task], Scores)
-        yield task, scores
+        yield task, next(scored) if task in missing else table.read(places[task], Scores)
+
+
+def _settled(plan: Plan) -> Plan:
+    """The same plan with the device that `auto` means here: another machine could have another one."""
+    chosen = plan.choice.chosen
+    device = devices.chosen(chosen.device).type
+    return replace(plan, choice=replace(plan.choice, chosen=chosen.model_copy(update={"device": device})))
+
+
+def _cores(chosen: Train) -> int:
+    """The cores of a machine that one training takes: all of them where it has the accelerator to itself."""
+    return chosen.threads if chosen.device == "cpu" else engine.ALL
 
 
 def _chooses(chosen: Train) -> bool:
@@ -185,59 +213,71 @@ def _chooses(chosen: Train) -> bool:
     return chosen.keep == "best" or chosen.patience > 0
 
 
-def _parts(task: Task, chosen: Train, rows: pd.DataFrame) -> Parts:
+def _parts(task: Task, rows: pd.DataFrame) -> Parts:
     who = students_of(rows)
     fold_of = who.map(deal(sorted(who.unique()), task.plan.folds, task.repeat))
     # The next fold is what an epoch is chosen by, where one is chosen.
     inner = fold_of == (task.fold + 1) % task.plan.folds
     out = fold_of == task.fold
-    needed = _chooses(chosen)
+    needed = _chooses(task.chosen)
     return Parts(rows[~out & ~(inner & needed)], rows[inner] if needed else None, rows[out])
 
 
-def _key(task: Task, chosen: Train, rows: pd.DataFrame) -> str:
+def _key(task: Task, rows: pd.DataFrame) -> str:
     """What the scores of a task depend on."""
-    shape, parts = recipes.shape_of(chosen), _parts(task, chosen, rows)
+    chosen, parts = task.chosen, _parts(task, rows)
+    shape = recipes.shape_of(chosen)
     model = models.build(task.plan.model, shape, chosen.seed)
     device = devices.placed(model, devices.chosen(chosen.device))
     about = (task.plan.model, shape, recipes.of(chosen), device, chosen.threads)
     return checkpoints.key(about, [*parts.learnt(), parts.out])
 
 
-def _score(work: tuple[Task, str], chosen: Train, rows: pd.DataFrame) -> pd.DataFrame:
-    """The pairs that were left out, with the scores of a model trained on the others; a task comes with its key."""
-    task, key = work
-    recipe, parts = recipes.of(chosen), _parts(task, chosen, rows)
+def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that were left out, with the scores of a model trained on the others; a task comes with its key.
+
+    They are kept at once: what is done stays, though an earlier fold is not.
+    """
+    task, key = piece
+    chosen, place = task.chosen, paths.fold(task.plan.model, key)
+    recipe, parts = recipes.of(chosen), _parts(task, rows)
     devices.use_threads(chosen.threads)
     model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     device = devices.placed(model, devices.chosen(chosen.device))
     learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in parts.learnt()]
     memory = chosen.memory_mb * 2**20
     *sources, out = [batches.within(each, chosen.edge, memory, device) for each in [*learnt, parts.out]]
-    place = paths.fold(task.plan.model, key).with_suffix(".safetensors")
-    checkpoint = training.Checkpoint(place, key, report=lambda _line: None)
+    checkpoint = training.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
     valid = sources[1] if len(sources) > 1 else None
     training.fit(model, sources[0], valid, recipe, checkpoint, curves=False)
     answers = inference.logits(model, out)
+    scores = parts.out.assign(model=task.plan.model, logit=(answers[:, 1] - answers[:, 0]).numpy())
+    table.write(place, scores, Scores)
     checkpoint.path.unlink(missing_ok=True)
-    return parts.out.assign(model=task.plan.model, logit=(answers[:, 1] - answers[:, 0]).numpy())
+    return scores
 
 
-def summary(scores: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
+def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
     """What the models did on students that they did not see, all folds and repeats together.
 
     Args:
-        scores: model -> `Folded` rows of the same students and repeats.
+        scores: `Folded` rows of the same students and repeats.
         resamples: bootstrap draws behind every interval.
         seed: of the draws.
 
     Returns:
-        model -> what `evaluation.metrics` returns; where the histogram is among the models, each other one has
-        `above_histogram`, the paired differences of `comparison.gained`.
+        For each plan, by its text: what `evaluation.metrics` returns, and its `model`. Beside the histogram with the
+        same parameters, where that is there, `above_histogram`, and beside the first parameters tried with the same
+        model, where there are several, `above_first`: the paired differences of `comparison.gained`.
     """
-    found: dict[str, Any] = {model: metrics(rows, resamples, seed) for model, rows in scores.items()}
-    figures = {model: Figures(rows) for model, rows in scores.items()}
-    for model in scores.keys() - {BASELINE} if BASELINE in scores else ():
-        two = {name: figures[name] for name in (BASELINE, model)}
-        found[model]["above_histogram"] = gained(two, resamples, seed)[BASELINE, model]
+    found: dict[str, Any] = {}
+    figures = {plan: Figures(rows) for plan, rows in scores.items()}
+    for plan, rows in scores.items():
+        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model}
+        baseline = replace(plan, model=BASELINE)
+        first = next(each for each in scores if each.model == plan.model)
+        for name, other in (("above_histogram", baseline), ("above_first", first)):
+            if other in scores and other != plan:
+                two = {"other": figures[other], "plan": figures[plan]}
+                got[name] = gained(two, resamples, seed)["other", "plan"]
     return found

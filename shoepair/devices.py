@@ -30,6 +30,9 @@ def chosen(name: str) -> torch.device:
     mps = torch.backends.mps.is_available() and ranks.size() == 1
     there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     wanted = next(each for each, found in there.items() if found) if name == "auto" else name
+    if wanted == "mps" and ranks.size() > 1:
+        found = f"train.device: mps, which cannot sum what {ranks.size()} ranks have worked out"
+        raise ShoepairError(found, fix="set `train.device: cpu`, or start one rank")
     if not there[wanted]:
         found = f"train.device: {name}, which this machine (or this build of torch) does not have"
         raise ShoepairError(found, fix="set `train.device: auto`")

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from shoepair import engine, places
-from shoepair.colours import to_srgb
+from shoepair.colours import is_srgb, to_srgb
 from shoepair.errors import escaped
 from shoepair.places import Listed
 
@@ -150,7 +150,7 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
 
     Raises:
         PhotoError: the file is not one of these formats, is damaged, animated, too large, too small or too long.
-        FileNotFoundError: there is no such file.
+        OSError: there is no such file, or this machine cannot read it.
     """
     try:
         with _decoder(source)(source) as image:
@@ -165,10 +165,12 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
     except (MemoryError, Image.DecompressionBombError):  # the decoder's own look at the size comes first for WebP
         reason = "cannot be decoded (claims more pixels than there is memory for)"
         raise PhotoError(reason) from None
-    except FileNotFoundError:  # no damaged photo, but none: here, or on the machine that was to decode it
-        raise
     # What Pillow's decoders raise on damaged bytes.
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        if (
+            isinstance(error, OSError) and error.errno
+        ):  # the system's word: of this machine or its disk, not of the photo
+            raise
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
         raise PhotoError(reason) from None
     # Turned when it is small: a turned copy of the largest photos would take another quarter of a gigabyte.
@@ -197,7 +199,9 @@ def _affordable(image: Image.Image) -> int:
     """Pixels that a picture of this kind may have, whose header is all that was read."""
     if isinstance(image, WebPImageFile):
         return PIXELS_WEBP
-    copied = image.has_transparency_data or image.info.keys() & {"icc_profile", "progressive"}
+    profile = image.info.get("icc_profile")
+    converted = profile and not (image.mode == "RGB" and is_srgb(profile))
+    copied = image.has_transparency_data or converted or "progressive" in image.info
     return PIXELS_COPIED if copied or image.mode not in {"1", "L", "P", "RGB"} else PIXELS
 
 

@@ -8,6 +8,7 @@ from shoepair import report
 
 BASELINE = "histogram"  # colour alone, no network: what every network must beat
 COMPARED = ("balanced", "balanced_all", "auc")
+BESIDE = {"above_histogram": "above the histogram", "above_first": "above the first tried"}  # in a cross-validation
 HEADS = ("balanced", "all six: balanced", "ROC AUC")
 
 
@@ -78,16 +79,17 @@ def _turned(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def fold_table(found: dict[str, Any]) -> str:
-    """What a cross-validation gave: the best model first, over all six different pairs.
+    """What a cross-validation gave: the best first, over all six different pairs.
 
     Args:
         found: what `crossval.summary` returns.
     """
-    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", "above the histogram"]]
-    for model, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
-        above = report.interval(got["above_histogram"], "balanced_all", "+") if "above_histogram" in got else "-"
+    beside = [(name, head) for name, head in BESIDE.items() if any(name in got for got in found.values())]
+    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", *(head for _, head in beside)]]
+    for told, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
         figures = [report.interval(got, figure) for figure in ("positive", "negative_all", "balanced_all", "auc")]
-        cells.append([model, str(got["students"]), *figures, above])
+        figures += [report.interval(got[name], "balanced_all", "+") if name in got else "-" for name, _ in beside]
+        cells.append([told, str(got["students"]), *figures])
     return "\n".join(report.aligned(cells, texts=1))
 
 

@@ -148,8 +148,7 @@ def fit(
     history, best = History(), {}
     writer = checkpoint if ranks.first() else None
     content = ranks.told(checkpoints.read(writer.path, writer.key) if writer else b"")
-    if content:
-        state = checkpoints.parsed(content)
+    if state := checkpoints.parsed(content):
         checkpoints.restore(state, model, optimizer, average)
         history, best = History.of(state.course), state.best
         if writer:

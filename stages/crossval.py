@@ -12,7 +12,8 @@ def main(name: str) -> None:
     """Train on all folds but one, score that one, in turn and anew; count."""
     chosen, dealt = params.load(params.Train), params.load(params.Folds)
     rows = table.read(paths.PAIRS, pairs.Pairs)
-    scores = crossval.run(crossval.Plan(name, dealt.folds, dealt.repeats), chosen, rows, report=progress.say)
+    plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice("", chosen))
+    scores = crossval.run(plan, rows, report=progress.say)
     table.write(paths.folded(name), scores, crossval.Folded)
     paths.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))
     print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")

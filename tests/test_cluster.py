@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -74,8 +76,8 @@ def make_pieces_wait() -> None:
     Path("go").touch()
 
 
-def normalized_while_killed(nodes: Nodes, killed: int) -> tuple[int, str, str]:
-    """Normalize on a cluster of which one node is killed while it works; exit status and what was said."""
+def normalized_while_killed(nodes: Nodes, killed: int, *, other: int | None = None) -> tuple[int, str, str]:
+    """Normalize on a cluster of which one node is killed while it works, and one worker of another; what was said."""
     for path in (*Path("at-work").iterdir(), Path("go")):
         path.unlink()
 
@@ -86,6 +88,9 @@ def normalized_while_killed(nodes: Nodes, killed: int) -> tuple[int, str, str]:
     with subprocess.Popen(words, env=nodes.environment(), stdout=-1, stderr=-1, text=True) as process:
         try:
             wait(lambda: process.poll() is not None or bool(at_work() & nodes.processes(killed)))
+            if other is not None:
+                wait(lambda: process.poll() is not None or bool(at_work() & nodes.processes(other)))
+                os.kill(min(at_work() & nodes.processes(other)), signal.SIGKILL)
             nodes.kill(killed)
             Path("go").touch()
             said, complained = process.communicate(timeout=SECONDS)
@@ -94,14 +99,14 @@ def normalized_while_killed(nodes: Nodes, killed: int) -> tuple[int, str, str]:
     return process.returncode, said, complained
 
 
-def test_node_killed_in_the_middle_changes_no_byte(nodes: Nodes) -> None:
+def test_node_and_worker_killed_in_the_middle_change_no_byte(nodes: Nodes) -> None:
     make_pieces_wait()
     here("ingest", "validate", "normalize")
     undisturbed = STORE.read_bytes()
     STORE.unlink()
     for _ in range(3):
         last = nodes.start("--num-cpus=1")
-    status, said, complained = normalized_while_killed(nodes, last)
+    status, said, complained = normalized_while_killed(nodes, last, other=last - 1)
     assert (status, complained) == (0, "")
     assert said == "normalize tiny: 48 photos of 8 students, 32 x 32 pixels each\n"
     assert STORE.read_bytes() == undisturbed

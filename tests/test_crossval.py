@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import batches, crossval, engine, evaluation, pairs, params, paths, table, training, trials
+from shoepair import batches, crossval, engine, evaluation, pairs, params, paths, results, table, training, trials
 from shoepair.cli import app
-from shoepair.engine import cluster
+from shoepair.engine import cluster, local
 from shoepair.errors import ShoepairError
 from stages import crossval as stage
 from stages import ingest, normalize, split, validate
@@ -37,6 +38,11 @@ def test_folds_are_of_equal_size_and_dealt_anew_each_time(students: int, folds: 
     assert max(sizes.values()) - min(sizes.values()) <= 1
     assert crossval.deal(names[::-1], folds, repeat) == dealt
     assert students < 12 or crossval.deal(names, folds, repeat + 1) != dealt
+
+
+def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
+    """With some parameters of its own."""
+    return crossval.Plan(model, folds, repeats, crossval.Choice("", params.load(params.Train, words)))
 
 
 @pytest.fixture
@@ -62,13 +68,13 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
         return real(given, edge, memory, device)
 
     monkeypatch.setattr(batches, "within", spy)
-    chosen = params.load(params.Train, {"epochs": "1"})
-    crossval.run(crossval.Plan("siamese", 3, 1), chosen, rows, lambda _line: None)
+    monkeypatch.setattr(local, "available", lambda: 1)  # all in this process
+    crossval.run(plan("siamese", 3, 1, {"epochs": "1"}), rows, lambda _line: None)
     assert len(seen) == 6
     for learnt, left in zip(seen[::2], seen[1::2], strict=True):
         assert not learnt & left
         assert len(learnt | left) == 6, "test students took part, or somebody is missing"
-    scores = crossval.run(crossval.Plan("siamese", 3, 2), chosen, rows, lambda _line: None)
+    scores = crossval.run(plan("siamese", 3, 2, {"epochs": "1"}), rows, lambda _line: None)
     assert (scores.groupby(["repeat", "batch", "student", "left", "right"]).size() == 1).all()
     assert len(scores) == 2 * 6 * 9
 
@@ -88,25 +94,83 @@ def test_epoch_is_chosen_by_students_who_are_neither_learnt_from_nor_judged(pair
     assert found["siamese"]["pairs"] == 6 * 9
 
 
+def test_grid_tries_each_value_with_each_other_on_the_same_folds(
+    paired: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paired.is_dir()
+    words, lines = ["epochs=1, 2", "train.affine=0.0,0.5", "train.mirror=false"], list[str]()
+    found = trials.run(["siamese"], 3, 1, words, lines.append)
+    tried = [f"epochs={epochs} train.affine={affine}" for epochs in (1, 2) for affine in (0.0, 0.5)]
+    assert list(found) == [f"siamese {each}" for each in tried]
+    assert [line.partition(":")[0] for line in lines] == [f"siamese {each}" for each in tried for _ in range(3)]
+    assert ["above_first" in got for got in found.values()] == [False, True, True, True]
+    first, last = found[f"siamese {tried[0]}"], found[f"siamese {tried[3]}"]
+    gain = last["above_first"]
+    assert gain["balanced_all"] == pytest.approx(last["balanced_all"] - first["balanced_all"], abs=2e-4)  # rounded
+    assert gain["low_all"] <= gain["balanced_all"] <= gain["high_all"]
+    assert "above the first tried" in results.fold_table(found)
+    monkeypatch.setattr(training, "fit", lambda *_words: pytest.fail("trained again"))
+    alone = trials.run(["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror=false"], lines.append)
+    assert alone == {"siamese": {name: value for name, value in last.items() if name != "above_first"}}
+
+
+def test_commas_within_a_list_or_quotes_are_no_grid() -> None:
+    assert trials.grid([]) == [{}]
+    assert trials.grid(["models=[cnn, siamese]", 'split.salt="a,b"', "lr=1,1"]) == [
+        {"models": "[cnn, siamese]", "split.salt": '"a,b"', "lr": "1"}
+    ]
+
+
+def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paired.is_dir()
+
+    def killed(work: Callable[[object], object], pieces: list[object], **_words: object) -> Iterator[object]:
+        work(pieces[-1])
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(engine, "ordered", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trials.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
+    left: list[int] = []
+
+    def counted(work: Callable[[object], object], pieces: list[object], **_words: object) -> Iterator[object]:
+        left.append(len(pieces))
+        return map(work, pieces)
+
+    monkeypatch.setattr(engine, "ordered", counted)
+    trials.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
+    assert left == [2]
+
+
 @pytest.mark.slow
-def test_folds_on_ray_are_those_of_this_machine(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
+    paired: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert paired.is_dir()
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    rows, chosen = table.read(paths.PAIRS, pairs.Pairs), params.load(params.Train, {"epochs": "1"})
-    plans = [crossval.Plan("histogram", 3, 1), crossval.Plan("siamese", 3, 2)]
-    here, lines = crossval.run_all(plans, chosen, rows, lambda _line: None), list[str]()
+    rows, words = table.read(paths.PAIRS, pairs.Pairs), {"epochs": "1", "train.threads": "1"}
+    longer = crossval.Choice("epochs=2", params.load(params.Train, words | {"epochs": "2"}))
+    plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words), crossval.Plan("siamese", 3, 1, longer)]
+    monkeypatch.setattr(local, "available", lambda: 1)
+    here, lines = crossval.run_all(plans, rows, lambda _line: None), list[str]()
+    shutil.rmtree("checkpoints")
+    monkeypatch.setattr(local, "available", lambda: 2)  # two processes
+    beside = crossval.run_all(plans, rows, lambda _line: None)
     shutil.rmtree("checkpoints")
     monkeypatch.setenv(engine.SWITCH, "ray")
     monkeypatch.delenv(cluster.ADDRESS, raising=False)
     try:
-        there = crossval.run_all(plans, chosen, rows, lines.append)
+        there = crossval.run_all(plans, rows, lines.append)
     finally:
         ray.shutdown()
-    for model in ("histogram", "siamese"):
-        pd.testing.assert_frame_equal(here[model], there[model], check_exact=True)
+    for each in plans:
+        pd.testing.assert_frame_equal(here[each], beside[each], check_exact=True)
+        pd.testing.assert_frame_equal(here[each], there[each], check_exact=True)
     assert [line.partition(",")[0] for line in lines] == [
         *(f"histogram: {number} of 3 folds" for number in (1, 2, 3)),
         *(f"siamese: {number} of 6 folds" for number in range(1, 7)),
+        *(f"siamese epochs=2: {number} of 3 folds" for number in (1, 2, 3)),
     ]
     assert {path.suffix for path in Path("checkpoints").rglob("*.*")} == {".parquet"}
 
@@ -129,6 +193,8 @@ def test_command_prints_table_and_json_and_names_mistakes(paired: Path) -> None:
     for wrong, text in (
         (["--set", "lr"], "--set lr: expected KEY=VALUE"),
         (["--set", "lr=fast"], "lr: 'fast', expected a valid number"),
+        (["--set", "lr=1.0e-3,fast"], "lr: 'fast', expected a valid number"),
+        (["--set", "lr=1.0e-3,"], "lr"),
         (["--set", "speed=1"], "speed: not a parameter"),
         (["--folds", "5"], "6 students in train and valid, expected 10 for 5 folds"),
     ):

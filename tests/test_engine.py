@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
-from conftest import outputs
+from conftest import ROOT, outputs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,10 +73,47 @@ def test_pieces_are_worked_in_other_processes_where_there_are_many(way: str) -> 
     assert {pid == here for pid, _ in engine.ordered(process, range(8), tell=told)} == {way == "threads"}
 
 
-def test_pieces_that_take_cores_follow_one_another_in_this_thread(way: str) -> None:
-    assert way in WAYS
+@pytest.mark.usefixtures("way")
+def test_pieces_that_take_cores_go_to_a_process_each_or_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
     own = (os.getpid(), threading.get_ident())
-    assert set(engine.ordered(process, range(8), tell=told, cores=1)) == {own}
+    for available, cores, at_once in ((2, 2, 0), (3, 2, 0), (2, engine.ALL, 0), (4, 2, 2), (2, 1, 2)):
+        monkeypatch.setattr(local, "available", lambda cores=available: cores)
+        seen = set(engine.ordered(process, range(8), tell=told, cores=cores))
+        assert seen == {own} if not at_once else len(seen) <= at_once and own not in seen
+
+
+def stay(_piece: int, notes: Path) -> None:
+    (notes / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    lines = (
+        "import functools, pathlib, test_engine",
+        "from shoepair import engine",
+        "from shoepair.engine import local",
+        "local.available = lambda: 2",
+        f"work = functools.partial(test_engine.stay, notes=pathlib.Path({str(tmp_path)!r}))",
+        "list(engine.ordered(work, range(4), tell=str, cores=1))",
+    )
+    program = tmp_path / "program.py"
+    program.write_text("if __name__ == '__main__':\n    " + "\n    ".join(lines) + "\n")
+    paths = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
+    with subprocess.Popen([sys.executable, program], env=os.environ | {"PYTHONPATH": paths}) as parent:
+        try:
+            wait_for(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2)
+        finally:
+            parent.kill()
+    workers = [int(path.name) for path in tmp_path.glob("[0-9]*")]
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in workers))
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    """Wait for something that comes."""
+    end = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("way")
@@ -218,5 +258,9 @@ def test_outputs_are_the_same_on_ray(project: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(ShoepairError, match=rf"node [0-9.]+: {missing}: No such file") as caught:
             normalize.main("tiny")
         assert "let every node see the project's folder under the same path" in caught.value.fix
+        missing.mkdir()
+        with pytest.raises(ShoepairError, match=rf"node [0-9.]+: {missing}: Is a directory") as caught:
+            normalize.main("tiny")
+        assert "the rights and the disk of that node" in caught.value.fix
     finally:
         ray.shutdown()

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from shoepair import photos, places
 
@@ -130,6 +130,13 @@ def test_photo_of_a_hopeless_shape_is_refused(tmp_path: Path, size: tuple[int, i
         photos.decode(tmp_path / "a.png", 16)
 
 
+def test_what_the_system_refuses_is_no_fault_of_the_photo(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        photos.decode(tmp_path / "missing.png", 32)
+    with pytest.raises(IsADirectoryError):
+        photos.decode(tmp_path, 32)
+
+
 def test_photo_of_60_megapixels_is_read(tmp_path: Path) -> None:
     Image.new("L", (10_000, 6_000), 90).save(tmp_path / "a.jpg", "JPEG")
     assert (photos.decode(tmp_path / "a.jpg", 32).pixels == 90).all()
@@ -145,6 +152,14 @@ def test_photo_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path
         photos.decode(path, 32)
     Image.new("L", wide, 90).save(path, "JPEG")
     assert (photos.decode(path, 32).pixels == 90).all()
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", wide, "teal").save(path, "JPEG", icc_profile=plain)
+    assert photos.decode(path, 32).original == wide, "nothing is copied for the profile of sRGB"
+    Image.new("RGB", wide).save(
+        path, "JPEG", icc_profile=plain.replace("sRGB".encode("utf-16-be"), "grey".encode("utf-16-be"))
+    )
+    with pytest.raises(photos.PhotoError, match="expected 25 million at most"):
+        photos.decode(path, 32)
     Image.new("RGB", (4_000, 3_001)).save(path, "WEBP", method=0)
     with pytest.raises(photos.PhotoError, match="4000 x 3001 pixels, expected 12 million at most"):
         photos.decode(path, 32)
@@ -288,7 +303,7 @@ def test_only_the_decoders_of_photos_are_loaded(tmp_path: Path) -> None:
         Image.new("RGB", (16, 16)).save(tmp_path / encoding, encoding, exif=exif)
     code = f"""
 from pathlib import Path
-from PIL import Image
+from PIL import Image, ImageCms
 from shoepair import photos
 for path in sorted(Path({str(tmp_path)!r}).iterdir()):
     photos.decode(path, 16)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shoepair import checkpoints, devices, engine, ranks, shares
+from shoepair import devices, engine, ranks, shares
 from shoepair.errors import ShoepairError
 
 RANKED = str(ROOT / "tests/ranked.py")
@@ -188,6 +188,14 @@ def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch:
         engine.together(wrong, "wrong", cores=1, gpus=False)
 
 
+def test_device_that_cannot_sum_is_refused_for_several_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "size", lambda: 2)
+    with pytest.raises(ShoepairError, match=r"^train.device: mps, which cannot sum what 2 ranks have worked out\n"):
+        devices.chosen("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.chosen("auto").type == "cpu"
+
+
 def test_ranks_on_devices_of_different_kinds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "told", lambda _content: b"cuda")
     with pytest.raises(ShoepairError, match=r"^train.device: this rank has chosen cpu, the first one cuda\n"):
@@ -225,10 +233,3 @@ def test_switch_starts_ranks_that_do_what_those_of_torchrun_do(stage: Path, monk
     assert done.returncode == 1
     assert done.stderr.startswith("error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n")
     assert len(done.stderr.splitlines()) == 2, "told once"
-
-
-def test_torn_checkpoint_is_not_used(tmp_path: Path) -> None:
-    path = tmp_path / "x.safetensors"
-    for content in (b"", b"short", b"\xff" * 64):
-        path.write_bytes(content)
-        assert checkpoints.read(path, "key") == b""

@@ -83,10 +83,12 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
         RECIPE,
         training.Checkpoint(path, keys[0], lambda _line: None),
     )
-    assert checkpoints.load(path, keys[0]) is not None
-    assert checkpoints.load(path, keys[1]) is None
-    path.write_bytes(path.read_bytes()[:1000])
-    assert checkpoints.load(path, keys[0]) is None
+    assert checkpoints.parsed(checkpoints.read(path, keys[0])) is not None
+    assert checkpoints.parsed(checkpoints.read(path, keys[1])) is None
+    whole = path.read_bytes()
+    for length in (0, 5, 1000, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert checkpoints.parsed(checkpoints.read(path, keys[0])) is None
 
 
 def test_key_follows_the_code_that_weights_follow_from() -> None:

@@ -116,8 +116,9 @@ def worker(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
             return ("package", node, str(error)), None
         try:
             return None, work(piece)
-        except FileNotFoundError as error:
-            return ("folder", node, f"{error.filename}: {error.strerror}"), None
+        except OSError as error:
+            kind = "folder" if isinstance(error, FileNotFoundError) else "system"
+            return (kind, node, f"{error.filename}: {error.strerror}" if error.filename else str(error)), None
 
     return do
 
@@ -127,6 +128,9 @@ def refused(fault: tuple[str, str, str]) -> ShoepairError:
     kind, node, text = fault
     if kind == "folder":
         fix = "let every node see the project's folder under the same path, with its photos, such as on a shared disk"
+        return ShoepairError(f"node {node}: {text}", fix=fix)
+    if kind == "system":
+        fix = "put the rights and the disk of that node in order, then run the command again"
         return ShoepairError(f"node {node}: {text}", fix=fix)
     if kind == "package":
         fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements.lock"

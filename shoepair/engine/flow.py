@@ -70,6 +70,9 @@ def _patiently(
     try:
         return workers.take(handle)
     except workers.died as error:
-        why, fix = workers.why(error)
-        found = f"{tell(piece)}: given up after {RETRIES + 1} tries: {why}"
-        raise ShoepairError(found, fix=fix) from None
+        raise given_up(tell(piece), *workers.why(error)) from None
+
+
+def given_up(name: str, why: str, fix: str) -> ShoepairError:
+    """What a user is told of work whose process died at every try."""
+    return ShoepairError(f"{name}: given up after {RETRIES + 1} tries: {why}", fix=fix)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import psutil
 
 from shoepair.engine.cluster import connected, digest, refused, worker
-from shoepair.engine.flow import RETRIES
+from shoepair.engine.flow import RETRIES, given_up
 from shoepair.engine.local import available
 from shoepair.errors import LostError, ShoepairError
 
@@ -52,7 +52,7 @@ def here(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus:
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         fix = "see whether memory ran out (the system's log tells), then run the command again"
-        raise _given_up(name, f"a rank ended with status {failure.exitcode}", fix) from None
+        raise given_up(name, f"a rank ended with status {failure.exitcode}", fix) from None
     result: Result = _settled([outcomes[rank] for rank in sorted(outcomes)])
     return result
 
@@ -67,10 +67,6 @@ def _rank(work: Callable[[], Any]) -> Outcome:
         return error, None
     except SystemExit:  # another rank has failed, and tells why
         return None, None
-
-
-def _given_up(name: str, why: str, fix: str) -> ShoepairError:
-    return ShoepairError(f"{name}: given up after {RETRIES + 1} tries: {why}", fix=fix)
 
 
 def _settled(outcomes: list[Outcome]) -> Any:
@@ -112,7 +108,7 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
         trainer.fit()
     except TrainingFailedError as error:
         why = str(error).strip().splitlines()[-1]
-        raise _given_up(name, why, "look at the nodes with `ray status`, then run it again") from None
+        raise given_up(name, why, "look at the nodes with `ray status`, then run it again") from None
     finally:
         shutil.rmtree(mark, ignore_errors=True)
     outcomes = ray.get(notes.all.remote())

@@ -1,8 +1,8 @@
 """Work in pieces on this machine.
 
 Few pieces go to threads, which cost nothing to start; many go to a process on every core, since what stands between
-two calls into Pillow and numpy holds the interpreter's lock. Pieces that take cores by number, like a training, follow
-one another in this process: torch has one number of threads for all.
+two calls into Pillow and numpy holds the interpreter's lock. Pieces that take cores by number, like a training, go to
+as many processes as there are cores for, since torch has one number of threads a process; where that is one, to this.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -31,9 +32,12 @@ def ordered(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], cores: int | None
 ) -> Iterator[Result]:
     """See `engine.ordered`."""
-    if cores is not None or len(pieces) == 1:
+    workers = min(len(pieces), max(1, available() // (cores or 1)))
+    if len(pieces) == 1 or (cores and workers == 1):
         return map(work, pieces)
-    return (_threads if len(pieces) <= FEW else _processes)(work, pieces, tell)
+    if cores is None and len(pieces) <= FEW:
+        return _threads(work, pieces, tell)
+    return _processes(work, pieces, tell, workers)
 
 
 def available() -> int:
@@ -57,17 +61,17 @@ def _threads(
 
 
 def _processes(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str]
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], number: int
 ) -> Iterator[Result]:
     # Spawned: a fork would inherit the threads that libraries have started, and the locks these hold.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(max_workers=available(), initializer=_start, context=context)
+    pool = ProcessPool(max_workers=number, initializer=_start, context=context)
 
     def start(piece: Piece) -> Future[Result]:
         return pool.schedule(work, args=(piece,))
 
     try:
-        workers = Workers(start, Future.result, AHEAD * available(), ProcessExpired, _why)
+        workers = Workers(start, Future.result, AHEAD * number, ProcessExpired, _why)
         yield from in_order(pieces, workers, tell)
     finally:
         pool.stop()  # type: ignore[no-untyped-call]  # of pebble
@@ -81,3 +85,11 @@ def _why(error: Exception) -> tuple[str, str]:
 
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, killed perhaps: a training would go on for minutes."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
