@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -190,8 +191,10 @@ def _knock(address: str) -> None:
     if address == "auto" or os.environ.get("RAY_USE_TLS") == "1":
         return
     host, _, port = address.rpartition(":")
+    end = time.monotonic() + SECONDS
     try:
         with socket.create_connection((host, int(port)), timeout=SECONDS) as line:
+            line.settimeout(max(0.1, end - time.monotonic()))  # of what is left: ten seconds are for all of it
             line.sendall(PREFACE)
             answer = line.recv(SETTINGS_FRAME)
     except (OSError, ValueError, OverflowError) as error:
