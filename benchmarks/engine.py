@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def cluster(workers: int) -> Iterator[str]:
                 yield address
             finally:
                 for process in [*psutil.Process(head.pid).children(recursive=True), head]:
-                    process.kill()  # asked to end, it would take half a minute
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()  # asked to end, it would take half a minute
 
 
 def _wait_for(address: str) -> None:

@@ -156,7 +156,8 @@ def crossval(
     folds: Annotated[int, typer.Option(min=2, help="Parts of the students, each left out once.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="Times that the students are dealt anew.")] = 1,
     instead: Annotated[
-        list[str] | None, typer.Option("--set", "-S", help="A parameter to try: lr=5.0e-4, train.affine=0.5.")
+        list[str] | None,
+        typer.Option("--set", "-S", help="A parameter to try, like lr=5.0e-4; a search: lr=5.0e-4,1.0e-3."),
     ] = None,
     as_json: Json = False,
 ) -> None:

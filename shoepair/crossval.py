@@ -39,6 +39,9 @@ from shoepair.results import BASELINE
 from shoepair.splits import DEALT
 
 FEWEST = 2  # students in a fold
+WORKING = (
+    2**30
+)  # bytes of memory that a training takes beside its photos: torch, and what a batch becomes in the layers
 FEWEST_FOLDS = 3  # where one is left out, one to choose an epoch by, and the rest to learn from
 
 
@@ -54,11 +57,11 @@ class Choice:
     """The parameters of a training.
 
     Args:
-        told: what tells them from others that are tried beside them, such as "lr=5.0e-4"; empty where there are none.
+        tried: those that tell them from others that are tried beside them, such as ("lr", "5.0e-4").
         chosen: all of them.
     """
 
-    told: str
+    tried: tuple[tuple[str, str], ...]
     chosen: Train
 
 
@@ -79,7 +82,7 @@ class Plan:
     choice: Choice
 
     def __str__(self) -> str:
-        return f"{self.model} {self.choice.told}".strip()
+        return " ".join([self.model, *(f"{key}={value}" for key, value in self.choice.tried)])
 
 
 def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
@@ -188,12 +191,14 @@ def _scores(plans: Sequence[Plan], rows: pd.DataFrame) -> Iterator[tuple[Task, p
     keys = {task: _key(each, rows) for task, each in fresh.items()}
     places = {task: paths.fold(task.plan.model, key) for task, key in keys.items()}
     missing = {task: (fresh[task], keys[task]) for task in tasks if not places[task].is_file()}
-    cores = max(_cores(plan.choice.chosen) for plan in settled.values())
-    work = partial(_score, rows=rows)
-    scored = engine.ordered(work, list(missing.values()), tell=lambda piece: str(piece[0]), cores=cores)
+    work, room = partial(_score, rows=rows), _room([plan.choice.chosen for plan in settled.values()], rows)
+    scored = engine.ordered(work, list(missing.values()), tell=lambda piece: str(piece[0]), room=room)
     what = f"cross-validate {', '.join(dict.fromkeys(plan.model for plan in plans))}"
     for task in progress.track(tasks, what, "fold"):
-        yield task, next(scored) if task in missing else table.read(places[task], Scores)
+        scores = next(scored) if task in missing else table.read(places[task], Scores)
+        if not places[task].is_file():  # the worker keeps them too, but perhaps on a disk of its own
+            table.write(places[task], scores, Scores)
+        yield task, scores
 
 
 def _settled(plan: Plan) -> Plan:
@@ -203,9 +208,12 @@ def _settled(plan: Plan) -> Plan:
     return replace(plan, choice=replace(plan.choice, chosen=chosen.model_copy(update={"device": device})))
 
 
-def _cores(chosen: Train) -> int:
-    """The cores of a machine that one training takes: all of them where it has the accelerator to itself."""
-    return chosen.threads if chosen.device == "cpu" else engine.ALL
+def _room(chosen: Sequence[Train], rows: pd.DataFrame) -> engine.Room:
+    """What the most demanding of the trainings takes."""
+    stored = sum(paths.store(str(batch)).stat().st_size for batch in rows["batch"].unique())
+    photos = min(stored, max(each.memory_mb for each in chosen) * 2**20)
+    accelerator = any(each.device != "cpu" for each in chosen)
+    return engine.Room(max(each.threads for each in chosen), WORKING + photos, accelerator)
 
 
 def _chooses(chosen: Train) -> bool:
@@ -240,6 +248,8 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     """
     task, key = piece
     chosen, place = task.chosen, paths.fold(task.plan.model, key)
+    if place.is_file():  # a worker died after it had written them, or another choice has the same key
+        return table.read(place, Scores)
     recipe, parts = recipes.of(chosen), _parts(task, rows)
     devices.use_threads(chosen.threads)
     model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
@@ -266,14 +276,15 @@ def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> d
         seed: of the draws.
 
     Returns:
-        For each plan, by its text: what `evaluation.metrics` returns, and its `model`. Beside the histogram with the
-        same parameters, where that is there, `above_histogram`, and beside the first parameters tried with the same
-        model, where there are several, `above_first`: the paired differences of `comparison.gained`.
+        By each plan's text what `evaluation.metrics` returns, with its `model` and, as `set`, what was tried. Beside
+        the histogram with the same parameters, where that is there, `above_histogram`, and beside the first
+        parameters tried with the same model, where there are several, `above_first`: the paired differences of
+        `comparison.gained`.
     """
     found: dict[str, Any] = {}
     figures = {plan: Figures(rows) for plan, rows in scores.items()}
     for plan, rows in scores.items():
-        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model}
+        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model, "set": dict(plan.choice.tried)}
         baseline = replace(plan, model=BASELINE)
         first = next(each for each in scores if each.model == plan.model)
         for name, other in (("above_histogram", baseline), ("above_first", first)):

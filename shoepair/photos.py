@@ -41,7 +41,8 @@ FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path | BinaryIO], Image.Image]
 HEIC = re.compile(rb"....ftyp(?:he[iv]|mif1|msf1|avi[fs])", re.DOTALL)  # what phones write, and nobody decodes here
 MAGIC = 12  # bytes that tell the format
 # That a photo may have, so that decoding it takes less than 0.35 GB: plain grey or RGB takes 4 bytes a pixel; where a
-# copy must be made (transparency, a colour profile, 16 bits, CMYK, a progressive JPEG) up to 13; WebP 21.
+# copy must be made (transparency, another colour profile than sRGB's, 16 bits, CMYK, a progressive JPEG) up to 13;
+# WebP 21.
 PIXELS = 64_000_000
 PIXELS_COPIED = 25_000_000
 PIXELS_WEBP = 12_000_000
@@ -167,9 +168,9 @@ def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
         raise PhotoError(reason) from None
     # What Pillow's decoders raise on damaged bytes.
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        if (
-            isinstance(error, OSError) and error.errno
-        ):  # the system's word: of this machine or its disk, not of the photo
+        # The system's word, with a number: of this machine or its disk, not of the photo.
+        if isinstance(error, OSError) and error.errno:
+            error.filename = error.filename or (str(source) if isinstance(source, Path) else None)
             raise
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
         raise PhotoError(reason) from None

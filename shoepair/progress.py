@@ -6,11 +6,19 @@ The bar goes to stderr, and is wiped off when it is full; what a command has to 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+
+_shown = ContextVar("shown", default=True)
+
+
+def hide() -> None:
+    """Show no bar in this process any more: the one that started it shows its own."""
+    _shown.set(False)
 
 
 def track(
@@ -28,7 +36,7 @@ def track(
     Returns:
         The bar, to be iterated once; `set_postfix_str` adds a word at its end.
     """
-    quiet = hidden or None  # None: no bar where stderr is no terminal
+    quiet = hidden or not _shown.get() or None  # None: no bar where stderr is no terminal
     return tqdm(items, desc=what, unit=unit, total=total, disable=quiet, leave=False, dynamic_ncols=True)
 
 

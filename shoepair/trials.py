@@ -33,9 +33,12 @@ def run(
     """
     trials = grid(instead)
     evaluated = params.load(params.Evaluate, trials[0])
-    choices = [crossval.Choice(told(trial, trials), params.load(params.Train, trial)) for trial in trials]
+    choices: dict[params.Train, crossval.Choice] = {}
+    for trial in trials:  # 1.0e-3 and 0.001 are one choice
+        chosen = params.load(params.Train, trial)
+        choices.setdefault(chosen, crossval.Choice(tuple(told(trial, trials).items()), chosen))
     names = dict.fromkeys(models or evaluated.models)
-    plans = [crossval.Plan(model, folds, repeats, choice) for model in names for choice in choices]
+    plans = [crossval.Plan(model, folds, repeats, choice) for model in names for choice in choices.values()]
     rows = table.read(paths.PAIRS, pairs.Pairs)
     return crossval.summary(crossval.run_all(plans, rows, report), evaluated.resamples, evaluated.seed)
 
@@ -44,21 +47,26 @@ def grid(instead: list[str]) -> list[dict[str, str]]:
     """Every combination of the values that are to be tried.
 
     Args:
-        instead: words like `lr=5.0e-4` or `lr=5.0e-4,1.0e-3`; where a parameter comes twice, the last word counts.
+        instead: words like `lr=5.0e-4` or `lr=5.0e-4,1.0e-3`; a parameter that comes twice has the values of both.
 
     Returns:
         Values by parameter, as text: [{}] where there are no words.
 
     Raises:
-        ShoepairError: a word has another form.
+        ShoepairError: a word has another form, or several values of a parameter that training does not have.
     """
-    tried = dict(_split(word) for word in instead)
+    tried: dict[str, list[str]] = {}
+    for key, values in map(_split, instead):
+        tried[key] = list(dict.fromkeys([*tried.get(key, []), *values]))
+        if len(tried[key]) > 1 and key not in params.keys(params.Train):
+            found = f"--set {key}: {len(tried[key])} values, expected one of what is no parameter of training"
+            raise ShoepairError(found, fix=f"try several of {', '.join(sorted(params.keys(params.Train)))}")
     return [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
 
 
-def told(trial: Mapping[str, str], trials: list[dict[str, str]]) -> str:
-    """What tells one combination from the others: "lr=5.0e-4 train.affine=0.5"; nothing where it is the only one."""
-    return " ".join(f"{key}={value}" for key, value in trial.items() if len({each[key] for each in trials}) > 1)
+def told(trial: Mapping[str, str], trials: list[dict[str, str]]) -> dict[str, str]:
+    """What tells one combination from the others; nothing where it is the only one."""
+    return {key: value for key, value in trial.items() if len({each[key] for each in trials}) > 1}
 
 
 def _split(word: str) -> tuple[str, list[str]]:
@@ -67,4 +75,4 @@ def _split(word: str) -> tuple[str, list[str]]:
         found = f"--set {word}: expected KEY=VALUE"
         raise ShoepairError(found, fix="write it like `--set lr=5.0e-4`, or `--set lr=5.0e-4,1.0e-3` to try both")
     values = [value] if value.startswith(WHOLE) else value.split(",")
-    return key, list(dict.fromkeys(each.strip() for each in values))
+    return key, [each.strip() for each in values]

@@ -12,7 +12,7 @@ def main(name: str) -> None:
     """Train on all folds but one, score that one, in turn and anew; count."""
     chosen, dealt = params.load(params.Train), params.load(params.Folds)
     rows = table.read(paths.PAIRS, pairs.Pairs)
-    plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice("", chosen))
+    plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice((), chosen))
     scores = crossval.run(plan, rows, report=progress.say)
     table.write(paths.folded(name), scores, crossval.Folded)
     paths.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))

@@ -42,12 +42,13 @@ def test_folds_are_of_equal_size_and_dealt_anew_each_time(students: int, folds: 
 
 def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
     """With some parameters of its own."""
-    return crossval.Plan(model, folds, repeats, crossval.Choice("", params.load(params.Train, words)))
+    return crossval.Plan(model, folds, repeats, crossval.Choice((), params.load(params.Train, words)))
 
 
 @pytest.fixture
-def paired(project: Path) -> Path:
-    """The tiny project after stage pairs: six students of train and valid, two test students."""
+def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny project after stage pairs: six students of train and valid, two test students; all in this process."""
+    monkeypatch.setattr(local, "available", lambda: 1)
     for each in (ingest, validate, normalize):
         each.main("tiny")
     split.main()
@@ -68,7 +69,6 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
         return real(given, edge, memory, device)
 
     monkeypatch.setattr(batches, "within", spy)
-    monkeypatch.setattr(local, "available", lambda: 1)  # all in this process
     crossval.run(plan("siamese", 3, 1, {"epochs": "1"}), rows, lambda _line: None)
     assert len(seen) == 6
     for learnt, left in zip(seen[::2], seen[1::2], strict=True):
@@ -111,7 +111,9 @@ def test_grid_tries_each_value_with_each_other_on_the_same_folds(
     assert "above the first tried" in results.fold_table(found)
     monkeypatch.setattr(training, "fit", lambda *_words: pytest.fail("trained again"))
     alone = trials.run(["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror=false"], lines.append)
-    assert alone == {"siamese": {name: value for name, value in last.items() if name != "above_first"}}
+    assert last["set"] == {"epochs": "2", "train.affine": "0.5"}
+    without = {name: value for name, value in last.items() if name != "above_first"}
+    assert alone == {"siamese": without | {"set": {}}}
 
 
 def test_commas_within_a_list_or_quotes_are_no_grid() -> None:
@@ -119,6 +121,15 @@ def test_commas_within_a_list_or_quotes_are_no_grid() -> None:
     assert trials.grid(["models=[cnn, siamese]", 'split.salt="a,b"', "lr=1,1"]) == [
         {"models": "[cnn, siamese]", "split.salt": '"a,b"', "lr": "1"}
     ]
+    assert trials.grid(["lr=1", "lr=2, 1"]) == [{"lr": "1"}, {"lr": "2"}]
+
+
+def test_values_that_are_one_are_tried_once(paired: Path) -> None:
+    assert paired.is_dir()
+    lines: list[str] = []
+    found = trials.run(["histogram"], 3, 1, ["lr=1.0e-3,0.001", "epochs=1"], lines.append)
+    assert list(found) == ["histogram lr=1.0e-3"]
+    assert len(lines) == 3
 
 
 def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +161,8 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
     assert paired.is_dir()
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     rows, words = table.read(paths.PAIRS, pairs.Pairs), {"epochs": "1", "train.threads": "1"}
-    longer = crossval.Choice("epochs=2", params.load(params.Train, words | {"epochs": "2"}))
+    longer = crossval.Choice((("epochs", "2"),), params.load(params.Train, words | {"epochs": "2"}))
     plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words), crossval.Plan("siamese", 3, 1, longer)]
-    monkeypatch.setattr(local, "available", lambda: 1)
     here, lines = crossval.run_all(plans, rows, lambda _line: None), list[str]()
     shutil.rmtree("checkpoints")
     monkeypatch.setattr(local, "available", lambda: 2)  # two processes
@@ -195,6 +205,7 @@ def test_command_prints_table_and_json_and_names_mistakes(paired: Path) -> None:
         (["--set", "lr=fast"], "lr: 'fast', expected a valid number"),
         (["--set", "lr=1.0e-3,fast"], "lr: 'fast', expected a valid number"),
         (["--set", "lr=1.0e-3,"], "lr"),
+        (["--set", "split.valid=0.1,0.2"], "--set split.valid: 2 values, expected one of what is no parameter"),
         (["--set", "speed=1"], "speed: not a parameter"),
         (["--folds", "5"], "6 students in train and valid, expected 10 for 5 folds"),
     ):

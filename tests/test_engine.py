@@ -73,13 +73,34 @@ def test_pieces_are_worked_in_other_processes_where_there_are_many(way: str) -> 
     assert {pid == here for pid, _ in engine.ordered(process, range(8), tell=told)} == {way == "threads"}
 
 
+def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
+    """Wait until so many processes are at work."""
+    (notes / str(os.getpid())).touch()
+    wait_for(lambda: len(list(notes.iterdir())) >= processes)
+    return process(0)
+
+
 @pytest.mark.usefixtures("way")
-def test_pieces_that_take_cores_go_to_a_process_each_or_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("available", "room", "processes"),
+    [
+        (2, engine.Room(2), 0),
+        (3, engine.Room(2), 0),
+        (64, engine.Room(2, accelerator=True), 0),
+        (64, engine.Room(2, memory=2**60), 0),
+        (4, engine.Room(2), 2),
+        (2, engine.Room(1, memory=1), 2),
+    ],
+)
+def test_pieces_that_take_room_go_to_as_many_processes_as_there_is_room_for(
+    available: int, room: engine.Room, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "available", lambda: available)
     own = (os.getpid(), threading.get_ident())
-    for available, cores, at_once in ((2, 2, 0), (3, 2, 0), (2, engine.ALL, 0), (4, 2, 2), (2, 1, 2)):
-        monkeypatch.setattr(local, "available", lambda cores=available: cores)
-        seen = set(engine.ordered(process, range(8), tell=told, cores=cores))
-        assert seen == {own} if not at_once else len(seen) <= at_once and own not in seen
+    work = partial(meet, notes=tmp_path, processes=processes)
+    seen = set(engine.ordered(work, range(8), tell=told, room=room))
+    assert len(seen) == max(1, processes)
+    assert (own in seen) == (processes == 0)
 
 
 def stay(_piece: int, notes: Path) -> None:
@@ -94,7 +115,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         "from shoepair.engine import local",
         "local.available = lambda: 2",
         f"work = functools.partial(test_engine.stay, notes=pathlib.Path({str(tmp_path)!r}))",
-        "list(engine.ordered(work, range(4), tell=str, cores=1))",
+        "list(engine.ordered(work, range(4), tell=str, room=engine.Room(1)))",
     )
     program = tmp_path / "program.py"
     program.write_text("if __name__ == '__main__':\n    " + "\n    ".join(lines) + "\n")
@@ -105,7 +126,15 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         finally:
             parent.kill()
     workers = [int(path.name) for path in tmp_path.glob("[0-9]*")]
-    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in workers))
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and does not only wait to be counted out."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_for(what: Callable[[], bool]) -> None:

@@ -303,7 +303,7 @@ def test_only_the_decoders_of_photos_are_loaded(tmp_path: Path) -> None:
         Image.new("RGB", (16, 16)).save(tmp_path / encoding, encoding, exif=exif)
     code = f"""
 from pathlib import Path
-from PIL import Image, ImageCms
+from PIL import Image
 from shoepair import photos
 for path in sorted(Path({str(tmp_path)!r}).iterdir()):
     photos.decode(path, 16)

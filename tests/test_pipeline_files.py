@@ -18,11 +18,11 @@ from shoepair import params
 ORDER = [
     *(
         "errors",
+        "progress",
         "engine.flow",
         "engine.local",
         "engine.cluster",
         "engine.group",
-        "progress",
         "ranks",
         "shares",
         "paths",

@@ -7,19 +7,18 @@ changes no output. Of this package, other modules use what stands here.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
 from shoepair.engine import cluster, group, local
+from shoepair.engine.flow import Room as Room
 from shoepair.errors import ShoepairError
 
 SWITCH = "SHOEPAIR_ENGINE"
 ENGINES = {"local": local.ordered, "ray": cluster.ordered}
 RANKS = "SHOEPAIR_RANKS"
-ALL = sys.maxsize  # cores: more than any machine has
 STARTED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # variables that torchrun sets
 GROUPS = {"local": group.here, "ray": group.on_ray}
 
@@ -34,7 +33,7 @@ def ordered(
     pieces: Sequence[Piece],
     *,
     tell: Callable[[Piece], str],
-    cores: int | None = None,
+    room: Room | None = None,
 ) -> Iterator[Result]:
     """Do the same to every piece, several at a time.
 
@@ -44,8 +43,7 @@ def ordered(
         work: what is done to a piece; other processes must be able to import it. What it raises comes out as it is.
         pieces: can be pickled, like `work` and what it returns.
         tell: names a piece in a message, such as "data/raw/winter: photos u001_1_left_m.jpg ... u008_3_right_w.jpg".
-        cores: CPU cores that a piece takes, where `work` starts threads itself; such pieces never share a process at
-            the same time. `ALL`: a machine does one at a time.
+        room: what a piece takes, where `work` starts threads itself; such pieces never share a process at one time.
 
     Yields:
         What `work` returns, in the order of the pieces.
@@ -53,7 +51,7 @@ def ordered(
     Raises:
         ShoepairError: there is no such engine; or a piece was given up, since its process died again and again.
     """
-    yield from ENGINES[_chosen()](work, pieces, tell, cores)
+    yield from ENGINES[_chosen()](work, pieces, tell, room)
 
 
 def together(work: Callable[[], Result], name: str, *, cores: int, gpus: bool) -> Result:

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shoepair.engine.flow import AHEAD, Workers, in_order
+from shoepair.engine.flow import AHEAD, Room, Workers, in_order
 from shoepair.engine.local import available
 from shoepair.errors import ShoepairError
 
@@ -39,17 +39,22 @@ Result = TypeVar("Result")
 
 
 def ordered(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], cores: int | None
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
 ) -> Iterator[Result]:
     """See `engine.ordered`."""
     ray = connected()
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    if not any(nodes):
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    most = int(max(node.get("CPU", 0) for node in nodes))
+    if not most:
         found = f"{ADDRESS}={os.environ.get(ADDRESS)}: no node of this cluster has a CPU for tasks"
         raise ShoepairError(found, fix="start a node that has: `ray start --address=HOST:PORT`")
-    each = min(cores or 1, max(nodes))  # what wants more than any node has would wait for ever
+    each = {"CPU": min(room.cores if room else 1, most)}  # what wants more than any node has would wait for ever
+    each |= {"GPU": 1} if room and room.accelerator else {}
+    _refuse_without_room(ray, each)
     # Without Ray's own retries: it tells of each on the terminal, and goes on for ever where memory runs out.
-    task = ray.remote(num_cpus=each, max_retries=0)(worker(str(Path.cwd()), digest()))
+    task = ray.remote(num_cpus=each["CPU"], num_gpus=each.get("GPU", 0), max_retries=0)(
+        worker(str(Path.cwd()), digest())
+    )
     order = ray.put(work)
 
     def start(piece: Piece) -> Any:
@@ -67,18 +72,25 @@ def ordered(
         done: Result = result
         return done
 
-    workers = Workers(start, take, AHEAD * max(1, sum(nodes) // each), ray.exceptions.RayError, _why)
+    at_once = sum(fitting(node, each) for node in nodes)
+    workers = Workers(start, take, AHEAD * at_once, ray.exceptions.RayError, _why)
     yield from in_order(pieces, workers, tell)
 
 
-def _refuse_without_room(ray: Any, cores: int) -> None:
+def fitting(node: dict[str, float], each: dict[str, int]) -> int:
+    """How many pieces a node has room for."""
+    return min(int(node.get(what, 0)) // number for what, number in each.items())
+
+
+def _refuse_without_room(ray: Any, each: dict[str, int]) -> None:
     """Break off where no living node could ever take a piece; Ray would wait for one to join.
 
     Raises:
         ShoepairError: there is none.
     """
-    if not any(node["Resources"].get("CPU", 0) >= cores for node in ray.nodes() if node["Alive"]):
-        found = f"the cluster has no node left with {cores} CPU for a piece of work"
+    if not any(fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"]):
+        wanted = " and ".join(f"{number} {what}" for what, number in each.items())
+        found = f"the cluster has no node left with {wanted} for a piece of work"
         raise ShoepairError(found, fix="start a node (`ray start --address=HOST:PORT`), then run the command again")
 
 

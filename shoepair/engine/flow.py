@@ -18,6 +18,22 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
+class Room:
+    """What a piece takes of a machine, where that is more than a share of a core.
+
+    Args:
+        cores: CPU cores, for threads that the work starts itself.
+        memory: bytes, roughly; counted on this machine, Ray looks after its nodes' memory itself.
+        accelerator: whether it takes one. This machine does such pieces one after the other, a cluster as many at a
+            time as it has NVIDIA's.
+    """
+
+    cores: int
+    memory: int = 0
+    accelerator: bool = False
+
+
+@dataclass(frozen=True)
 class Workers(Generic[Piece, Handle, Result]):
     """Who does the work.
 

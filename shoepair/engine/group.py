@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from shoepair.engine.cluster import connected, digest, refused, worker
+from shoepair.engine.cluster import connected, digest, fitting, refused, worker
 from shoepair.engine.flow import RETRIES, given_up
 from shoepair.engine.local import available
 from shoepair.errors import LostError, ShoepairError
@@ -200,7 +200,7 @@ def _resources(ray: Any, ranks: int, cores: int, *, gpus: bool) -> dict[str, int
     each = {"CPU": max(1, min(cores, max(int(node.get("CPU", 0)) for node in nodes)))}
     if gpus:
         each["GPU"] = 1
-    room = sum(min(int(node.get(what, 0)) // number for what, number in each.items()) for node in nodes)
+    room = sum(fitting(node, each) for node in nodes)
     if ranks > room:
         wanted = " and ".join(f"{number} {what}" for what, number in each.items())
         found = f"SHOEPAIR_RANKS={ranks}: the cluster has room for {room} ranks of {wanted} each"

@@ -1,8 +1,9 @@
 """Work in pieces on this machine.
 
 Few pieces go to threads, which cost nothing to start; many go to a process on every core, since what stands between
-two calls into Pillow and numpy holds the interpreter's lock. Pieces that take cores by number, like a training, go to
-as many processes as there are cores for, since torch has one number of threads a process; where that is one, to this.
+two calls into Pillow and numpy holds the interpreter's lock. Pieces that say what room they take, like a training,
+go to as many processes as there is room for, since torch has one number of threads a process; where that is one, to
+this.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from shoepair.engine.flow import AHEAD, Workers, in_order
+from shoepair import progress
+from shoepair.engine.flow import AHEAD, Room, Workers, in_order
 
 # Pieces that threads do sooner: starting processes costs each core about two seconds, as much as two to eight pieces
 # of 48 photos take. On 2 cores processes took 1.5 to 3.5 times as long for 10 pieces, 1.2 to 2.5 times for 20.
@@ -29,15 +32,23 @@ Result = TypeVar("Result")
 
 
 def ordered(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], cores: int | None
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
 ) -> Iterator[Result]:
     """See `engine.ordered`."""
-    workers = min(len(pieces), max(1, available() // (cores or 1)))
-    if len(pieces) == 1 or (cores and workers == 1):
+    number = _at_once(room) if room else available()
+    if len(pieces) == 1 or (room and number == 1):
         return map(work, pieces)
-    if cores is None and len(pieces) <= FEW:
+    if room is None and len(pieces) <= FEW:
         return _threads(work, pieces, tell)
-    return _processes(work, pieces, tell, workers)
+    return _processes(work, pieces, tell, min(number, len(pieces)))
+
+
+def _at_once(room: Room) -> int:
+    """How many pieces this machine has room for."""
+    if room.accelerator:
+        return 1
+    fit = psutil.virtual_memory().available // room.memory if room.memory else available()
+    return max(1, min(available() // room.cores, fit))
 
 
 def available() -> int:
@@ -85,6 +96,7 @@ def _why(error: Exception) -> tuple[str, str]:
 
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    progress.hide()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

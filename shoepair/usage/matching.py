@@ -93,8 +93,8 @@ def match_folder(folder: Path, judge: Judge) -> Matching:
     for path in progress.track(files, "check", "photo"):
         try:
             shoes[escaped(path.name)] = judge.prepare(path)
-        except photos.PhotoError as error:
-            unreadable[escaped(path.name)] = str(error)
+        except (photos.PhotoError, OSError) as error:
+            unreadable[escaped(path.name)] = str(getattr(error, "strerror", None) or error)
     sides = {name: side(name) for name in shoes}
     edges = scores(shoes, sides, judge)
     chosen = match(edges, sides, judge)
