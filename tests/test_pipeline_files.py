@@ -199,7 +199,7 @@ def test_no_parameter_has_a_name_that_dvc_leaves_out_of_its_key() -> None:
 
 def test_params_of_the_project_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert params.load(params.Train).lr == 2e-3
+    assert params.load(params.Train).lr == 4e-3
     assert params.load_batches().batches
 
 
