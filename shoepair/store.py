@@ -153,6 +153,10 @@ class Store:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing more can be read."""
         self._file.close()
         if self._remote is not None:
             self._remote.close()

@@ -5,6 +5,7 @@ Letters: B pairs, N students, G groups of L left and L right shoes, S edge of an
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,6 +75,11 @@ class StreamedPairs:
 _Wanted = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
 
 
+def _close(stores: dict[str, Store]) -> None:
+    for store in stores.values():
+        store.close()
+
+
 class _Reader(Dataset[Tensor | ShoepairError]):
     """Reads the shoes of a batch; in every process it opens each store once.
 
@@ -86,7 +92,10 @@ class _Reader(Dataset[Tensor | ShoepairError]):
 
     @cached_property
     def _stores(self) -> dict[str, Store]:
-        return {}
+        stores: dict[str, Store] = {}
+        # Before Python takes itself apart: HDF5 would ask a file under SHOEPAIR_ROOT for bytes afterwards, and crash.
+        weakref.finalize(self, _close, stores)
+        return stores
 
     def __getitem__(self, wanted: _Wanted) -> Tensor | ShoepairError:
         try:
