@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import usage
 from conftest import ROOT, write_photo
 
 from benchmarks import duplicates, engine, growth, pipeline, scale, serve
+from shoepair import photos
 
 
 @pytest.fixture
@@ -80,9 +82,15 @@ def test_every_request_to_the_web_page_is_counted(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scale, "DRAWN", 2)
-    rows = scale.measure(4, list(scale.PER_BATCH), None)
+    monkeypatch.setattr(scale, "DISTINCT", 3)
+    rows = scale.measure(4, list(scale.STAGES), None, tmp_path)
+    one, other = (tmp_path / f"4/u{number:06}_2_left_m.png" for number in (0, 3))
+    assert np.array_equal(photos.decode(one, scale.EDGE).pixels, photos.decode(other, scale.EDGE).pixels)
+    assert one.read_bytes() != other.read_bytes()
     assert [row["stage"] for row in rows] == ["photos", *scale.PER_BATCH]
     assert all(row["seconds"] > 0 and row["pss_mb"] > 20 for row in rows[1:])
     assert 0 < rows[3]["bytes_per_student"] - 18 * scale.EDGE**2 < 20_000, "a store holds every pixel, and little else"
