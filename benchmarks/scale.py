@@ -69,7 +69,7 @@ def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
     return varied
 
 
-def write_students(folder: Path, pictures: Pictures, numbers: range) -> None:
+def write_students(folder: Path, pictures: Pictures, numbers: list[int]) -> None:
     """Write the photos of these students."""
     for number in numbers:
         rng = np.random.default_rng(number)
@@ -79,7 +79,7 @@ def write_students(folder: Path, pictures: Pictures, numbers: range) -> None:
             photo.save(path, compress_type=3)  # run lengths, as the sample class has
 
 
-def write_again(folder: Path, distinct: int, numbers: range) -> None:
+def write_again(folder: Path, distinct: int, numbers: list[int]) -> None:
     """Write photos of the first, distinct students as those of these, each with a comment of its own."""
     for number in numbers:
         for pair, side in photos.SHOES:
@@ -96,13 +96,8 @@ def draw(folder: Path, students: int) -> None:
     with tempfile.TemporaryDirectory() as place, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
         work = partial(write_students, folder, originals(Path(place)))
         distinct = min(students, DISTINCT)
-        list(pool.map(work, pieces(0, distinct)))
-        list(pool.map(partial(write_again, folder, distinct), pieces(distinct, students)))
-
-
-def pieces(start: int, end: int) -> list[range]:
-    """The numbers of students that a process is given at a time."""
-    return [range(first, min(first + AT_ONCE, end)) for first in range(start, end, AT_ONCE)]
+        list(pool.map(work, photos.windows(range(distinct), AT_ONCE)))
+        list(pool.map(partial(write_again, folder, distinct), photos.windows(range(distinct, students), AT_ONCE)))
 
 
 def measure(students: int, stages: list[str], folder: Path | None, kept: Path | None = None) -> list[Row]:

@@ -39,9 +39,7 @@ from shoepair.results import BASELINE
 from shoepair.splits import DEALT
 
 FEWEST = 2  # students in a fold
-WORKING = (
-    2**30
-)  # bytes of memory that a training takes beside its photos: torch, and what a batch becomes in the layers
+WORKING = 2**30  # bytes that a training takes beside its photos: torch, and what a batch becomes in the layers
 FEWEST_FOLDS = 3  # where one is left out, one to choose an epoch by, and the rest to learn from
 
 
@@ -172,27 +170,25 @@ def run_all(plans: Sequence[Plan], rows: pd.DataFrame, report: Callable[[str], o
             found = f"crossval: {plan.folds} folds, expected {FEWEST_FOLDS} or more where one chooses the epoch"
             raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
     dealt = rows[rows["split"].isin(DEALT)]
-    scored: dict[Plan, list[pd.DataFrame]] = {plan: [] for plan in plans}
-    for task, scores in _scores(plans, dealt):
+    scored: dict[Plan, list[pd.DataFrame]] = {_settled(plan): [] for plan in plans}
+    for task, scores in _scores(list(scored), dealt):
         done = scored[task.plan]
         done.append(scores.assign(repeat=task.repeat, fold=task.fold))
         right = (scores["logit"] > 0) == (scores["same"] == 1)
         share = right.groupby(scores["same"]).mean().mean()
         every = task.plan.repeats * task.plan.folds
         report(f"{task.plan}: {len(done)} of {every} folds, balanced accuracy {share:.1%}")
-    return {plan: pd.concat(parts, ignore_index=True) for plan, parts in scored.items()}
+    return {plan: pd.concat(scored[_settled(plan)], ignore_index=True) for plan in plans}
 
 
 def _scores(plans: Sequence[Plan], rows: pd.DataFrame) -> Iterator[tuple[Task, pd.DataFrame]]:
     """Every task with the scores of the pairs that it left out: those of an earlier run, or fresh ones."""
-    settled = {plan: _settled(plan) for plan in plans}
     tasks = [Task(plan, *each) for plan in plans for each in product(range(plan.repeats), range(plan.folds))]
-    fresh = {task: replace(task, plan=settled[task.plan]) for task in tasks}
-    keys = {task: _key(each, rows) for task, each in fresh.items()}
+    keys = {task: _key(task, rows) for task in tasks}
     places = {task: paths.fold(task.plan.model, key) for task, key in keys.items()}
-    missing = {task: (fresh[task], keys[task]) for task in tasks if not places[task].is_file()}
-    work, room = partial(_score, rows=rows), _room([plan.choice.chosen for plan in settled.values()], rows)
-    scored = engine.ordered(work, list(missing.values()), tell=lambda piece: str(piece[0]), room=room)
+    missing = {task: keys[task] for task in tasks if not places[task].is_file()}
+    work, room = partial(_score, rows=rows), _room([plan.choice.chosen for plan in plans], rows)
+    scored = engine.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), room=room)
     what = f"cross-validate {', '.join(dict.fromkeys(plan.model for plan in plans))}"
     for task in progress.track(tasks, what, "fold"):
         scores = next(scored) if task in missing else table.read(places[task], Scores)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,14 @@ def write_class(folder: Path, sets: dict[str, tuple[str, ...]] | None = None) ->
     for name, students in (sets or CLASS).items():
         for student in students:
             write_student(folder / name, student, "w" if name == "test_w" else "m")
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 240) -> None:
+    """Wait for something that comes."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -7,12 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Run, edit, ran
+from conftest import ROOT, Run, edit, ran, wait_for
 from nodes import Nodes, cluster, skip_without_nodes
 
 from shoepair import paths
@@ -37,14 +36,6 @@ def nodes() -> Iterator[Nodes]:
     skip_without_nodes()
     with cluster() as made:
         yield made
-
-
-def wait(until: Callable[[], bool]) -> None:
-    """Wait for something that comes."""
-    end = time.monotonic() + SECONDS
-    while not until():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
 
 
 def here(*stages: str) -> None:
@@ -87,9 +78,9 @@ def normalized_while_killed(nodes: Nodes, killed: int, *, other: int | None = No
     words = nodes.command(*NORMALIZE)
     with subprocess.Popen(words, env=nodes.environment(), stdout=-1, stderr=-1, text=True) as process:
         try:
-            wait(lambda: process.poll() is not None or bool(at_work() & nodes.processes(killed)))
+            wait_for(lambda: process.poll() is not None or bool(at_work() & nodes.processes(killed)))
             if other is not None:
-                wait(lambda: process.poll() is not None or bool(at_work() & nodes.processes(other)))
+                wait_for(lambda: process.poll() is not None or bool(at_work() & nodes.processes(other)))
                 os.kill(min(at_work() & nodes.processes(other)), signal.SIGKILL)
             nodes.kill(killed)
             Path("go").touch()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT, outputs
+from conftest import ROOT, outputs, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,14 +135,6 @@ def alive(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    """Wait for something that comes."""
-    end = time.monotonic() + 120
-    while not what():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("way")

@@ -44,12 +44,10 @@ def ordered(
     """See `engine.ordered`."""
     ray = connected()
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    most = int(max(node.get("CPU", 0) for node in nodes))
-    if not most:
+    if not any(int(node.get("CPU", 0)) for node in nodes):
         found = f"{ADDRESS}={os.environ.get(ADDRESS)}: no node of this cluster has a CPU for tasks"
         raise ShoepairError(found, fix="start a node that has: `ray start --address=HOST:PORT`")
-    each = {"CPU": min(room.cores if room else 1, most)}  # what wants more than any node has would wait for ever
-    each |= {"GPU": 1} if room and room.accelerator else {}
+    each = taken(nodes, room or Room(1))
     _refuse_without_room(ray, each)
     # Without Ray's own retries: it tells of each on the terminal, and goes on for ever where memory runs out.
     task = ray.remote(num_cpus=each["CPU"], num_gpus=each.get("GPU", 0), max_retries=0)(
@@ -77,6 +75,17 @@ def ordered(
     yield from in_order(pieces, workers, tell)
 
 
+def taken(nodes: Sequence[dict[str, float]], room: Room) -> dict[str, int]:
+    """What a piece takes of a node, by Ray's names; no more cores than any has, or it would wait for ever."""
+    most = max(int(node.get("CPU", 0)) for node in nodes)
+    return {"CPU": max(1, min(room.cores, most))} | ({"GPU": 1} if room.accelerator else {})
+
+
+def wanted(each: dict[str, int]) -> str:
+    """The same in words."""
+    return " and ".join(f"{number} {what}" for what, number in each.items())
+
+
 def fitting(node: dict[str, float], each: dict[str, int]) -> int:
     """How many pieces a node has room for."""
     return min(int(node.get(what, 0)) // number for what, number in each.items())
@@ -89,8 +98,7 @@ def _refuse_without_room(ray: Any, each: dict[str, int]) -> None:
         ShoepairError: there is none.
     """
     if not any(fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"]):
-        wanted = " and ".join(f"{number} {what}" for what, number in each.items())
-        found = f"the cluster has no node left with {wanted} for a piece of work"
+        found = f"the cluster has no node left with {wanted(each)} for a piece of work"
         raise ShoepairError(found, fix="start a node (`ray start --address=HOST:PORT`), then run the command again")
 
 

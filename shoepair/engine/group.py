@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import psutil
 
-from shoepair.engine.cluster import connected, digest, fitting, refused, worker
-from shoepair.engine.flow import RETRIES, given_up
+from shoepair.engine.cluster import connected, digest, fitting, refused, taken, wanted, worker
+from shoepair.engine.flow import RETRIES, Room, given_up
 from shoepair.engine.local import available
 from shoepair.errors import LostError, ShoepairError
 
@@ -197,12 +197,9 @@ def _resources(ray: Any, ranks: int, cores: int, *, gpus: bool) -> dict[str, int
         ShoepairError: it has not.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    each = {"CPU": max(1, min(cores, max(int(node.get("CPU", 0)) for node in nodes)))}
-    if gpus:
-        each["GPU"] = 1
+    each = taken(nodes, Room(cores, accelerator=gpus))
     room = sum(fitting(node, each) for node in nodes)
     if ranks > room:
-        wanted = " and ".join(f"{number} {what}" for what, number in each.items())
-        found = f"SHOEPAIR_RANKS={ranks}: the cluster has room for {room} ranks of {wanted} each"
+        found = f"SHOEPAIR_RANKS={ranks}: the cluster has room for {room} ranks of {wanted(each)} each"
         raise ShoepairError(found, fix=f"{FEWER}, or start more nodes: `ray start --address=HOST:PORT`")
     return each
