@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from shoepair import devices, histogram, inference, models, networks, pairing, recipes, training
+from shoepair import devices, histogram, inference, models, networks, pairing, recipes, siamese, training
 from shoepair.errors import ShoepairError
 
 EDGE = 32
@@ -135,6 +135,27 @@ def test_whole_students_are_scored_like_single_pairs() -> None:
     with torch.inference_mode():
         single = torch.cat([model(data.batch(torch.tensor([pair]))[0]) for pair in range(len(data))])
     torch.testing.assert_close(inference.logits(model, data), single, rtol=1e-4, atol=1e-5)
+
+
+def test_places_without_a_like_are_counted_from_both_shoes() -> None:
+    model = models.build("siamese", SHAPE, 1)
+    assert isinstance(model, siamese.Siamese)
+    maps = torch.rand((2, 4 * SHAPE.n, 4, 4), generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        itself = model._missing(torch.stack([maps[0], maps[0]]), 1, 1)
+        torch.testing.assert_close(itself, torch.zeros(1, 7), atol=1e-5, rtol=0)
+        moved = maps[0].flip(1).roll(1, 2)  # every place is there, somewhere else
+        torch.testing.assert_close(model._missing(torch.stack([maps[0], moved]), 1, 1), itself, atol=1e-5, rtol=0)
+        apart = model._missing(maps, 1, 1)
+        torch.testing.assert_close(apart, model._missing(maps.flip(0), 1, 1))
+        # One by one: a place's nearest in the other photo, of all places, the worst quarter, the worst of sixteen.
+        left, right = torch.nn.functional.normalize(model.place(maps).flatten(2), dim=1)
+        alike = left.T @ right
+        for places in (alike, alike.T):
+            far = sorted((1 - max(row) for row in places.tolist()), reverse=True)
+            apart[0, 4:] -= torch.tensor([np.mean(far), np.mean(far[:4]), far[0]]).float() / 2
+    assert torch.count_nonzero(apart[0, :4] > 1e-4) == 4
+    torch.testing.assert_close(apart[0, 4:], torch.zeros(3), atol=1e-5, rtol=0)
 
 
 def test_device_that_is_not_there_is_named() -> None:

@@ -45,7 +45,8 @@ def test_number_of_parameters(name: str, count: int) -> None:
 def test_networks_give_two_logits(name: str, kernel_size: int, batch_norm: bool) -> None:
     model = models.build(name, models.Shape(2, kernel_size, batch_norm, 0.5, EDGE), 1)
     assert model(torch.zeros(3, 3, 2 * EDGE, EDGE)).shape == (3, 2)
-    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    assert isinstance(model.features, nn.Module)
+    convolutions = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in convolutions] == [2, 4, 8, 16]
     assert {layer.padding for layer in convolutions} == {((kernel_size - 1) // 2,) * 2}
 
