@@ -115,10 +115,16 @@ def _training_of(name: str, data: pairing.PairData, times: int) -> Row:
 class Resident:
     """The same batch again and again: what training would cost if data cost nothing."""
 
+    synthetic = 0
+
     def __init__(self, data: pairing.PairData) -> None:
         self.shoes, self.same = data.shoes, data.same
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
         (self._students,) = data.students([torch.arange(min(BATCH // deals.SIX, len(data.images)))])
+
+    def photographed(self) -> Resident:
+        """None of the students is drawn."""
+        return self
 
     def pairs(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         """The first so many pairs of the resident batch."""

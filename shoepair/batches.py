@@ -35,7 +35,7 @@ def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> 
     """The pairs of a table, their photos in memory if they fit, else streamed from the stores.
 
     Args:
-        rows: `Pairs` rows, of one split or several.
+        rows: `Pairs` rows, of one split or several, those of drawn students last (`lessons.beside`).
         edge: S, what the photos are averaged down to.
         memory: what the photos may take, in bytes.
         device: where the batches are wanted.
@@ -47,13 +47,14 @@ def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> 
         ShoepairError: a store is missing, or its photos are of no multiple of the edge.
     """
     students, shoes, same = _numbered(rows)
+    drawn = int((students["batch"] == paths.SYNTHETIC).sum())
     held = 0
     for batch, group in students.groupby("batch", sort=False):
         with Store(paths.store(str(batch)), shared=True) as store:
             held += len(group) * 18 * store.edge**2  # 3 pairs, 2 sides, 3 channels
     if held <= memory:
-        return PairData(torch.from_numpy(_read(students, shared=True)), shoes, same).at(edge).on(device)
-    return StreamedPairs(students, shoes, same, edge, device)
+        return PairData(torch.from_numpy(_read(students, shared=True)), shoes, same, drawn).at(edge).on(device)
+    return StreamedPairs(students, shoes, same, edge, device, drawn)
 
 
 def _numbered(rows: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, Tensor]:

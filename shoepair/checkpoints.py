@@ -36,8 +36,8 @@ FORMAT = 2
 HEADER = "run"
 # The modules that weights follow from: what `training`, `models` and `batches` import, but for reading and printing.
 WORKED = (
-    *("augmentation", "batches", "checkpoints", "deals", "devices", "histogram", "inference", "models", "networks"),
-    *("pairing", "pairs", "ranks", "recipes", "shares", "siamese", "store", "streaming", "training"),
+    *("augmentation", "batches", "checkpoints", "deals", "devices", "histogram", "inference", "lessons", "models"),
+    *("networks", "pairing", "pairs", "ranks", "recipes", "shares", "siamese", "store", "streaming", "training"),
 )
 
 

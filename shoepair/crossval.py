@@ -24,6 +24,7 @@ from shoepair import (
     devices,
     engine,
     inference,
+    lessons,
     models,
     paths,
     progress,
@@ -206,7 +207,8 @@ def _settled(plan: Plan) -> Plan:
 
 def _room(chosen: Sequence[Train], rows: pd.DataFrame) -> engine.Room:
     """What the most demanding of the trainings takes."""
-    stored = sum(paths.store(str(batch)).stat().st_size for batch in rows["batch"].unique())
+    learnt = lessons.beside(rows, max(each.synthetic for each in chosen), only_standard=False)
+    stored = sum(paths.store(str(batch)).stat().st_size for batch in learnt["batch"].unique())
     photos = min(stored, max(each.memory_mb for each in chosen) * 2**20)
     accelerator = any(each.device != "cpu" for each in chosen)
     return engine.Room(max(each.threads for each in chosen), WORKING + photos, accelerator)
@@ -224,7 +226,8 @@ def _parts(task: Task, rows: pd.DataFrame) -> Parts:
     inner = fold_of == (task.fold + 1) % task.plan.folds
     out = fold_of == task.fold
     needed = _chooses(task.chosen)
-    return Parts(rows[~out & ~(inner & needed)], rows[inner] if needed else None, rows[out])
+    train = lessons.beside(rows[~out & ~(inner & needed)], task.chosen.synthetic, only_standard=False)
+    return Parts(train, rows[inner] if needed else None, rows[out])
 
 
 def _key(task: Task, rows: pd.DataFrame) -> str:

@@ -19,13 +19,14 @@ def pair_batches(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Iterat
 
     Args:
         train: pairs; of each student three standard ones or all six different ones.
-        recipe: `different` and `batch_size`.
+        recipe: `different`, `synthetic` and `batch_size`.
         rng: draws.
 
     Yields:
         (batch_size,) pair numbers, the last batch shorter if the pairs do not come out even.
     """
-    positive, negative = (torch.nonzero(train.same == label).flatten() for label in (1, 0))
+    here = torch.isin(train.shoes[:, 0], taken(train, recipe, rng))
+    positive, negative = (torch.nonzero(here & (train.same == label)).flatten() for label in (1, 0))
     if recipe.different != "standard":
         left, right = train.shoes[negative, 1], train.shoes[negative, 2]
         next_one = (right - left) % 3 == 1
@@ -48,8 +49,23 @@ def _ordered(train: Pairing, which: Tensor) -> Tensor:
 
 def student_batches(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Iterator[Tensor]:
     """The batches of an epoch for models that compare whole students: six of a batch's pairs are one student."""
-    students = int(train.shoes[:, 0].max()) + 1
-    yield from torch.split(torch.randperm(students, generator=rng), max(1, recipe.batch_size // SIX))
+    students = taken(train, recipe, rng)
+    order = torch.randperm(len(students), generator=rng)
+    yield from torch.split(students[order], max(1, recipe.batch_size // SIX))
+
+
+def taken(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Tensor:
+    """The students of an epoch: all photographed ones, and of the drawn ones some, `synthetic` for each of the others.
+
+    Returns:
+        Their numbers, ascending among the photographed ones, which come first.
+    """
+    photographed = int(train.shoes[:, 0].max()) + 1 - train.synthetic
+    drawn = min(train.synthetic, round(recipe.synthetic * photographed))
+    if not drawn:
+        return torch.arange(photographed)
+    order = torch.randperm(train.synthetic, generator=rng)
+    return torch.cat([torch.arange(photographed), photographed + order[:drawn]])
 
 
 def balanced_batches(positive: Tensor, negative: Tensor, batch_size: int, order: torch.Generator) -> Iterator[Tensor]:

@@ -34,11 +34,18 @@ class Pairing(Protocol):
     def same(self) -> Tensor:
         """(P,) int64: 1 same pair, 0 different pairs."""
 
+    @property
+    def synthetic(self) -> int:
+        """How many of the N students, the last ones, are drawn: learnt from, and left out of every accuracy."""
+
     def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
         """The shoes of pairs, (B, 1, 2, S, S, 3) floats for each (B,) tensor of pair numbers."""
 
     def students(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
         """The shoes of students, (G, 3, 2, S, S, 3) floats for each (G,) tensor of student numbers."""
+
+    def photographed(self) -> Pairing:
+        """The pairs of the students who are not drawn."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,13 @@ class PairData:
         images: (N, 3, 2, S, S, 3): uint8, or float32 of -0.5..0.5; on the device that the batches are wanted on.
         shoes: (P, 3) int64: student 0..N-1, pair of the left shoe 0-2, pair of the right shoe 0-2.
         same: (P,) int64: 1 same pair, 0 different pairs.
+        synthetic: how many of the students, the last ones, are drawn.
     """
 
     images: Tensor
     shoes: Tensor
     same: Tensor
+    synthetic: int = 0
 
     def __len__(self) -> int:
         return len(self.shoes)
@@ -72,6 +81,11 @@ class PairData:
         """See `Pairing`."""
         for which in plan:
             yield floats(self.images.index_select(0, which.to(self.images.device)))
+
+    def photographed(self) -> PairData:
+        """See `Pairing`."""
+        here = not_drawn(self)
+        return replace(self, shoes=self.shoes[here], same=self.same[here], synthetic=0)
 
     def batch(self, which: Tensor) -> tuple[Tensor, Tensor]:
         """Some pairs, as the networks take them.
@@ -97,6 +111,12 @@ class PairData:
     def on(self, device: torch.device) -> PairData:
         """The same pairs with the photos on a device."""
         return replace(self, images=self.images.to(device))
+
+
+def not_drawn(data: Pairing) -> Tensor:
+    """(P,) bool: which pairs are of students who are not drawn."""
+    students = int(data.shoes[:, 0].max()) + 1 if len(data.shoes) else 0
+    return data.shoes[:, 0] < students - data.synthetic
 
 
 def floats(shoes: Tensor) -> Tensor:

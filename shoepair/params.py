@@ -58,6 +58,10 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _batch_name(name: str) -> str:
+    if name == paths.SYNTHETIC:
+        kind = "reserved"
+        text = "Input should be another name: `{name}` are the drawn students beside the class"
+        raise PydanticCustomError(kind, text, {"name": name})
     if not BATCH_NAME.fullmatch(name):
         kind = "batch_name"
         text = "Input should be a name of small letters, digits, '-' and '_', 63 at most, letter or digit first"
@@ -98,6 +102,13 @@ class Validate(_Typed):
     tiny: float = Field(alias="validate.tiny", ge=0, allow_inf_nan=False)
 
 
+class Synthetic(_Typed):
+    """The drawn students that training learns from beside the class."""
+
+    students: int = Field(alias="synthetic.students", ge=1, le=100_000)
+    seed: int = Field(alias="synthetic.seed", ge=0)
+
+
 class Analyze(_Typed):
     """What a network's layers depend on."""
 
@@ -120,6 +131,7 @@ class Train(_Typed):
     dropout: float = Field(alias="train.dropout", ge=0, lt=1)
     edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="train.edge", ge=16, le=1024)
     different: Literal["standard", "drawn", "all"] = Field(alias="train.different")
+    synthetic: float = Field(alias="train.synthetic", ge=0, allow_inf_nan=False)
     mirror: bool = Field(alias="train.mirror")
     exchange: bool = Field(alias="train.exchange")
     colour: float = Field(alias="train.colour", ge=0, le=4)
@@ -163,7 +175,7 @@ class Evaluate(Audit):
     models: Annotated[list[str], AfterValidator(_unique)] = Field(alias="models", min_length=1)
 
 
-VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Analyze, Audit, Train, Crossval, Evaluate)
+VIEWS: tuple[type[_Typed], ...] = (Split, Normalize, Validate, Synthetic, Analyze, Audit, Train, Crossval, Evaluate)
 View = TypeVar("View", bound=_Typed)
 
 

@@ -33,6 +33,7 @@ ROC_CURVES = Path("plots/roc")
 CONFUSION = Path("plots/confusion.csv")
 ANALYSIS = Path("reports/analysis")
 AUDIT = Path("reports/audit.json")
+SYNTHETIC = "synthetic"  # the store of the drawn students that training learns from beside the class; no batch
 PART = ".part"  # ends the name of a file that is being written; DVC ignores it, `shoepair doctor` sweeps it
 WITHDRAWN = Path("data/withdrawn.yaml")
 JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed
@@ -64,7 +65,7 @@ def validation(batch: str) -> Path:
 
 
 def store(batch: str) -> Path:
-    """The pixels of a batch."""
+    """The pixels of a batch, or of the drawn students (`SYNTHETIC`) that training learns from beside the class."""
     return Path("data/store") / f"{batch}.h5"
 
 

@@ -32,6 +32,7 @@ class Recipe:
         seed: of the order of the pairs, of the changes of photos, and of dropout.
         different: the three standard different pairs of a student, three of the six drawn anew every epoch, or all six
             (then every same pair comes twice, which weighs both alike).
+        synthetic: drawn students in an epoch for each photographed one, others every time; 0 for none.
         augmentation: how photos are changed.
         schedule: of the step: constant, or growing for a fifth of the iterations and then falling to 0 as a cosine.
         patience: epochs without a better validation accuracy after which training ends; 0 for never.
@@ -52,6 +53,7 @@ class Recipe:
     weight_decay: float = 0.0
     seed: int = 1
     different: Different = "standard"
+    synthetic: float = 0.0
     augmentation: Augmentation = NOTHING
     schedule: Schedule = "constant"
     patience: int = 0
@@ -70,6 +72,9 @@ class Recipe:
         if not (0 < self.lr < math.inf and 0 <= self.weight_decay < math.inf):
             found = f"lr: {self.lr}, weight_decay: {self.weight_decay}; expected lr above 0 and weight_decay 0 or more"
             raise ShoepairError(found, fix="set `lr` to 1.0e-3 and `weight_decay` to 0.0")
+        if not 0 <= self.synthetic < math.inf:
+            found = f"synthetic: {self.synthetic}, expected 0 (no drawn students) or more"
+            raise ShoepairError(found, fix="set `train.synthetic` to 0.0 or 1.0")
         if not 0 <= self.average < 1:
             found = f"average: {self.average}, expected 0 (none) or more, and below 1"
             raise ShoepairError(found, fix="set `train.average` to 0.99")
@@ -93,6 +98,7 @@ def of(chosen: params.Train) -> Recipe:
         weight_decay=chosen.weight_decay,
         seed=chosen.seed,
         different=chosen.different,
+        synthetic=chosen.synthetic,
         augmentation=Augmentation(chosen.mirror, chosen.colour, chosen.affine, chosen.exchange),
         schedule=chosen.schedule,
         patience=chosen.patience,

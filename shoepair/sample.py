@@ -116,11 +116,15 @@ def draw_looks(rng: np.random.Generator, kinds: tuple[str, ...]) -> tuple[wardro
 
 
 def draw_student(seed: int, group: str, number: int) -> Student:
-    """Everything of a student that the six photos share."""
-    rng = stream(seed, SETS.index(group), number, 0)
+    """Everything of a student of a class that the six photos share."""
+    return dressed(stream(seed, SETS.index(group), number, 0), group, student_name(seed, group, number))
+
+
+def dressed(rng: np.random.Generator, group: str, name: str) -> Student:
+    """A student of this name, with a room and shoes as the group has them, drawn from a stream."""
     kinds = draw_kinds(rng, group)
     return Student(
-        name=student_name(seed, group, number),
+        name=name,
         kinds=kinds,
         looks=draw_looks(rng, kinds),
         extension="png" if rng.random() < PNG else "jpg",

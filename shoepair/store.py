@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from shoepair import photos, places
 from shoepair.errors import ShoepairError
-from shoepair.paths import replacing
+from shoepair.paths import SYNTHETIC, replacing
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
@@ -268,7 +268,8 @@ class Store:
     def _refuse(self, got: str) -> NoReturn:
         place = self.path if self._remote is None else self._remote.address
         found = f"{place}: {got}, expected a store of format {FORMAT}"
-        fix = f"delete it and run `dvc repro normalize@{self.path.stem}`, which rebuilds it"
+        stage = SYNTHETIC if self.path.stem == SYNTHETIC else f"normalize@{self.path.stem}"
+        fix = f"delete it and run `dvc repro {stage}`, which rebuilds it"
         fix += "" if self._remote is None else f"; then upload {self.path} there"
         raise ShoepairError(found, fix=fix) from None
 

@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def fit(
 
     Args:
         model: takes (B, 3, 2S, S) float32, gives (B, 2) logits: different, same; on the device of the pairs.
-        train: the pairs to learn from.
+        train: the pairs to learn from; accuracies are measured on those that are photographed.
         valid: the pairs by which the best epoch is chosen; None where `recipe.keep` is last.
         recipe: how.
         checkpoint: where a killed run is taken up again.
@@ -139,8 +139,9 @@ def fit(
     Raises:
         ShoepairError: the loss is no longer finite.
     """
+    photographed = train.photographed()
     if isinstance(model, Threshold):
-        return _settled(model, train, valid, after_epoch)
+        return _settled(model, photographed, valid, after_epoch)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     average = AveragedModel(model, multi_avg_fn=_moving(recipe.average), use_buffers=True)
@@ -164,7 +165,7 @@ def fit(
             if recipe.average:
                 average.update_parameters(model)
         history.losses += losses
-        history.epochs.append(_measure(judged, train if curves else None, valid, number, losses))
+        history.epochs.append(_measure(judged, photographed if curves else None, valid, number, losses))
         if recipe.keep == "last" or history.best.epoch == number:
             best = weights_of(judged)
         if writer:
@@ -286,6 +287,11 @@ def _measure(
 def kept(recipe: Recipe, history: History) -> Epoch:
     """The epoch that the weights are from."""
     return history.best if recipe.keep == "best" else history.epochs[-1]
+
+
+def suited(recipe: Recipe, model: nn.Module) -> Recipe:
+    """The recipe without drawn students where the model has no gradients: its one threshold is that of the class."""
+    return replace(recipe, synthetic=0.0) if isinstance(model, Threshold) else recipe
 
 
 def standard_only(model: nn.Module, recipe: Recipe) -> bool:

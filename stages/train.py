@@ -1,6 +1,6 @@
 """Stage train: pairs of shoes -> one trained model.
 
-Reads   data/pairs.parquet, data/store/<batch>.h5 of the batches in it
+Reads   data/pairs.parquet, data/store/<batch>.h5 of the batches in it, data/store/synthetic.h5
 Writes  models/<model>.safetensors, models/<model>.json, plots/training/<model>.csv, plots/loss/<model>.csv
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 """
@@ -13,6 +13,7 @@ from shoepair import (
     devices,
     engine,
     errors,
+    lessons,
     models,
     pairs,
     params,
@@ -41,13 +42,15 @@ def train(name: str, chosen: params.Train) -> str:
 
 
 def _trained(name: str, chosen: params.Train) -> str:
-    recipe, shape = recipes.of(chosen), recipes.shape_of(chosen)
+    shape = recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
     model = models.build(name, shape, chosen.seed)
+    recipe = training.suited(recipes.of(chosen), model)
     device = devices.placed(model, devices.agreed(devices.chosen(chosen.device)))
     rows = table.read(paths.PAIRS, pairs.Pairs)
     alone = training.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
+    used[0] = lessons.beside(used[0], recipe.synthetic, only_standard=alone)
     train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
     key = checkpoints.key((name, shape, recipe, device, chosen.threads), used) if ranks.first() else ""
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)

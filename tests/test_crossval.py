@@ -21,7 +21,7 @@ from shoepair.cli import app
 from shoepair.engine import cluster, local
 from shoepair.errors import ShoepairError
 from stages import crossval as stage
-from stages import ingest, normalize, split, validate
+from stages import ingest, normalize, split, synthetic, validate
 from stages import pairs as pair_stage
 
 
@@ -47,12 +47,16 @@ def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossva
 
 @pytest.fixture
 def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny project after stage pairs: six students of train and valid, two test students; all in this process."""
+    """The tiny project before training: six students of train and valid, two test students, two drawn ones.
+
+    All in this process.
+    """
     monkeypatch.setattr(local, "available", lambda: 1)
     for each in (ingest, validate, normalize):
         each.main("tiny")
     split.main()
     pair_stage.main()
+    synthetic.main()
     return project
 
 
@@ -62,15 +66,19 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
     assert paired.is_dir()
     rows = table.read(paths.PAIRS, pairs.Pairs)
     seen: list[set[str]] = []
+    drawn: list[int] = []
     real = batches.within
 
     def spy(given: pd.DataFrame, edge: int, memory: int, device: torch.device) -> object:
-        seen.append({*given["student"].unique()})
+        own = given["batch"] == "tiny"
+        seen.append({*given["student"][own].unique()})
+        drawn.append(given["student"][~own].nunique())
         return real(given, edge, memory, device)
 
     monkeypatch.setattr(batches, "within", spy)
     crossval.run(plan("siamese", 3, 1, {"epochs": "1"}), rows, lambda _line: None)
     assert len(seen) == 6
+    assert drawn == [2, 0] * 3, "drawn students are learnt from, and judge nobody"
     for learnt, left in zip(seen[::2], seen[1::2], strict=True):
         assert not learnt & left
         assert len(learnt | left) == 6, "test students took part, or somebody is missing"

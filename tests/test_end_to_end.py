@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
     everything = {f"{stage}@tiny" for stage in ("ingest", "validate", "normalize")}
     everything |= {
+        "synthetic",
         "split",
         "pairs",
         "audit",
@@ -180,7 +181,7 @@ def test_doctor_names_a_batch_without_photos_and_a_wrong_parameter() -> None:
     edit(paths.BATCHES, "  - tiny\n", "  - tiny\n  - summer\n")
     with pytest.raises(ShoepairError, match="summer: no folder data/raw/summer and no sample class"):
         arrival.doctor()
-    edit(paths.PARAMS, "seed: 1 ", "sead: 1 ")
+    edit(paths.PARAMS, "\nseed: 1 ", "\nsead: 1 ")
     with pytest.raises(ShoepairError, match="sead: not a parameter of this project"):
         arrival.doctor()
 

@@ -30,7 +30,7 @@ def refused() -> str:
         ("kernel_size: 3 ", "kernel_size: 4 ", "kernel_size: 4, expected 3 or 5"),
         ("batch_size: 32 ", "batch_size: 31 ", "batch_size: 31, expected even: half same, half different pairs"),
         ("epochs: 2 ", "epochs: true ", "epochs: True, expected a valid integer"),
-        ("seed: 1 ", "sead: 1 ", "sead: not a parameter of this project\n  seed: missing"),
+        ("\nseed: 1 ", "\nsead: 1 ", "sead: not a parameter of this project\n  seed: missing"),
         ("  salt: shoes ", "  pepper: shoes ", "split.pepper: not a parameter of this project\n  split.salt: missing"),
         ("valid: 0.20 ", "valid: 1.0 ", "split.valid: 1.0, expected less than 1"),
         ("edge: 32 ", "edge: 40 ", "normalize.edge: 40, expected a multiple of 16"),

@@ -40,6 +40,7 @@ ORDER = [
         "pairing",
         "streaming",
         "batches",
+        "lessons",
         "networks",
         "histogram",
         "siamese",
@@ -72,7 +73,7 @@ ORDER = [
         "drawing.floors",
         "drawing.wardrobe",
     ),
-    *("drawing.trimmings", "drawing.shoes", "sample"),
+    *("drawing.trimmings", "drawing.shoes", "sample", "synthetic"),
     *(
         "archives",
         "roster",

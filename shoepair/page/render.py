@@ -127,6 +127,7 @@ def _common(found: Facts) -> dict[str, Any]:
         "changed": tables.changed(found),
         "audited": tables.audited(found),
         "thresholds": tables.thresholds(found),
+        "beside": wording.beside(found),
         "source": f"{wording.description(found)} {wording.collection(found)}",
     }
 

@@ -90,6 +90,15 @@ def biases(found: Facts) -> list[str]:
     ]
 
 
+def beside(found: Facts) -> str:
+    """What the networks learnt from beside the class; empty where there is nothing."""
+    share = max(float(card["recipe"]["synthetic"]) for card in found.cards.values())
+    if not share:
+        return ""
+    drawn = f"drawn students, {share:g} for each student of the class"
+    return f"In every epoch the networks learn from {drawn} too; nobody is judged by these."
+
+
 def limitations(found: Facts) -> list[str]:
     """What the data cannot show."""
     tests = sum(found.counts[name]["students"] for name in ("test_m", "test_w"))

@@ -1,0 +1,62 @@
+"""Drawn students from whom training learns beside the class; nobody is ever judged by them.
+
+They are drawn as those of the sample class are (`sample`), but from streams of their own: whatever the seeds, none of
+them is in a sample class. What they teach is what a small class has too little of: shoes of one colour that differ in
+shape, and shoes that are the same from two sides.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoepair import engine, photos, sample
+
+STREAM = len(sample.SETS)  # the place of these students among the sets of a sample class
+PIECE = 4  # students that a process draws at a time
+
+
+def names(students: int) -> list[str]:
+    """Ids of the drawn students, ascending."""
+    width = len(str(students))
+    return [f"u{number:0{width}}" for number in range(1, students + 1)]
+
+
+def draw(students: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
+    """Draw students, on all cores.
+
+    Args:
+        students: how many; the same seed draws the same ones, byte for byte, however many there are.
+        seed: whence they are drawn.
+        edge: S, of a photo in pixels.
+
+    Yields:
+        (3, 2, S, S, 3) bytes each: pair, side, height, width, RGB.
+    """
+    pieces = list(photos.windows(range(students), PIECE))
+    for piece in engine.ordered(partial(_drawn, seed=seed, edge=edge), pieces, tell=_named):
+        yield from piece
+
+
+def _drawn(numbers: list[int], seed: int, edge: int) -> list[NDArray[np.uint8]]:
+    return [student for number in numbers for student in photos.students(_shots(number, seed, edge), edge)]
+
+
+def _shots(number: int, seed: int, edge: int) -> Iterator[photos.Photo]:
+    """The six photos of a student, made what every photo is made."""
+    student = sample.dressed(sample.stream(seed, STREAM, number, 0), "train", f"u{number + 1}")
+    for place, (pair, side) in enumerate(np.ndindex(len(photos.PAIRS), len(photos.SIDES))):
+        file = io.BytesIO()
+        shot = sample.draw_photo(student, pair, side, sample.stream(seed, STREAM, number, 1 + place))
+        shot.save(file, format="PNG", compress_level=0)
+        file.seek(0)
+        yield photos.decode(file, edge)
+
+
+def _named(numbers: list[int]) -> str:
+    """What a message calls a piece."""
+    return f"synthetic: students {numbers[0] + 1} to {numbers[-1] + 1}"

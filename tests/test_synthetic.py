@@ -1,0 +1,158 @@
+"""Drawn students beside the class: learnt from, never judged, and in no class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import edit
+
+from shoepair import (
+    batches,
+    deals,
+    inference,
+    lessons,
+    models,
+    pairing,
+    pairs,
+    params,
+    paths,
+    recipes,
+    sample,
+    training,
+)
+from shoepair import synthetic as drawing
+from shoepair.engine import local
+from shoepair.errors import ShoepairError
+from shoepair.store import Store
+from stages import synthetic as stage
+
+EDGE = 32
+MANY = 2**31  # bytes: photos stay in memory
+
+
+@pytest.fixture
+def drawn(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny project with the store of five drawn students."""
+    monkeypatch.setattr(local, "available", lambda: 1)
+    edit(paths.PARAMS, "  students: 2\n", "  students: 5\n")
+    stage.main()
+    return project
+
+
+def rows(students: int) -> pd.DataFrame:
+    """`Pairs` rows of a class whose photos are those of the drawn students, under a name of its own."""
+    paths.store("tiny").write_bytes(paths.store(paths.SYNTHETIC).read_bytes())
+    about = {"batch": "tiny", "student": [f"u{n}" for n in range(1, students + 1)], "row": range(students)}
+    return pairs.build(pd.DataFrame({**about, "split": "train"}))
+
+
+def test_same_students_however_many_and_whatever_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = list(drawing.draw(2, 1, EDGE)), list(drawing.draw(5, 1, EDGE))
+    monkeypatch.setattr(local, "available", lambda: 1)
+    alone = list(drawing.draw(5, 1, EDGE))
+    np.testing.assert_array_equal(few, many[:2])
+    np.testing.assert_array_equal(alone, many)
+    assert not np.array_equal(few, list(drawing.draw(2, 2, EDGE)))
+    assert len(np.unique(np.stack(many).reshape(30, -1), axis=0)) == 30
+
+
+def test_no_sample_class_has_them_whatever_its_seed() -> None:
+    for seed in (1, 2):
+        own = sample.dressed(sample.stream(seed, drawing.STREAM, 0, 0), "train", "u1")
+        for group in sample.SETS:
+            assert sample.draw_student(seed, group, 0).looks != own.looks
+
+
+def test_stage_packs_them_as_photos_are_packed(drawn: Path) -> None:
+    assert drawn.is_dir()
+    with Store(paths.store(paths.SYNTHETIC)) as store:
+        assert store.edge == params.load(params.Normalize).edge
+        assert store.students == ["u1", "u2", "u3", "u4", "u5"]
+        photos = store.read(range(5))
+    np.testing.assert_array_equal(photos, list(drawing.draw(5, 1, EDGE)))
+
+
+def test_numbers_ascend_as_text_too() -> None:
+    assert drawing.names(100) == sorted(drawing.names(100))
+    assert len(set(drawing.names(100))) == 100
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(("alone", "each"), [(True, 6), (False, 9)])
+def test_they_stand_behind_the_class(alone: bool, each: int) -> None:
+    class_rows = pairs.of_split(rows(3), "train", only_standard=alone)
+    both = lessons.beside(class_rows, 1.0, only_standard=alone)
+    assert (both["batch"] == ["tiny"] * 3 * each + [paths.SYNTHETIC] * 5 * each).all()
+    assert both[: 3 * each].equals(class_rows.reset_index(drop=True))
+    assert lessons.beside(class_rows, 0.0, only_standard=alone) is class_rows
+
+
+@pytest.mark.usefixtures("project")
+def test_store_that_is_missing_is_named() -> None:
+    with pytest.raises(ShoepairError, match=r"synthetic.h5: missing\nrun `dvc repro`, which builds it"):
+        lessons.beside(pd.DataFrame(), 1.0, only_standard=False)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_store_that_is_damaged_is_drawn_anew() -> None:
+    paths.store(paths.SYNTHETIC).write_bytes(b"\x89HDF")
+    with pytest.raises(ShoepairError, match="delete it and run `dvc repro synthetic`, which rebuilds it"):
+        lessons.beside(pd.DataFrame(), 1.0, only_standard=False)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("memory", [MANY, 0])
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 2), (1.0, 3), (9.0, 5)])
+def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, count: int) -> None:
+    data = batches.within(lessons.beside(rows(3), 1.0, only_standard=False), 16, memory, torch.device("cpu"))
+    assert data.synthetic == 5
+    recipe = recipes.Recipe(batch_size=6, synthetic=share, different="drawn")
+    epochs = [deals.taken(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)]
+    for students in epochs:
+        assert students[:3] == [0, 1, 2]
+        assert len(set(students)) == len(students) == 3 + count
+    assert {number for students in epochs for number in students[3:]} == (set(range(3, 8)) if count else set())
+    for deal in (deals.pair_batches, deals.student_batches):
+        numbers = torch.cat(list(deal(data, recipe, torch.Generator().manual_seed(0))))
+        dealt = data.shoes[numbers, 0] if deal is deals.pair_batches else numbers
+        assert sorted(set(dealt.tolist())) == sorted(epochs[0])
+        assert len(numbers) == (3 + count) * (6 if deal is deals.pair_batches else 1)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("memory", [MANY, 0])
+def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
+    real = rows(3)
+    data = batches.within(lessons.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
+    for name in ("cnn_channel", "siamese", "histogram"):
+        model = models.build(name, models.Shape(2, edge=16), 1)
+        recipe = recipes.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
+        history = training.fit(model, data, data.photographed(), recipe)
+        alone = batches.within(real, 16, MANY, torch.device("cpu"))
+        got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
+        assert got == inference.accuracies(model, alone)
+        assert len(inference.logits(model, data.photographed())) == 27
+
+
+@pytest.mark.usefixtures("drawn")
+def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
+    def weights(data: pairing.Pairing) -> list[torch.Tensor]:
+        model = models.build("siamese", models.Shape(2, edge=16), 1)
+        training.fit(model, data, None, recipes.Recipe(epochs=1, batch_size=6, keep="last", different="drawn"))
+        return list(model.parameters())
+
+    real = rows(3)
+    both = batches.within(lessons.beside(real, 1.0, only_standard=False), 16, MANY, torch.device("cpu"))
+    alone = batches.within(real, 16, MANY, torch.device("cpu"))
+    assert all(torch.equal(a, b) for a, b in zip(weights(both), weights(alone), strict=True))
+
+
+@pytest.mark.usefixtures("project")
+def test_no_batch_may_have_their_name() -> None:
+    edit(paths.BATCHES, "  - tiny", "  - synthetic")
+    with pytest.raises(ShoepairError, match="expected another name: `synthetic` are the drawn students"):
+        params.load_batches()
