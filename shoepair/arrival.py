@@ -70,6 +70,9 @@ def _refuse_name(name: str) -> None:
     if not params.BATCH_NAME.fullmatch(name):
         found = f"--name {name!r}, expected small letters, digits, '-' and '_', 63 at most, letter or digit first"
         raise ShoepairError(found, fix="choose another name")
+    if name == paths.SYNTHETIC:
+        found = f"--name {name!r}: the drawn students beside the class are called that"
+        raise ShoepairError(found, fix="choose another name")
     if name in batches.batches or name in batches.samples:
         found = f"--name {name!r}: this batch is there already"
         raise ShoepairError(found, fix="choose another name; or, if it is the same class, just run `make repro`")

@@ -34,7 +34,8 @@ from shoepair.models import Weights, weights_of
 
 FORMAT = 2
 HEADER = "run"
-# The modules that weights follow from: what `training`, `models` and `batches` import, but for reading and printing.
+# The modules that weights follow from: `training`, `models`, `batches`, `lessons` and what these import, but for
+# reading and printing.
 WORKED = (
     *("augmentation", "batches", "checkpoints", "deals", "devices", "histogram", "inference", "lessons", "models"),
     *("networks", "pairing", "pairs", "ranks", "recipes", "shares", "siamese", "store", "streaming", "training"),

@@ -172,7 +172,8 @@ def run_all(plans: Sequence[Plan], rows: pd.DataFrame, report: Callable[[str], o
             raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
     dealt = rows[rows["split"].isin(DEALT)]
     scored: dict[Plan, list[pd.DataFrame]] = {_settled(plan): [] for plan in plans}
-    for task, scores in _scores(list(scored), dealt):
+    learnt = lessons.beside(dealt, max(plan.choice.chosen.synthetic for plan in plans), only_standard=False)
+    for task, scores in _scores(list(scored), learnt):
         done = scored[task.plan]
         done.append(scores.assign(repeat=task.repeat, fold=task.fold))
         right = (scores["logit"] > 0) == (scores["same"] == 1)
@@ -207,8 +208,7 @@ def _settled(plan: Plan) -> Plan:
 
 def _room(chosen: Sequence[Train], rows: pd.DataFrame) -> engine.Room:
     """What the most demanding of the trainings takes."""
-    learnt = lessons.beside(rows, max(each.synthetic for each in chosen), only_standard=False)
-    stored = sum(paths.store(str(batch)).stat().st_size for batch in learnt["batch"].unique())
+    stored = sum(paths.store(str(batch)).stat().st_size for batch in rows["batch"].unique())
     photos = min(stored, max(each.memory_mb for each in chosen) * 2**20)
     accelerator = any(each.device != "cpu" for each in chosen)
     return engine.Room(max(each.threads for each in chosen), WORKING + photos, accelerator)
@@ -219,24 +219,28 @@ def _chooses(chosen: Train) -> bool:
     return chosen.keep == "best" or chosen.patience > 0
 
 
-def _parts(task: Task, rows: pd.DataFrame) -> Parts:
+def _parts(task: Task, whole: pd.DataFrame, recipe: recipes.Recipe) -> Parts:
+    """The pairs of a task, from those of the class and, behind them, of drawn students, who are in no fold."""
+    own = whole["batch"] != paths.SYNTHETIC
+    rows = whole[own]
     who = students_of(rows)
     fold_of = who.map(deal(sorted(who.unique()), task.plan.folds, task.repeat))
     # The next fold is what an epoch is chosen by, where one is chosen.
     inner = fold_of == (task.fold + 1) % task.plan.folds
     out = fold_of == task.fold
     needed = _chooses(task.chosen)
-    train = lessons.beside(rows[~out & ~(inner & needed)], task.chosen.synthetic, only_standard=False)
-    return Parts(train, rows[inner] if needed else None, rows[out])
+    train = rows[~out & ~(inner & needed)]
+    beside = [whole[~own]] if recipe.synthetic else []
+    return Parts(pd.concat([train, *beside]), rows[inner] if needed else None, rows[out])
 
 
 def _key(task: Task, rows: pd.DataFrame) -> str:
     """What the scores of a task depend on."""
-    chosen, parts = task.chosen, _parts(task, rows)
-    shape = recipes.shape_of(chosen)
+    chosen, shape = task.chosen, recipes.shape_of(task.chosen)
     model = models.build(task.plan.model, shape, chosen.seed)
-    device = devices.placed(model, devices.chosen(chosen.device))
-    about = (task.plan.model, shape, recipes.of(chosen), device, chosen.threads)
+    recipe = training.suited(recipes.of(chosen), model)
+    device, parts = devices.placed(model, devices.chosen(chosen.device)), _parts(task, rows, recipe)
+    about = (task.plan.model, shape, recipe, device, chosen.threads)
     return checkpoints.key(about, [*parts.learnt(), parts.out])
 
 
@@ -249,9 +253,10 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     chosen, place = task.chosen, paths.fold(task.plan.model, key)
     if place.is_file():  # a worker died after it had written them, or another choice has the same key
         return table.read(place, Scores)
-    recipe, parts = recipes.of(chosen), _parts(task, rows)
     devices.use_threads(chosen.threads)
     model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
+    recipe = training.suited(recipes.of(chosen), model)
+    parts = _parts(task, rows, recipe)
     device = devices.placed(model, devices.chosen(chosen.device))
     learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in parts.learnt()]
     memory = chosen.memory_mb * 2**20

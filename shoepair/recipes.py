@@ -32,7 +32,8 @@ class Recipe:
         seed: of the order of the pairs, of the changes of photos, and of dropout.
         different: the three standard different pairs of a student, three of the six drawn anew every epoch, or all six
             (then every same pair comes twice, which weighs both alike).
-        synthetic: drawn students in an epoch for each photographed one, others every time; 0 for none.
+        synthetic: drawn students in an epoch for each photographed one, others every time, all that there are at most;
+            0 for none.
         augmentation: how photos are changed.
         schedule: of the step: constant, or growing for a fifth of the iterations and then falling to 0 as a cosine.
         patience: epochs without a better validation accuracy after which training ends; 0 for never.

@@ -179,15 +179,20 @@ def draw_photo(student: Student, pair: int, side: int, rng: np.random.Generator)
     return Image.fromarray(np.concatenate([noisy, alpha]).transpose(1, 2, 0).copy(), "RGBA")
 
 
+def shots(student: Student, *origin: int) -> Iterator[tuple[int, int, Image.Image]]:
+    """The six photos of a student as handed in, each with its pair and side, from streams of this origin."""
+    for pair in range(3):
+        for side in range(2):
+            yield pair, side, draw_photo(student, pair, side, stream(*origin, 1 + 2 * pair + side))
+
+
 def write_student(folder: Path, seed: int, group: str, number: int) -> int:
     """Draw and write a student's six photos; returns 6."""
     student = draw_student(seed, group, number)
-    for pair in range(3):
-        for side in range(2):
-            photo = draw_photo(student, pair, side, stream(seed, SETS.index(group), number, 1 + 2 * pair + side))
-            name = f"{student.name}_{pair + 1}_{SIDES[side]}_{student.kinds[pair]}.{student.extension}"
-            # Run-length matching: the other levels find their matches by code that differs between processors.
-            photo.save(folder / group / name, format="PNG", compress_type=3)
+    for pair, side, photo in shots(student, seed, SETS.index(group), number):
+        name = f"{student.name}_{pair + 1}_{SIDES[side]}_{student.kinds[pair]}.{student.extension}"
+        # Run-length matching: the other levels find their matches by code that differs between processors.
+        photo.save(folder / group / name, format="PNG", compress_type=3)
     return 6
 
 

@@ -28,6 +28,7 @@ HIDDEN = 32  # units of the head
 MIDDLES = (3 / 7, 5 / 7)  # shares of the edge whose colours are compared
 NEAR = 0.02  # added to a distance before its logarithm: nearer is the same
 COLOURS = len(MIDDLES) * 4  # distances: each channel, and all together
+FINEST = 14  # places along an edge, up to twice as many: larger maps are averaged down, for M grows with their square
 PLACE = 32  # length of the vector of a place
 GAZES = 4  # learnt weightings of the places
 WORST = (1, 4, 16)  # the mean of all places, of the quarter and of the sixteenth without a counterpart
@@ -46,7 +47,7 @@ class Siamese(Model):
         self.features = features(3, self.shape)
         self.vector = nn.Linear(2 * 8 * n, LENGTH)
         self.scale = nn.BatchNorm1d(COLOURS)
-        self.fine = len(self.features) * 3 // 4  # layers; after them a place is an eighth of the edge
+        self.fine = len(self.features) * 3 // 4  # layers; after them the edge is an eighth
         self.place = nn.Conv2d(4 * n, PLACE, 1)
         self.gaze = nn.Conv2d(4 * n, GAZES, 1)
         self.missing = nn.BatchNorm1d(GAZES + len(WORST))
@@ -78,15 +79,20 @@ class Siamese(Model):
         vectors = self.vector(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))  # (G L 2, D)
         left, right = _matched(vectors, groups, each)
         cosines = functional.normalize(left, dim=1) * functional.normalize(right, dim=1) * LENGTH**0.5
-        missing = self.missing((self._missing(fine, groups, each) + CLOSE).log())
+        missing = self.missing((self._unlike(fine, groups, each) + CLOSE).log())
         logits: Tensor = self.head(torch.cat([(left - right).abs(), cosines, colours, missing], dim=1))
         return logits
 
-    def _missing(self, maps: Tensor, groups: int, each: int) -> Tensor:
+    def _unlike(self, maps: Tensor, groups: int, each: int) -> Tensor:
         """How far the places of each shoe are from the most alike one of the other: (G L 2, 4n, H, W) to (G L L, 7).
 
         0 where every place has its like, up to 2; the mean of both shoes, weighted by each gaze, and of the worst.
         """
+        if torch.is_autocast_enabled(maps.device.type):  # bf16 tells cosines near 1 apart by 0.004 only
+            with torch.autocast(maps.device.type, enabled=False):
+                return self._unlike(maps.float(), groups, each)
+        if (coarser := maps.shape[-1] // FINEST) > 1:
+            maps = functional.avg_pool2d(maps, coarser)
         places = functional.normalize(self.place(maps).flatten(2), dim=1)  # (G L 2, PLACE, M)
         gazes = self.gaze(maps).flatten(2).softmax(dim=2)  # (G L 2, GAZES, M)
         left, right = _matched(places, groups, each)

@@ -21,9 +21,15 @@ PIECE = 4  # students that a process draws at a time
 
 
 def names(students: int) -> list[str]:
-    """Ids of the drawn students, ascending."""
-    width = len(str(students))
-    return [f"u{number:0{width}}" for number in range(1, students + 1)]
+    """Ids of the drawn students, ascending.
+
+    Of ten digits, as no class hands them in: a student who withdraws is looked for in stores by number.
+    """
+    return [_name(number) for number in range(students)]
+
+
+def _name(number: int) -> str:
+    return f"u{number + 1:010}"
 
 
 def draw(students: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
@@ -48,10 +54,9 @@ def _drawn(numbers: list[int], seed: int, edge: int) -> list[NDArray[np.uint8]]:
 
 def _shots(number: int, seed: int, edge: int) -> Iterator[photos.Photo]:
     """The six photos of a student, made what every photo is made."""
-    student = sample.dressed(sample.stream(seed, STREAM, number, 0), "train", f"u{number + 1}")
-    for place, (pair, side) in enumerate(np.ndindex(len(photos.PAIRS), len(photos.SIDES))):
+    student = sample.dressed(sample.stream(seed, STREAM, number, 0), "train", _name(number))
+    for _, _, shot in sample.shots(student, seed, STREAM, number):
         file = io.BytesIO()
-        shot = sample.draw_photo(student, pair, side, sample.stream(seed, STREAM, number, 1 + place))
         shot.save(file, format="PNG", compress_level=0)
         file.seek(0)
         yield photos.decode(file, edge)

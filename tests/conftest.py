@@ -87,7 +87,7 @@ def copy_project(folder: Path) -> Path:
     plots = (folder / "dvc.yaml").read_text().splitlines(keepends=True)
     (folder / "dvc.yaml").write_text("".join(line for line in plots if not UNTRAINED.match(line)))
     edit(folder / "params.yaml", "epochs: 80 ", "epochs: 2 ")
-    edit(folder / "params.yaml", "  students: 300", "  students: 2")
+    edit(folder / "params.yaml", "  students: 300 ", "  students: 2 ")
     edit(folder / "params.yaml", "batch_size: 12 ", "batch_size: 32 ")
     edit(folder / "params.yaml", "\nn: 8 ", "\nn: 4 ")
     edit(folder / "params.yaml", "lr: 4.0e-3 ", "lr: 1.0e-3 ")

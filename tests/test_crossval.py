@@ -92,6 +92,10 @@ def test_nothing_is_trained_twice(paired: Path, monkeypatch: pytest.MonkeyPatch)
     first = trials.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None)
     monkeypatch.setattr(training, "fit", lambda *_words: pytest.fail("trained again"))
     assert trials.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None) == first
+    alone = trials.run(["histogram"], 3, 1, ["epochs=1", "train.synthetic=0.0"], lambda _line: None)
+    assert alone["histogram"]["auc"] == first["histogram"]["auc"], (
+        "drawn students are nothing to a model without gradients"
+    )
     assert first["siamese"]["students"] == 6
     assert set(first["siamese"]["above_histogram"]) >= {"balanced_all", "low_all", "high_all"}
 

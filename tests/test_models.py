@@ -142,12 +142,12 @@ def test_places_without_a_like_are_counted_from_both_shoes() -> None:
     assert isinstance(model, siamese.Siamese)
     maps = torch.rand((2, 4 * SHAPE.n, 4, 4), generator=torch.Generator().manual_seed(4))
     with torch.inference_mode():
-        itself = model._missing(torch.stack([maps[0], maps[0]]), 1, 1)
+        itself = model._unlike(torch.stack([maps[0], maps[0]]), 1, 1)
         torch.testing.assert_close(itself, torch.zeros(1, 7), atol=1e-5, rtol=0)
         moved = maps[0].flip(1).roll(1, 2)  # every place is there, somewhere else
-        torch.testing.assert_close(model._missing(torch.stack([maps[0], moved]), 1, 1), itself, atol=1e-5, rtol=0)
-        apart = model._missing(maps, 1, 1)
-        torch.testing.assert_close(apart, model._missing(maps.flip(0), 1, 1))
+        torch.testing.assert_close(model._unlike(torch.stack([maps[0], moved]), 1, 1), itself, atol=1e-5, rtol=0)
+        apart = model._unlike(maps, 1, 1)
+        torch.testing.assert_close(apart, model._unlike(maps.flip(0), 1, 1))
         # One by one: a place's nearest in the other photo, of all places, the worst quarter, the worst of sixteen.
         left, right = torch.nn.functional.normalize(model.place(maps).flatten(2), dim=1)
         alike = left.T @ right

@@ -11,6 +11,7 @@ import torch
 from conftest import edit
 
 from shoepair import (
+    arrival,
     batches,
     deals,
     inference,
@@ -38,7 +39,7 @@ MANY = 2**31  # bytes: photos stay in memory
 def drawn(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project with the store of five drawn students."""
     monkeypatch.setattr(local, "available", lambda: 1)
-    edit(paths.PARAMS, "  students: 2\n", "  students: 5\n")
+    edit(paths.PARAMS, "  students: 2 ", "  students: 5 ")
     stage.main()
     return project
 
@@ -71,7 +72,7 @@ def test_stage_packs_them_as_photos_are_packed(drawn: Path) -> None:
     assert drawn.is_dir()
     with Store(paths.store(paths.SYNTHETIC)) as store:
         assert store.edge == params.load(params.Normalize).edge
-        assert store.students == ["u1", "u2", "u3", "u4", "u5"]
+        assert store.students == [f"u000000000{number}" for number in (1, 2, 3, 4, 5)]
         photos = store.read(range(5))
     np.testing.assert_array_equal(photos, list(drawing.draw(5, 1, EDGE)))
 
@@ -153,6 +154,14 @@ def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_no_batch_may_have_their_name() -> None:
+    before = paths.BATCHES.read_text()
+    for dry_run in (True, False):
+        with pytest.raises(
+            ShoepairError, match="--name 'synthetic': the drawn students beside the class are called that"
+        ):
+            arrival.add(paths.raw("tiny"), paths.SYNTHETIC, dry_run=dry_run)
+    assert paths.BATCHES.read_text() == before
+    assert not paths.raw(paths.SYNTHETIC).exists()
     edit(paths.BATCHES, "  - tiny", "  - synthetic")
     with pytest.raises(ShoepairError, match="expected another name: `synthetic` are the drawn students"):
         params.load_batches()

@@ -127,7 +127,7 @@ def _common(found: Facts) -> dict[str, Any]:
         "changed": tables.changed(found),
         "audited": tables.audited(found),
         "thresholds": tables.thresholds(found),
-        "beside": wording.beside(found),
+        "drawn": wording.drawn(found),
         "source": f"{wording.description(found)} {wording.collection(found)}",
     }
 

@@ -90,13 +90,13 @@ def biases(found: Facts) -> list[str]:
     ]
 
 
-def beside(found: Facts) -> str:
+def drawn(found: Facts) -> str:
     """What the networks learnt from beside the class; empty where there is nothing."""
     share = max(float(card["recipe"]["synthetic"]) for card in found.cards.values())
     if not share:
         return ""
-    drawn = f"drawn students, {share:g} for each student of the class"
-    return f"In every epoch the networks learn from {drawn} too; nobody is judged by these."
+    many = f"{share:g} for each student of train, as far as there are so many"
+    return f"In every epoch the networks also learn from drawn students, {many}; no accuracy is measured on them."
 
 
 def limitations(found: Facts) -> list[str]:
