@@ -94,7 +94,7 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
 
 def test_key_follows_the_code_that_weights_follow_from() -> None:
     folder = ROOT / "shoepair"
-    every = (needed(folder / f"{name}.py") for name in ("training", "models", "batches", "devices"))
+    every = (needed(folder / f"{name}.py") for name in ("training", "models", "batches", "lessons", "devices"))
     imported = {(ROOT / path).stem for each in every for path in each}
     # `__init__`, `flow`, `local`, `cluster`, `group` are of the engine.
     reading = {"places", "photos", "colours", "table", "splits", "__init__", "flow", "local", "cluster", "group"}
