@@ -49,15 +49,16 @@ STUDENTS = {"a": 5, "b": 3}
 
 
 def write_class(folder: Path) -> None:
-    """Eight students with their pairs, in the stores of two batches."""
+    """Eight students with their pairs, in the stores of two batches, and four beside the class."""
     rng = np.random.default_rng(5)
     split = []
-    for batch, count in STUDENTS.items():
+    for batch, count in {**STUDENTS, paths.SYNTHETIC: 4}.items():
         names = [f"u{batch == 'b':d}{number}" for number in range(count)]
         colours = rng.integers(0, 200, (count, 3, 1, 1, 1, 3))
         photos = (colours + rng.integers(0, 55, (count, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
         store.write(folder / paths.store(batch), names, photos, EDGE)
-        split += [(batch, name, row, "train") for row, name in enumerate(names)]
+        if batch != paths.SYNTHETIC:
+            split += [(batch, name, row, "train") for row, name in enumerate(names)]
     frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
     table.write(folder / paths.SPLIT, frame, splits.Split)
     rows = pairs.build(frame)
