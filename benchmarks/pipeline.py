@@ -122,10 +122,6 @@ class Resident:
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
         (self._students,) = data.students([torch.arange(min(BATCH // deals.SIX, len(data.images)))])
 
-    def photographed(self) -> Resident:
-        """None of the students is drawn."""
-        return self
-
     def pairs(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         """The first so many pairs of the resident batch."""
         return (self._pairs[: len(which)] for which in plan)

@@ -44,9 +44,6 @@ class Pairing(Protocol):
     def students(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
         """The shoes of students, (G, 3, 2, S, S, 3) floats for each (G,) tensor of student numbers."""
 
-    def photographed(self) -> Pairing:
-        """The pairs of the students who are not drawn."""
-
 
 @dataclass(frozen=True)
 class PairData:
@@ -82,11 +79,6 @@ class PairData:
         for which in plan:
             yield floats(self.images.index_select(0, which.to(self.images.device)))
 
-    def photographed(self) -> PairData:
-        """See `Pairing`."""
-        here = not_drawn(self)
-        return replace(self, shoes=self.shoes[here], same=self.same[here], synthetic=0)
-
     def batch(self, which: Tensor) -> tuple[Tensor, Tensor]:
         """Some pairs, as the networks take them.
 
@@ -113,10 +105,13 @@ class PairData:
         return replace(self, images=self.images.to(device))
 
 
-def not_drawn(data: Pairing) -> Tensor:
-    """(P,) bool: which pairs are of students who are not drawn."""
-    students = int(data.shoes[:, 0].max()) + 1 if len(data.shoes) else 0
-    return data.shoes[:, 0] < students - data.synthetic
+def photographed(data: Pairing) -> Pairing:
+    """The pairs of the students who are not drawn; the photos are the same ones."""
+    if not data.synthetic:
+        return data
+    here = data.shoes[:, 0] < int(data.shoes[:, 0].max()) + 1 - data.synthetic
+    own: Pairing = replace(data, shoes=data.shoes[here], same=data.same[here], synthetic=0)  # type: ignore[type-var]  # both are dataclasses
+    return own
 
 
 def floats(shoes: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from shoepair import paths
 from shoepair.errors import ShoepairError
-from shoepair.pairing import floats, not_drawn, shrunk
+from shoepair.pairing import floats, shrunk
 from shoepair.store import Store
 
 WORKERS = 2  # processes that read ahead where photos are streamed
@@ -56,11 +56,6 @@ class StreamedPairs:
         """See `Pairing`."""
         every = torch.arange(3)
         return self._read([(which, every.expand(len(which), 3), every.expand(len(which), 3)) for which in plan])
-
-    def photographed(self) -> StreamedPairs:
-        """See `Pairing`."""
-        here = not_drawn(self)
-        return replace(self, shoes=self.shoes[here], same=self.same[here], synthetic=0)
 
     def _read(self, plan: list[_Wanted]) -> Iterator[Tensor]:
         workers = min(WORKERS, len(plan))

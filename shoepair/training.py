@@ -139,7 +139,7 @@ def fit(
     Raises:
         ShoepairError: the loss is no longer finite.
     """
-    photographed = train.photographed()
+    photographed = pairing.photographed(train)
     if isinstance(model, Threshold):
         return _settled(model, photographed, valid, after_epoch)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form

@@ -132,11 +132,11 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
     for name in ("cnn_channel", "siamese", "histogram"):
         model = models.build(name, models.Shape(2, edge=16), 1)
         recipe = recipes.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
-        history = training.fit(model, data, data.photographed(), recipe)
+        history = training.fit(model, data, pairing.photographed(data), recipe)
         alone = batches.within(real, 16, MANY, torch.device("cpu"))
         got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
         assert got == inference.accuracies(model, alone)
-        assert len(inference.logits(model, data.photographed())) == 27
+        assert len(inference.logits(model, pairing.photographed(data))) == 27
 
 
 @pytest.mark.usefixtures("drawn")
