@@ -120,7 +120,7 @@ class Resident:
     def __init__(self, data: pairing.PairData) -> None:
         self.shoes, self.same = data.shoes, data.same
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
-        (self._students,) = data.students([torch.arange(min(BATCH // deals.SIX, len(data.images)))])
+        (self._students,) = data.students([torch.arange(min(BATCH // deals.STUDENT, len(data.images)))])
 
     def pairs(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         """The first so many pairs of the resident batch."""

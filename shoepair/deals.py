@@ -11,7 +11,7 @@ from shoepair.errors import ShoepairError
 from shoepair.pairing import Pairing
 from shoepair.recipes import Recipe
 
-SIX = 6  # pairs of a batch, 3 same and 3 different, that are one student where whole students are compared
+STUDENT = 3  # pairs of a batch that are one student where whole students are compared: as many photos are seen
 
 
 def pair_batches(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Iterator[Tensor]:
@@ -48,10 +48,10 @@ def _ordered(train: Pairing, which: Tensor) -> Tensor:
 
 
 def student_batches(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Iterator[Tensor]:
-    """The batches of an epoch for models that compare whole students: six of a batch's pairs are one student."""
+    """The batches of an epoch for models that compare whole students: a student, six photos, for three pairs."""
     students = taken(train, recipe, rng)
     order = torch.randperm(len(students), generator=rng)
-    yield from torch.split(students[order], max(1, recipe.batch_size // SIX))
+    yield from torch.split(students[order], max(1, recipe.batch_size // STUDENT))
 
 
 def taken(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Tensor:
