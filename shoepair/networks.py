@@ -11,6 +11,7 @@ Letters: B pairs, S edge of a shoe image, G groups of L left and L right shoes, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -37,6 +38,8 @@ class Shape:
         batch_norm: normalise after every convolution.
         dropout: share of the flattened features and of the hidden units set to 0 while training, 0 to below 1.
         edge: S, of one shoe image in pixels; a multiple of 16, since it is halved four times.
+        tta: whether a network that answers otherwise to a pair mirrored or exchanged answers with the mean of its four
+            `views`, while not training (test-time augmentation).
     """
 
     n: int = 4
@@ -44,6 +47,7 @@ class Shape:
     batch_norm: bool = False
     dropout: float = 0.0
     edge: int = EDGE
+    tta: bool = False
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -130,6 +134,12 @@ def joined(shoes: Tensor) -> Tensor:
     return stacked.movedim(3, 1)  # costs nothing, and convolutions are fast in this layout
 
 
+def views(images: Tensor) -> list[Tensor]:
+    """A pair as it is, mirrored, with its shoes exchanged, and both: (B, 3, 2S, S) to four of these, labels alike."""
+    both_ways = [images, images.flip(3)]
+    return both_ways + [each.roll(images.shape[3], 2) for each in both_ways]
+
+
 class Model(nn.Module):
     """What every model is to the rest of the project.
 
@@ -140,10 +150,17 @@ class Model(nn.Module):
     whole_students: ClassVar[bool] = False  # trained on all combinations of a student's shoes at once
 
     def __init__(
-        self, n: int = 4, kernel_size: int = 3, *, batch_norm: bool = False, dropout: float = 0.0, edge: int = EDGE
+        self,
+        n: int = 4,
+        kernel_size: int = 3,
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        edge: int = EDGE,
+        tta: bool = False,
     ) -> None:
         super().__init__()
-        self.shape = Shape(n, kernel_size, batch_norm, dropout, edge)
+        self.shape = Shape(n, kernel_size, batch_norm, dropout, edge, tta)
 
     def combinations(self, shoes: Tensor) -> Tensor:
         """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
@@ -203,9 +220,17 @@ class Network(Model):
     stacked: ClassVar[int]  # shoes that this image holds one above the other
 
     def __init__(
-        self, n: int = 4, kernel_size: int = 3, *, batch_norm: bool = False, dropout: float = 0.0, edge: int = EDGE
+        self,
+        n: int = 4,
+        kernel_size: int = 3,
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        edge: int = EDGE,
+        tta: bool = False,
     ) -> None:
-        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge)
+        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge, tta=tta)
+        self.tta = tta
         self.features = features(self.channels, self.shape)
         self.classifier = _classifier(8 * n * self.stacked * (edge // 16) ** 2, dropout)
 
@@ -215,9 +240,29 @@ class Network(Model):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
-        maps = self.features(self.arrange(reduced(x, self.shape.edge)))  # (B, 8n, stacked * S/16, S/16)
-        logits: Tensor = self.classifier(maps.flatten(1))  # (B, 2)
+        images = reduced(x, self.shape.edge)
+        seen = views(images) if self.tta and not self.training else [images]
+        answers = [self._answer(each) for each in seen]
+        return sum(answers[1:], answers[0]) / len(answers)
+
+    def _answer(self, images: Tensor) -> Tensor:
+        """Logits from one view: (B, 3, 2S, S) to (B, 2)."""
+        maps = self.features(self.arrange(images))  # (B, 8n, stacked * S/16, S/16)
+        logits: Tensor = self.classifier(maps.flatten(1))
         return logits
+
+
+@contextmanager
+def one_view(model: nn.Module) -> Iterator[None]:
+    """Within it a network looks at each pair once, whatever `Shape.tta` says: a quarter of the work."""
+    if not isinstance(model, Network):
+        yield
+        return
+    model.tta = False
+    try:
+        yield
+    finally:
+        model.tta = model.shape.tta
 
 
 class CNN(Network):

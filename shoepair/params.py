@@ -130,6 +130,7 @@ class Train(_Typed):
     batch_norm: bool = Field(alias="train.batch_norm")
     dropout: float = Field(alias="train.dropout", ge=0, lt=1)
     edge: Annotated[int, AfterValidator(_sixteens)] = Field(alias="train.edge", ge=16, le=1024)
+    tta: bool = Field(alias="train.tta")
     different: Literal["standard", "drawn", "all"] = Field(alias="train.different")
     synthetic: float = Field(alias="train.synthetic", ge=0, allow_inf_nan=False)
     mirror: bool = Field(alias="train.mirror")

@@ -26,7 +26,8 @@ class Recipe:
 
     Args:
         epochs: passes over the training pairs, at most.
-        batch_size: pairs in a batch, an even number: half same, half different.
+        batch_size: pairs in a batch, an even number: half same, half different. Where whole students are compared, a
+            student, six photos, for every three of them.
         lr: Adam's step.
         weight_decay: L2 penalty, as Adam applies it.
         seed: of the order of the pairs, of the changes of photos, and of dropout.
@@ -112,4 +113,4 @@ def of(chosen: params.Train) -> Recipe:
 
 def shape_of(chosen: params.Train) -> Shape:
     """The layers that params.yaml sets."""
-    return Shape(chosen.n, chosen.kernel_size, chosen.batch_norm, chosen.dropout, chosen.edge)
+    return Shape(chosen.n, chosen.kernel_size, chosen.batch_norm, chosen.dropout, chosen.edge, chosen.tta)

@@ -41,9 +41,16 @@ class Siamese(Model):
     whole_students = True
 
     def __init__(
-        self, n: int = 4, kernel_size: int = 3, *, batch_norm: bool = False, dropout: float = 0.0, edge: int = EDGE
+        self,
+        n: int = 4,
+        kernel_size: int = 3,
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        edge: int = EDGE,
+        tta: bool = False,
     ) -> None:
-        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge)
+        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge, tta=tta)
         self.features = features(3, self.shape)
         self.vector = nn.Linear(2 * 8 * n, LENGTH)
         self.scale = nn.BatchNorm1d(COLOURS)

@@ -32,7 +32,7 @@ from shoepair.deals import pair_batches, student_batches
 from shoepair.errors import ShoepairError
 from shoepair.inference import SCORED, accuracies, answers, each, logits
 from shoepair.models import Weights, save_weights, weights_of
-from shoepair.networks import Model, Threshold
+from shoepair.networks import Model, Threshold, one_view
 from shoepair.pairing import Pairing
 from shoepair.paths import write_text
 from shoepair.recipes import Precision, Recipe
@@ -280,7 +280,8 @@ def _measure(
     model: nn.Module, train: Pairing | None, valid: Pairing | None, number: int, losses: Sequence[float]
 ) -> Epoch:
     missing = (math.nan, math.nan)
-    train_accuracies, valid_accuracies = (accuracies(model, data) if data else missing for data in (train, valid))
+    with one_view(model):  # a curve has no need of four
+        train_accuracies, valid_accuracies = (accuracies(model, data) if data else missing for data in (train, valid))
     return Epoch(number, float(np.mean(losses)), *train_accuracies, *valid_accuracies)
 
 

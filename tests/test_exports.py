@@ -60,7 +60,7 @@ def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
 @pytest.mark.parametrize("name", models.MODELS)
 def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = models.build(name, models.Shape(edge=16, batch_norm=True, dropout=0.3), seed=1).eval()
+    model = models.build(name, models.Shape(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
     judge = Judge(usage.rule(model=name), model, EDGE, params.Validate)  # type: ignore[arg-type]  # no photo is judged
     (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,40 @@ def test_mirrored_and_exchanged_pair_has_the_same_score(name: str) -> None:
 def test_assigned_networks_do_not_promise_that() -> None:
     model = models.build("cnn_channel", SHAPE, 1).eval()
     assert not torch.allclose(model(images()), model(mirrored_and_exchanged(images())))
+
+
+@pytest.mark.parametrize("name", list(networks.ASSIGNED))
+def test_four_views_are_scored_alike_and_their_mean_is_the_score(name: str) -> None:
+    plain, mean = models.build(name, SHAPE, 1).eval(), models.build(name, replace(SHAPE, tta=True), 1).eval()
+    with torch.inference_mode():
+        asked = [mean(view) for view in networks.views(images())]
+        wanted = sum(plain(view) for view in networks.views(images())) / 4
+        for each in asked:
+            torch.testing.assert_close(each, wanted, rtol=1e-5, atol=1e-6)
+        assert not torch.allclose(plain(images()), wanted)
+
+
+def test_views_are_the_pair_the_mirrored_one_and_both_with_their_shoes_exchanged() -> None:
+    x = images()
+    left, right = x.chunk(2, dim=2)
+    exchanged = torch.cat([right, left], dim=2)
+    for view, wanted in zip(networks.views(x), [x, x.flip(3), exchanged, mirrored_and_exchanged(x)], strict=True):
+        assert torch.equal(view, wanted)
+
+
+@pytest.mark.parametrize("name", list(networks.ASSIGNED))
+def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, twin = models.build(name, replace(SHAPE, tta=True), 1), models.build(name, SHAPE, 1)
+    data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
+    histories = [training.fit(each, data, data, recipes.Recipe(2, 8)) for each in (model, twin)]
+    assert histories[0] == histories[1]
+
+    def asked(images: Tensor) -> list[Tensor]:
+        raise InterruptedError(len(images))
+
+    monkeypatch.setattr(networks, "views", asked)
+    with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
+        inference.accuracies(model, data)
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))

@@ -130,6 +130,7 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
         ("dropout: 0.3 ", "dropout: 1.0 ", "train.dropout: 1.0, expected less than 1"),
         ("average: 0.0 ", "average: 1.0 ", "train.average: 1.0, expected less than 1"),
         ("exchange: false ", "exchange: 1 ", "train.exchange: 1, expected a valid boolean"),
+        ("tta: true ", "tta: 1 ", "train.tta: 1, expected a valid boolean"),
         ("threads: 2 ", "threads: 0 ", "train.threads: 0, expected greater than or equal to 1"),
         ("batch_norm: true ", "batch_norm: 0 ", "train.batch_norm: 0, expected a valid boolean"),
         ("edge: 32 ", "edge: 0 ", "normalize.edge: 0, expected greater than or equal to 16"),
