@@ -128,6 +128,14 @@ def test_cards_tell_drawn_from_photographed_classes() -> None:
     assert json.loads(CROISSANT.read_text())["rai:dataCollectionType"] == ["Drawn by a program"]
 
 
+@pytest.mark.parametrize("tta", [True, False])
+def test_model_card_tells_of_four_views_where_there_are_four(tta: bool) -> None:
+    found = made()
+    layers = {"edge": 16, "tta": tta}
+    page(replace(found, cards={name: card | {"layers": layers} for name, card in found.cards.items()}))
+    assert ("four views" in MODEL_CARD.read_text()) == tta
+
+
 def test_cards_name_no_student() -> None:
     found = made(reasons={"u100": ["u100: 5 photos"]}, flags={"dark": ["train/u100_1_left_m.jpg"]})
     page(found)

@@ -128,6 +128,7 @@ def _common(found: Facts) -> dict[str, Any]:
         "audited": tables.audited(found),
         "thresholds": tables.thresholds(found),
         "drawn": wording.drawn(found),
+        "views": wording.views(found),
         "source": f"{wording.description(found)} {wording.collection(found)}",
     }
 

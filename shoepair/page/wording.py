@@ -99,6 +99,17 @@ def drawn(found: Facts) -> str:
     return f"In every epoch the networks also learn from drawn students, {many}; no accuracy is measured on them."
 
 
+def views(found: Facts) -> str:
+    """How often a pair is looked at for its score; empty where that is once."""
+    if not any(card["layers"]["tta"] for card in found.cards.values()):
+        return ""
+    return (
+        "Where a model answers otherwise to a pair mirrored or exchanged, its score is the mean of four views of the "
+        "pair: as it is, mirrored, exchanged, and both (test-time augmentation). "
+        "Accuracy while training is of one view."
+    )
+
+
 def limitations(found: Facts) -> list[str]:
     """What the data cannot show."""
     tests = sum(found.counts[name]["students"] for name in ("test_m", "test_w"))
