@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -161,6 +161,11 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = Shape(n, kernel_size, batch_norm, dropout, edge, tta)
+        self.make_layers()
+
+    def make_layers(self) -> None:
+        """Create the layers that `shape` asks for."""
+        raise NotImplementedError
 
     def combinations(self, shoes: Tensor) -> Tensor:
         """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
@@ -178,8 +183,8 @@ class Threshold(Model):
     threshold: Tensor
     slope: Tensor
 
-    def __init__(self, **shape: Any) -> None:
-        super().__init__(**shape)
+    def make_layers(self) -> None:
+        """The threshold, and the slope of the logits."""
         self.register_buffer("threshold", torch.zeros((), dtype=torch.float64))
         self.register_buffer("slope", torch.ones((), dtype=torch.float64))
 
@@ -219,20 +224,12 @@ class Network(Model):
     channels: ClassVar[int]  # of the image that the first convolution sees
     stacked: ClassVar[int]  # shoes that this image holds one above the other
 
-    def __init__(
-        self,
-        n: int = 4,
-        kernel_size: int = 3,
-        *,
-        batch_norm: bool = False,
-        dropout: float = 0.0,
-        edge: int = EDGE,
-        tta: bool = False,
-    ) -> None:
-        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge, tta=tta)
-        self.tta = tta
-        self.features = features(self.channels, self.shape)
-        self.classifier = _classifier(8 * n * self.stacked * (edge // 16) ** 2, dropout)
+    def make_layers(self) -> None:
+        """Four convolutions and two linear layers."""
+        shape = self.shape
+        self.tta = shape.tta
+        self.features = features(self.channels, shape)
+        self.classifier = _classifier(8 * shape.n * self.stacked * (shape.edge // 16) ** 2, shape.dropout)
 
     def arrange(self, x: Tensor) -> Tensor:
         """The image that the first convolution sees, made of the pair image."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shoepair.histogram import roots
-from shoepair.networks import CLASSES, EDGE, Model, features, middle, reduced
+from shoepair.networks import CLASSES, Model, features, middle, reduced
 
 LENGTH = 64  # D
 HIDDEN = 32  # units of the head
@@ -40,17 +40,9 @@ class Siamese(Model):
 
     whole_students = True
 
-    def __init__(
-        self,
-        n: int = 4,
-        kernel_size: int = 3,
-        *,
-        batch_norm: bool = False,
-        dropout: float = 0.0,
-        edge: int = EDGE,
-        tta: bool = False,
-    ) -> None:
-        super().__init__(n, kernel_size, batch_norm=batch_norm, dropout=dropout, edge=edge, tta=tta)
+    def make_layers(self) -> None:
+        """The tower, the vectors of a photo and of its places, and the head."""
+        n, dropout = self.shape.n, self.shape.dropout
         self.features = features(3, self.shape)
         self.vector = nn.Linear(2 * 8 * n, LENGTH)
         self.scale = nn.BatchNorm1d(COLOURS)
