@@ -240,7 +240,7 @@ def _key(task: Task, rows: pd.DataFrame) -> str:
     model = models.build(task.plan.model, shape, chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     device, parts = devices.placed(model, devices.chosen(chosen.device)), _parts(task, rows, recipe)
-    about = (task.plan.model, shape, recipe, device, chosen.threads)
+    about = (task.plan.model, model.shape, recipe, device, chosen.threads)
     return checkpoints.key(about, [*parts.learnt(), parts.out])
 
 

@@ -51,7 +51,8 @@ def logits(model: nn.Module, data: Pairing, batch_size: int = SCORED) -> Tensor:
     model.eval()
     with torch.inference_mode():
         if isinstance(model, Model) and model.whole_students:
-            students = torch.split(torch.arange(int(data.shoes[:, 0].max()) + 1), max(1, batch_size // 6))
+            count = max(1, batch_size // 6)  # students at a time: 6 photos and 9 pairs each
+            students = torch.split(torch.arange(int(data.shoes[:, 0].max()) + 1), count)
             nine = each(students, data.students, model.combinations, torch.zeros(3, 3, CLASSES))  # (N, 3, 3, 2)
             found = nine[tuple(data.shoes.unbind(1))]
         else:

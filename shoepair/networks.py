@@ -38,8 +38,8 @@ class Shape:
         batch_norm: normalise after every convolution.
         dropout: share of the flattened features and of the hidden units set to 0 while training, 0 to below 1.
         edge: S, of one shoe image in pixels; a multiple of 16, since it is halved four times.
-        tta: whether a network that answers otherwise to a pair mirrored or exchanged answers with the mean of its four
-            `views`, while not training (test-time augmentation).
+        tta: whether a model that answers otherwise to a pair mirrored or exchanged answers with the mean of its four
+            `views`, while not training (test-time augmentation); False for any other model.
     """
 
     n: int = 4
@@ -148,6 +148,7 @@ class Model(nn.Module):
     """
 
     whole_students: ClassVar[bool] = False  # trained on all combinations of a student's shoes at once
+    views_differ: ClassVar[bool] = False  # whether a pair mirrored or exchanged may get another answer
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class Model(nn.Module):
         tta: bool = False,
     ) -> None:
         super().__init__()
-        self.shape = Shape(n, kernel_size, batch_norm, dropout, edge, tta)
+        self.shape = Shape(n, kernel_size, batch_norm, dropout, edge, tta and self.views_differ)
         self.make_layers()
 
     def make_layers(self) -> None:
@@ -221,6 +222,7 @@ class Threshold(Model):
 class Network(Model):
     """What the two networks of the assignment share."""
 
+    views_differ = True
     channels: ClassVar[int]  # of the image that the first convolution sees
     stacked: ClassVar[int]  # shoes that this image holds one above the other
 

@@ -38,7 +38,7 @@ class Recipe:
         augmentation: how photos are changed.
         schedule: of the step: constant, or growing for a fifth of the iterations and then falling to 0 as a cosine.
         patience: epochs without a better validation accuracy after which training ends; 0 for never.
-        keep: the weights of the best epoch by validation, or of the last one.
+        keep: the weights of the best epoch by validation (of one view, see `Shape.tta`), or of the last one.
         average: how much of a moving average of the weights stays at each iteration, 0..1; the average is what is
             measured and kept. 0: the weights themselves. (Polyak and Juditsky, "Acceleration of stochastic
             approximation by averaging", 1992; here exponential.)

@@ -33,6 +33,7 @@ PLACE = 32  # length of the vector of a place
 GAZES = 4  # learnt weightings of the places
 WORST = (1, 4, 16)  # the mean of all places, of the quarter and of the sixteenth without a counterpart
 CLOSE = 0.003  # added to what is missing before its logarithm
+FAINT = 0.001  # length of a place's vector below which it has no direction: that of 0 would have an endless gradient
 
 
 class Siamese(Model):
@@ -92,7 +93,7 @@ class Siamese(Model):
                 return self._unlike(maps.float(), groups, each)
         if (coarser := maps.shape[-1] // FINEST) > 1:
             maps = functional.avg_pool2d(maps, coarser)
-        places = functional.normalize(self.place(maps).flatten(2), dim=1)  # (G L 2, PLACE, M)
+        places = functional.normalize(self.place(maps).flatten(2), dim=1, eps=FAINT)  # (G L 2, PLACE, M)
         gazes = self.gaze(maps).flatten(2).softmax(dim=2)  # (G L 2, GAZES, M)
         left, right = _matched(places, groups, each)
         alike = left.transpose(1, 2) @ right  # (P, M, M) cosines

@@ -18,7 +18,7 @@ EDGE = 32
 CLASS = {"train": 6, "valid": 8, "test_m": 5, "test_w": 4}
 CARD = {
     "parameters": 1234,
-    "layers": {"edge": 16, "tta": True},
+    "layers": {"edge": 16, "tta": False},
     "recipe": {"epochs": 3, "lr": 0.001, "batch_size": 32, "synthetic": 1.0},
     "epoch": {"epoch": 2},
 }

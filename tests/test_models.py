@@ -29,10 +29,12 @@ def mirrored_and_exchanged(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["siamese", "histogram"])
-def test_mirrored_and_exchanged_pair_has_the_same_score(name: str) -> None:
-    model = models.build(name, SHAPE, 1).eval()
+def test_mirrored_or_exchanged_pair_has_the_same_score(name: str) -> None:
+    model = models.build(name, replace(SHAPE, tta=True), 1).eval()
+    assert not model.shape.tta, "it needs no more than one view"
     with torch.inference_mode():
-        torch.testing.assert_close(model(images()), model(mirrored_and_exchanged(images())), rtol=1e-5, atol=1e-6)
+        for view in networks.views(images()):
+            torch.testing.assert_close(model(images()), model(view), rtol=1e-5, atol=1e-6)
 
 
 def test_assigned_networks_do_not_promise_that() -> None:
@@ -61,17 +63,27 @@ def test_views_are_the_pair_the_mirrored_one_and_both_with_their_shoes_exchanged
 
 @pytest.mark.parametrize("name", list(networks.ASSIGNED))
 def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, twin = models.build(name, replace(SHAPE, tta=True), 1), models.build(name, SHAPE, 1)
-    data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
-    histories = [training.fit(each, data, data, recipes.Recipe(2, 8)) for each in (model, twin)]
-    assert histories[0] == histories[1]
-
     def asked(images: Tensor) -> list[Tensor]:
         raise InterruptedError(len(images))
 
     monkeypatch.setattr(networks, "views", asked)
-    with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
-        inference.accuracies(model, data)
+    data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
+    for average in (0.0, 0.9):
+        model = models.build(name, replace(SHAPE, tta=True), 1)
+        training.fit(model, data, data, recipes.Recipe(2, 8, average=average))
+        with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
+            inference.accuracies(model, data)
+
+
+def test_place_without_anything_has_no_endless_gradient() -> None:
+    model = models.build("siamese", SHAPE, 1)
+    assert isinstance(model, siamese.Siamese)
+    maps = torch.rand((2, 8, 4, 4), generator=torch.Generator().manual_seed(1))
+    maps[0, :, 0, 0] = 0
+    model._unlike(maps, 1, 1).sum().backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+    assert model.place.bias is not None
+    assert model.place.bias.grad is not None
+    assert 0 < model.place.bias.grad.abs().max() < 1e4
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))

@@ -228,7 +228,7 @@ def test_switch_starts_ranks_that_do_what_those_of_torchrun_do(stage: Path, monk
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "train siamese: weights of epoch 3 of 3\n"
     assert written(stage) == expected
-    edit(stage / "params.yaml", "batch_size: 32 ", "batch_size: 6 ")
+    edit(stage / "params.yaml", "batch_size: 32 ", "batch_size: 4 ")
     done = started(stage, 1, "-m", "stages.train", "siamese")
     assert done.returncode == 1
     assert done.stderr.startswith("error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n")

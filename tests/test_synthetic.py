@@ -117,6 +117,8 @@ def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, co
         assert students[:3] == [0, 1, 2]
         assert len(set(students)) == len(students) == 3 + count
     assert {number for students in epochs for number in students[3:]} == (set(range(3, 8)) if count else set())
+    sizes = [len(each) for each in deals.student_batches(data, recipe, torch.Generator().manual_seed(0))]
+    assert sizes == [2] * (len(epochs[0]) // 2) + [1] * (len(epochs[0]) % 2), "a student for every three pairs"
     for deal in (deals.pair_batches, deals.student_batches):
         numbers = torch.cat(list(deal(data, recipe, torch.Generator().manual_seed(0))))
         dealt = data.shoes[numbers, 0] if deal is deals.pair_batches else numbers

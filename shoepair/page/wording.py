@@ -101,12 +101,13 @@ def drawn(found: Facts) -> str:
 
 def views(found: Facts) -> str:
     """How often a pair is looked at for its score; empty where that is once."""
-    if not any(card["layers"]["tta"] for card in found.cards.values()):
+    asked = [name for name, card in found.cards.items() if card["layers"].get("tta")]
+    if not asked:
         return ""
     return (
-        "Where a model answers otherwise to a pair mirrored or exchanged, its score is the mean of four views of the "
-        "pair: as it is, mirrored, exchanged, and both (test-time augmentation). "
-        "Accuracy while training is of one view."
+        f"{' and '.join(asked)} could answer otherwise to a pair mirrored or exchanged: what counts is the mean of "
+        "four views of the pair, as it is, mirrored, exchanged, and both (test-time augmentation), and, for accuracy "
+        "while training, one view."
     )
 
 
