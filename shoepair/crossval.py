@@ -236,8 +236,8 @@ def _parts(task: Task, whole: pd.DataFrame, recipe: recipes.Recipe) -> Parts:
 
 def _key(task: Task, rows: pd.DataFrame) -> str:
     """What the scores of a task depend on."""
-    chosen, shape = task.chosen, recipes.shape_of(task.chosen)
-    model = models.build(task.plan.model, shape, chosen.seed)
+    chosen = task.chosen
+    model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     device, parts = devices.placed(model, devices.chosen(chosen.device)), _parts(task, rows, recipe)
     about = (task.plan.model, model.shape, recipe, device, chosen.threads)

@@ -223,13 +223,13 @@ class Network(Model):
     """What the two networks of the assignment share."""
 
     views_differ = True
+    asked_once = False  # as within `one_view`
     channels: ClassVar[int]  # of the image that the first convolution sees
     stacked: ClassVar[int]  # shoes that this image holds one above the other
 
     def make_layers(self) -> None:
         """Four convolutions and two linear layers."""
         shape = self.shape
-        self.tta = shape.tta
         self.features = features(self.channels, shape)
         self.classifier = _classifier(8 * shape.n * self.stacked * (shape.edge // 16) ** 2, shape.dropout)
 
@@ -240,7 +240,8 @@ class Network(Model):
     def forward(self, x: Tensor) -> Tensor:
         """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
         images = reduced(x, self.shape.edge)
-        seen = views(images) if self.tta and not self.training else [images]
+        once = self.training or self.asked_once or not self.shape.tta
+        seen = [images] if once else views(images)
         answers = [self._answer(each) for each in seen]
         return sum(answers[1:], answers[0]) / len(answers)
 
@@ -257,11 +258,11 @@ def one_view(model: nn.Module) -> Iterator[None]:
     if not isinstance(model, Network):
         yield
         return
-    model.tta = False
+    model.asked_once = True
     try:
         yield
     finally:
-        model.tta = model.shape.tta
+        model.asked_once = False
 
 
 class CNN(Network):

@@ -42,9 +42,8 @@ def train(name: str, chosen: params.Train) -> str:
 
 
 def _trained(name: str, chosen: params.Train) -> str:
-    shape = recipes.shape_of(chosen)
     devices.use_threads(chosen.threads)
-    model = models.build(name, shape, chosen.seed)
+    model = models.build(name, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     device = devices.placed(model, devices.agreed(devices.chosen(chosen.device)))
     rows = table.read(paths.PAIRS, pairs.Pairs)
@@ -52,7 +51,7 @@ def _trained(name: str, chosen: params.Train) -> str:
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
     used[0] = lessons.beside(used[0], recipe.synthetic, only_standard=alone)
     train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
-    key = checkpoints.key((name, shape, recipe, device, chosen.threads), used) if ranks.first() else ""
+    key = checkpoints.key((name, model.shape, recipe, device, chosen.threads), used) if ranks.first() else ""
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)
     if not ranks.first():

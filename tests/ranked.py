@@ -42,7 +42,7 @@ from shoepair.recipes import Recipe
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
-# Of fewer channels one alone is left at many places: to `siamese` these are all alike, and rounding chooses among them
+# Of fewer channels one alone is left at many places: to `siamese` these are all alike, and rounding picks among them.
 SHAPE = models.Shape(4, 3, batch_norm=True, dropout=0.3, edge=EDGE)
 # Eight students are 24 pairs of each kind: 11 a batch, and 2 in the last one, too few for 3 ranks. Of whole students 3
 # are a batch, and 2 the last one.
