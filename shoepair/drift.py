@@ -86,8 +86,8 @@ def _listed(edge: int) -> Iterator[pd.DataFrame]:
 def _spread(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of so many students, evenly spaced, always the same."""
     students = rows["student"].unique()
-    places = np.unique(np.linspace(0, len(students) - 1, STUDENTS).astype(int))
-    return rows[rows["student"].isin(students[places])]
+    chosen = np.unique(np.linspace(0, len(students) - 1, STUDENTS).astype(int))
+    return rows[rows["student"].isin(students[chosen])]
 
 
 def _stored(store: Store, numbers: list[int]) -> Iterator[NDArray[np.uint8]]:

@@ -14,8 +14,8 @@ def main() -> None:
     devices.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["standard"]]
-    tables = {str(batch): table.read(paths.valid(str(batch)), table.Photos) for batch in rows["batch"].unique()}
-    features = audit.pictures(batches.from_table(rows)) | {"file": audit.files(rows, tables)}
+    accepted = {str(batch): table.read(paths.valid(str(batch)), table.Photos) for batch in rows["batch"].unique()}
+    features = audit.pictures(batches.from_table(rows)) | {"file": audit.files(rows, accepted)}
     found = audit.audit(rows, features, chosen.resamples, chosen.seed)
     audit.refuse_leaks(found)
     paths.write_json(paths.AUDIT, found)

@@ -12,13 +12,13 @@ def main() -> None:
     """Deal every student by a hash; refuse photos that are in two splits; count what came of it."""
     dealt = params.load(params.Split)
     batches = params.load_batches().batches
-    tables = {batch: table.read(paths.valid(batch), table.Photos) for batch in batches}
+    accepted = {batch: table.read(paths.valid(batch), table.Photos) for batch in batches}
     reports = {batch: paths.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
-    split = splits.assign(tables, dealt.salt, dealt.valid)
+    split = splits.assign(accepted, dealt.salt, dealt.valid)
     measured = {batch: table.read(paths.signs(batch), signs.Signs) for batch in batches}
     twice = duplicates.find(measured, dealt.duplicate_bits)
     duplicates.refuse_across(twice, split)
-    counts = splits.counts(split, tables)
+    counts = splits.counts(split, accepted)
     table.write(paths.SPLIT, split, splits.Split)
     table.write(paths.DUPLICATES, twice, duplicates.Duplicates)
     paths.write_json(paths.SPLIT_METRICS, counts)

@@ -80,7 +80,7 @@ def made(
     )
 
 
-def page(found: Facts) -> str:
+def written_page(found: Facts) -> str:
     """The page as it is written."""
     facts.refuse_mismatch(found)
     render.write(found)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Run
-from pages import CLASS, Reader, made, page
+from pages import CLASS, Reader, made, written_page
 
 from shoepair import report
 from shoepair.page import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
@@ -34,7 +34,7 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
     """The two cards and the metadata."""
     found = made(**changes)
-    page(found)
+    written_page(found)
     document: dict[str, Any] = json.loads(CROISSANT.read_text())
     return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
 
@@ -105,7 +105,7 @@ def test_counts_are_those_of_the_class() -> None:
 
 def test_model_card_has_the_numbers_of_the_page() -> None:
     found = made()
-    text = page(found)
+    text = written_page(found)
     card = MODEL_CARD.read_text()
     assert found.details["verdict"]["text"] in card
     for rows in Reader(text).tables.values():
@@ -119,10 +119,10 @@ def test_model_card_has_the_numbers_of_the_page() -> None:
 
 def test_cards_tell_drawn_from_photographed_classes() -> None:
     found = made()
-    page(found)
+    written_page(found)
     assert "the project does not know" in DATA_CARD.read_text()
     assert "shoepair forget" in DATA_CARD.read_text()
-    page(replace(found, drawn=["a"]))
+    written_page(replace(found, drawn=["a"]))
     assert "nobody's shoes are in it" in DATA_CARD.read_text()
     assert "None: the class is drawn." in DATA_CARD.read_text()
     assert json.loads(CROISSANT.read_text())["rai:dataCollectionType"] == ["Drawn by a program"]
@@ -132,7 +132,7 @@ def test_cards_tell_drawn_from_photographed_classes() -> None:
 def test_model_card_tells_of_four_views_where_there_are_four(tta: bool) -> None:
     found = made()
     cnn = found.cards["cnn"] | {"layers": {"edge": 16, "tta": tta}}
-    page(replace(found, cards=found.cards | {"cnn": cnn}))
+    written_page(replace(found, cards=found.cards | {"cnn": cnn}))
     for path in (MODEL_CARD, PAGE):
         told = " ".join(path.read_text().split())
         assert ("cnn could answer otherwise" in told) == tta
@@ -141,7 +141,7 @@ def test_model_card_tells_of_four_views_where_there_are_four(tta: bool) -> None:
 
 def test_cards_name_no_student() -> None:
     found = made(reasons={"u100": ["u100: 5 photos"]}, flags={"dark": ["train/u100_1_left_m.jpg"]})
-    page(found)
+    written_page(found)
     for path in (MODEL_CARD, DATA_CARD, CROISSANT):
         assert [student for student in found.split["student"] if student in path.read_text()] == []
 

@@ -50,12 +50,12 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def rows(images: list[Image.Image], folder: Path, quality: int) -> pd.DataFrame:
+def rows(images: list[Image.Image], folder: Path, jpeg_quality: int) -> pd.DataFrame:
     """Signs of these photos, each of a student of its own."""
     found = []
     for number, image in enumerate(images):
         path = folder / f"{number}.jpg"
-        image.save(path, "JPEG", quality=quality)
+        image.save(path, "JPEG", quality=jpeg_quality)
         known = {"path": path.name, "student": f"u{number:03}", "pair": 1, "side": "left"}
         found.append(known | signs.measure(photos.decode(path, EDGE)))
     return pd.DataFrame(found)

@@ -215,13 +215,13 @@ def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: 
     write_class(tmp_path / "new/winter", {"train": ("u300", "u301")})
     shutil.make_archive(str(tmp_path / "class"), "zip", tmp_path / "new")
     before = run("git", "status", "--short", "--ignored").stdout
-    add = ("python", "-m", "shoepair.cli", "add", str(tmp_path / "class.zip"), "--name", "new")
+    words = ("python", "-m", "shoepair.cli", "add", str(tmp_path / "class.zip"), "--name", "new")
     assert (
         "2 students, 12 photos, 0 system files ignored: in order, could be batch 'new'"
-        in run(*add, "--dry-run").stdout
+        in run(*words, "--dry-run").stdout
     )
     assert run("git", "status", "--short", "--ignored").stdout == before
-    assert "now batch 'new'" in run(*add).stdout
+    assert "now batch 'new'" in run(*words).stdout
     assert (repository / "data/raw/new/train/u300_1_left_m.jpg").is_file()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pages import made, page
+from pages import made, written_page
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
@@ -36,7 +36,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             place = folder / name
             place.mkdir()
             patch.chdir(place)
-            page(made(models=["histogram", "cnn", "cnn_channel", "siamese"], **options))
+            written_page(made(models=["histogram", "cnn", "cnn_channel", "siamese"], **options))
             places[name] = place / PAGE
     return places
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import Run, edit, outputs, write_student
-from pages import CLASS, Reader, made, page
+from pages import CLASS, Reader, made, written_page
 
 from shoepair import paths, report
 from shoepair.errors import ShoepairError
@@ -28,7 +28,7 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_numbers_are_those_of_the_stages() -> None:
     found = made()
-    reader = Reader(page(found))
+    reader = Reader(written_page(found))
     rows = reader.tables["Accuracy of every model, with 95% intervals"]
     wanted = [
         [model, name, str(got["students"]), report.interval(got, "positive"), report.interval(got, "negative")]
@@ -41,7 +41,7 @@ def test_numbers_are_those_of_the_stages() -> None:
 
 
 def test_counts_add_up() -> None:
-    tables = Reader(page(made())).tables
+    tables = Reader(written_page(made())).tables
     whole = sum(CLASS.values())
     splits = {row[0]: row[1:] for row in tables["Students, photos and pairs of shoes of every split"]}
     numbers = [[int(cell) for cell in cells] for name, cells in splits.items() if "(" in name]
@@ -65,7 +65,7 @@ def test_counts_that_do_not_go_together_are_refused() -> None:
 
 def test_confusion_and_examples_count_all_pairs() -> None:
     found = made()
-    reader = Reader(page(found))
+    reader = Reader(written_page(found))
     for model in found.models:
         for name, title in (("test_m", "men's shoes"), ("test_w", "women's shoes")):
             (head, same, different), got = reader.tables[f"{model}, {title}"], found.details["models"][model][name]
@@ -81,7 +81,7 @@ def test_most_confident_mistakes_come_first() -> None:
     found = made(models=["cnn"], noise=3.0)
     rows = found.of("cnn", "test_m")
     wrong = rows[(rows["same"] == 0) & (rows["logit"] > 0)].sort_values("logit", ascending=False).head(6)
-    text = " ".join(page(found).split())
+    text = " ".join(written_page(found).split())
     block = text[text.index("different pairs called same") :]
     captions = re.findall(r"<figcaption>(u\d+): left (\d), right (\d)<br>[\d.]+% same \(([^)]+)\)", block)[
         : len(wrong)
@@ -105,7 +105,7 @@ def test_most_confident_mistakes_come_first() -> None:
     ids=["no test students", "one model", "no mistakes", "nothing odd"],
 )
 def test_sections_without_data_say_so(options: dict[str, Any], texts: list[str]) -> None:
-    words = Reader(page(made(**options))).words
+    words = Reader(written_page(made(**options))).words
     assert [text for text in texts if text not in words] == []
 
 
@@ -124,7 +124,7 @@ def test_sections_with_data_show_it() -> None:
     other = {"other_batch": "a", "other_student": "u101", "other_path": "train/u101_1_left_m.jpg", "bits": 7}
     mirrored = {"batch": "a", "student": "u101", "path": other["other_path"], "other_batch": "a"}
     mirrored |= {"other_student": "u100", "other_path": copy["path"], "bits": 7}
-    reader = Reader(page(replace(found, twice=pd.DataFrame([copy | other, mirrored]), drawn=["a"])))
+    reader = Reader(written_page(replace(found, twice=pd.DataFrame([copy | other, mirrored]), drawn=["a"])))
     assert "141 files = 138 accepted + 2 set aside + 1 ignored." in reader.words
     assert reader.tables["Students and files set aside, with the reasons"][1][2] == "u900: 2 photos, expected 6"
     assert reader.tables["Photos that are flagged; flags exclude nobody"][1][:2] == ["low contrast", "1"]
@@ -139,7 +139,7 @@ def test_hostile_names_are_shown_and_not_run() -> None:
     found = made(reasons={HOSTILE: [f"{HOSTILE}: pair 9, expected 1-3"]}, flags={"dark": [HOSTILE]})
     found = replace(found, suspects=found.suspects.assign(why="<b>bold</b>"))
     found = replace(found, batches=["<b>atch"], validation={"<b>atch": found.validation["a"]})
-    text = page(found)
+    text = written_page(found)
     assert "<script" not in text
     assert "<img src=x" not in text
     assert "<b>" not in text
@@ -148,7 +148,7 @@ def test_hostile_names_are_shown_and_not_run() -> None:
 
 
 def test_nothing_is_loaded_and_headings_are_in_order() -> None:
-    reader = Reader(page(made()))
+    reader = Reader(written_page(made()))
     assert [each for each in reader.addresses if not each.startswith(("data:", "#"))] == []
     assert {each[1:] for each in reader.addresses if each.startswith("#")} <= set(reader.ids)
     assert len(reader.ids) == len(set(reader.ids)), "an id stands twice"
@@ -161,7 +161,7 @@ def test_nothing_is_loaded_and_headings_are_in_order() -> None:
 
 def test_pictures_tell_their_numbers() -> None:
     found = made(models=["cnn"])
-    alts = " ".join(Reader(page(found)).alts)
+    alts = " ".join(Reader(written_page(found)).alts)
     got = found.details["models"]["cnn"]
     assert f"cnn {got['test_m']['auc']:.1%}" in alts
     assert "from 1.000 in the first one" in alts
@@ -170,7 +170,7 @@ def test_pictures_tell_their_numbers() -> None:
 
 
 def test_words_that_look_like_a_student_never_stand_in_a_picture() -> None:
-    text = page(made())
+    text = written_page(made())
     for coded in re.findall(r"base64,([^\"]*)", text):
         assert re.search(r"(?<![A-Za-z0-9])u[0-9]", coded, re.IGNORECASE) is None
         assert re.fullmatch(r"(?:[A-Za-z0-9]|%2B|%2F)+=*", coded)
@@ -187,9 +187,9 @@ def test_same_facts_give_the_same_bytes_and_models_that_are_gone_leave_none(tmp_
     found = made()
     (tmp_path / EXAMPLES).mkdir(parents=True)
     examples_of("gone").write_bytes(b"")
-    first = page(found), {path: path.read_bytes() for path in sorted(EXAMPLES.iterdir())}
+    first = written_page(found), {path: path.read_bytes() for path in sorted(EXAMPLES.iterdir())}
     assert list(first[1]) == [examples_of("cnn"), examples_of("histogram")]
-    assert (page(found), {path: path.read_bytes() for path in sorted(EXAMPLES.iterdir())}) == first
+    assert (written_page(found), {path: path.read_bytes() for path in sorted(EXAMPLES.iterdir())}) == first
     assert str(tmp_path) not in first[0]
 
 
@@ -203,7 +203,7 @@ def test_only_shown_students_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(self, rows)
 
     monkeypatch.setattr(Store, "read", noted)
-    page(replace(found, suspects=found.suspects.head(2)))
+    written_page(replace(found, suspects=found.suspects.head(2)))
     assert len(read) == len(set(read)), "a student is read twice"
     assert set(read) <= {0, 1, *range(38, 47)}
 

@@ -15,10 +15,10 @@ from shoepair.errors import ShoepairError
 from stages import ingest, split, validate
 
 
-def advised(tables: dict[str, pd.DataFrame], salt: str, valid: float) -> str:
+def advised(accepted: dict[str, pd.DataFrame], salt: str, valid: float) -> str:
     """What to do about an empty split; nothing where none is empty."""
     try:
-        splits.assign(tables, salt, valid)
+        splits.assign(accepted, salt, valid)
     except ShoepairError as error:
         return error.fix
     return ""
@@ -42,31 +42,31 @@ def test_larger_share_takes_nobody_out_of_valid(number: int, one: float, other: 
 
 
 def test_salt_re_deals() -> None:
-    tables = {"a": photo_rows([f"u{number:03}" for number in range(40)])}
-    first, second = (splits.assign(tables, salt, 0.5)["split"] for salt in ("shoes", "boots"))
+    accepted = {"a": photo_rows([f"u{number:03}" for number in range(40)])}
+    first, second = (splits.assign(accepted, salt, 0.5)["split"] for salt in ("shoes", "boots"))
     assert 8 < (first != second).sum() < 32
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 4), st.sampled_from((0.001, 0.1, 0.9, 0.999)), st.integers(0, 50))
 def test_advice_for_an_empty_split_works_whatever_the_class(students: int, valid: float, salt: int) -> None:
-    tables = {"a": photo_rows([f"u{number}" for number in range(students)])}
-    advice = advised(tables, f"s{salt}", valid)
+    accepted = {"a": photo_rows([f"u{number}" for number in range(students)])}
+    advice = advised(accepted, f"s{salt}", valid)
     share = re.search(r"`split\.valid: ([0-9.]+)`", advice)
     other = re.search(r"`split\.salt: ([\w-]+)`", advice)
     assert share or other or not advice, advice
     if share:
-        assert set(splits.assign(tables, f"s{salt}", float(share[1]))["split"]) == {"train", "valid"}
+        assert set(splits.assign(accepted, f"s{salt}", float(share[1]))["split"]) == {"train", "valid"}
     if other:
-        assert set(splits.assign(tables, other[1], valid)["split"]) == {"train", "valid"}
+        assert set(splits.assign(accepted, other[1], valid)["split"]) == {"train", "valid"}
 
 
 def test_photo_in_three_batches_is_told_once_with_every_place() -> None:
-    tables = {name: photo_rows([f"u{number}1", f"u{number}2"]) for number, name in enumerate("abc")}
-    for rows in tables.values():
+    accepted = {name: photo_rows([f"u{number}1", f"u{number}2"]) for number, name in enumerate("abc")}
+    for rows in accepted.values():
         rows.loc[0, "sha256"] = "same"
     with pytest.raises(ShoepairError) as caught:
-        splits.assign(tables, "shoes", 0.5)
+        splits.assign(accepted, "shoes", 0.5)
     assert caught.value.found == "data/raw: 1 problem between batches"
     assert caught.value.problems == ("a/u011left: same content as b/u111left, c/u211left",)
 
@@ -101,6 +101,6 @@ def test_stage_counts_everybody_and_writes_the_same_bytes_again() -> None:
 
 
 def test_long_salt_is_no_reason_to_break_off() -> None:
-    tables = {"a": photo_rows(["u001", "u002"])}
-    advice = [advised(tables, f"{number:064}", 0.3) for number in range(20)]
+    accepted = {"a": photo_rows(["u001", "u002"])}
+    advice = [advised(accepted, f"{number:064}", 0.3) for number in range(20)]
     assert any("split.valid" in line for line in advice)

@@ -31,8 +31,8 @@ def photo_rows(students: list[str], folder: str = "train", kind: str = "m") -> p
     )
 
 
-def dealt(tables: dict[str, pd.DataFrame], valid: float = 0.3) -> dict[str, str]:
-    rows = splits.assign(tables, "shoes", valid)
+def dealt(accepted: dict[str, pd.DataFrame], valid: float = 0.3) -> dict[str, str]:
+    rows = splits.assign(accepted, "shoes", valid)
     return dict(zip(rows["student"], rows["split"], strict=True))
 
 
@@ -60,13 +60,13 @@ def test_split_depends_on_salt_and_batch() -> None:
 
 
 def test_folder_decides_on_test_students() -> None:
-    tables = {"a": pd.concat([photo_rows(STUDENTS), photo_rows(["u100"], "test_m"), photo_rows(["u101"], "test_w")])}
-    assert (dealt(tables)["u100"], dealt(tables)["u101"]) == ("test_m", "test_w")
+    accepted = {"a": pd.concat([photo_rows(STUDENTS), photo_rows(["u100"], "test_m"), photo_rows(["u101"], "test_w")])}
+    assert (dealt(accepted)["u100"], dealt(accepted)["u101"]) == ("test_m", "test_w")
 
 
 def test_rows_are_those_of_the_store() -> None:
-    tables = {"b": photo_rows(STUDENTS[:20]), "a": photo_rows(STUDENTS[20:])}
-    rows = splits.assign(tables, "shoes", 0.3)
+    accepted = {"b": photo_rows(STUDENTS[:20]), "a": photo_rows(STUDENTS[20:])}
+    rows = splits.assign(accepted, "shoes", 0.3)
     assert list(rows["batch"]) == ["b"] * 20 + ["a"] * 20
     assert list(rows["row"]) == [*range(20), *range(20)]
     assert list(rows["student"]) == STUDENTS
@@ -75,9 +75,9 @@ def test_rows_are_those_of_the_store() -> None:
 def test_student_or_photo_in_two_batches_is_refused() -> None:
     copied = photo_rows(["u070"])
     copied.loc[0, "sha256"] = "u001" + "1left"
-    tables = {"a": photo_rows(STUDENTS), "b": pd.concat([photo_rows(["u003"]), copied])}
+    accepted = {"a": photo_rows(STUDENTS), "b": pd.concat([photo_rows(["u003"]), copied])}
     with pytest.raises(ShoepairError) as caught:
-        splits.assign(tables, "shoes", 0.3)
+        splits.assign(accepted, "shoes", 0.3)
     assert "u003: in the batches a and b, expected one" in str(caught.value)
     assert "a/u0011left: same content as b/u0701left" in str(caught.value)
 
@@ -89,29 +89,29 @@ def test_class_without_batches_is_refused() -> None:
 
 @pytest.mark.parametrize("valid", [0.0001, 0.9999])
 def test_advice_for_an_empty_split_works_when_taken(valid: float) -> None:
-    tables = {"a": photo_rows(STUDENTS[:5])}
+    accepted = {"a": photo_rows(STUDENTS[:5])}
     with pytest.raises(ShoepairError, match=r"split: no student in (valid|train) \(of 5, with salt 'shoes'") as caught:
-        splits.assign(tables, "shoes", valid)
+        splits.assign(accepted, "shoes", valid)
     share = re.search(r"`split\.valid: ([0-9.]+)`", str(caught.value))
     salt = re.search(r"`split\.salt: ([\w-]+)`", str(caught.value))
     assert share
-    assert set(splits.assign(tables, "shoes", float(share[1]))["split"]) == {"train", "valid"}
+    assert set(splits.assign(accepted, "shoes", float(share[1]))["split"]) == {"train", "valid"}
     if salt:
-        assert set(splits.assign(tables, salt[1], valid)["split"]) == {"train", "valid"}
+        assert set(splits.assign(accepted, salt[1], valid)["split"]) == {"train", "valid"}
 
 
 def test_advice_of_a_salt_works_when_taken() -> None:
-    tables = {"a": photo_rows(["u001", "u002"])}
+    accepted = {"a": photo_rows(["u001", "u002"])}
     message = ""
     for number in range(200):
         try:
-            splits.assign(tables, f"s{number}", 0.3)
+            splits.assign(accepted, f"s{number}", 0.3)
         except ShoepairError as error:
             message = str(error)
             break
     salt = re.search(r"`split\.salt: ([\w-]+)`", message)
     assert salt
-    assert set(splits.assign(tables, salt[1], 0.3)["split"]) == {"train", "valid"}
+    assert set(splits.assign(accepted, salt[1], 0.3)["split"]) == {"train", "valid"}
 
 
 def test_one_student_cannot_be_split() -> None:
@@ -122,9 +122,9 @@ def test_one_student_cannot_be_split() -> None:
 def test_counts_by_split_and_kind() -> None:
     mixed = photo_rows(["u100"])
     mixed.loc[mixed["pair"] == 3, "kind"] = "w"
-    tables = {"a": pd.concat([mixed, photo_rows(["u101"]), photo_rows(["u200"], "test_w", "w")])}
+    accepted = {"a": pd.concat([mixed, photo_rows(["u101"]), photo_rows(["u200"], "test_w", "w")])}
     rows = pd.DataFrame({"student": ["u100", "u101", "u200"], "split": ["train", "valid", "test_w"]})
-    counts = splits.counts(rows, tables)
+    counts = splits.counts(rows, accepted)
     both = {"students": 1, "pairs": 3, "students_m": 1, "pairs_m": 2, "students_w": 1, "pairs_w": 1}
     assert counts["train"] == both
     assert counts["test_w"] == {"students": 1, "pairs": 3, "students_m": 0, "pairs_m": 0} | {
