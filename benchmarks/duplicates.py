@@ -16,7 +16,8 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.output import tell
-from shoepair import duplicates, params, signs
+from shoepair import duplicates, signs
+from shoepair.runtime import params
 
 PLANTED = 1000  # copies
 COMPARED = 2000  # fingerprints that are held against all

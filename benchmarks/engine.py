@@ -32,7 +32,7 @@ import psutil
 from benchmarks import scale
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import paths
+from shoepair.runtime import paths
 
 STAGES = ("validate", "normalize")
 WORKERS = (1, 2)

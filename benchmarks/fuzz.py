@@ -37,7 +37,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from shoepair import archives, photos, store
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 REGRESSIONS = Path(__file__).parent.parent / "tests/regressions"
 SHARES = {"photo": 0.45, "name": 0.35, "archive": 0.1, "store": 0.1}  # of the executions

@@ -26,7 +26,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import params, paths, photos, places, rules, store, table
+from shoepair import photos, rules, store, table
+from shoepair.runtime import params, paths, storage
 
 ROOT = Path(__file__).parent.parent
 PER_BATCH = ("ingest", "validate", "normalize")
@@ -150,11 +151,11 @@ def _track(project: Project, batch: str) -> None:
 def prepare() -> None:
     """The one stage: all photos of all batches, listed, checked and packed into one store."""
     edge = params.load(params.Normalize).edge
-    files: list[places.Listed] = []
+    files: list[storage.Listed] = []
     students: list[str] = []
     for batch in params.load_batches().batches:
         rows = rules.check(batch, paths.raw(batch), table.scan(paths.raw(batch)), edge).accepted
-        files += places.listed(paths.raw(batch), rows)
+        files += storage.listed(paths.raw(batch), rows)
         students += list(rows["student"].unique())
     store.write(paths.store("all"), students, photos.students(photos.read_all(files, edge), edge), edge)
 

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, devices, models, pairing, photos, places, recipes, rules, store, table, training
-from shoepair.errors import ShoepairError
+from shoepair import deals, models, pairing, photos, recipes, rules, store, table, training
+from shoepair.runtime import cpu, storage
+from shoepair.runtime.errors import ShoepairError
 
 EDGE = models.EDGE
 BATCH = 32
@@ -68,7 +69,7 @@ def data_stages(folder: Path, times: int) -> list[Row]:
     """Photos per second of ingest, validate, normalize beside bare decoding; bytes stored per pixel value."""
     rows = table.scan(folder)
     accepted = rules.check("bench", folder, rows, EDGE).accepted
-    listed = places.listed(folder, accepted)
+    listed = storage.listed(folder, accepted)
     paths = [photo.path for photo in listed]
     students = list(accepted["student"].unique())
     with tempfile.TemporaryDirectory() as place:
@@ -92,7 +93,7 @@ def data_stages(folder: Path, times: int) -> list[Row]:
 
 def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
     """Pairs per second of training steps, batches gathered as the pipeline does, beside one resident batch."""
-    devices.use_threads(THREADS)
+    cpu.use_threads(THREADS)
     pairs = pairing.from_arrays(data)
     return [_training_of(name, pairs, times) for name in ("cnn", "cnn_channel", "siamese")]
 
@@ -135,13 +136,13 @@ def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
     """The photos of a class, or of one of its sets: (N, 3, 2, S, S, 3) bytes."""
     accepted: pd.DataFrame = rules.accept(table.scan(folder))
     kept = accepted if among is None else accepted[accepted["set"] == among]
-    decoded = photos.read_all(places.listed(folder, kept), EDGE)
+    decoded = photos.read_all(storage.listed(folder, kept), EDGE)
     return np.stack(list(photos.students(decoded, EDGE)))
 
 
 def whole_training(folder: Path, name: str, epochs: int) -> None:
     """Train as the stage does, accuracies after every epoch included; print what it took, as JSON. Runs alone."""
-    devices.use_threads(THREADS)
+    cpu.use_threads(THREADS)
     data = read(folder, "train")
     valid = max(1, len(data) // 5)
     model = models.build(name, models.Shape(), 1)

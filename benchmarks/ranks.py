@@ -24,9 +24,10 @@ import torch
 
 from benchmarks.engine import OPEN, cluster
 from benchmarks.output import Row, compare_networks
-from shoepair import devices, models, pairing, params, ranks, recipes, training
-from shoepair.engine import group
-from shoepair.engine.cluster import ADDRESS
+from shoepair import models, pairing, ranks, recipes, training
+from shoepair.runtime import cpu, params
+from shoepair.runtime.parallel import launch
+from shoepair.runtime.parallel.ray_cluster import ADDRESS
 
 STUDENTS = 24
 
@@ -60,7 +61,7 @@ def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
     """Seconds of each epoch, the first of which warms up, and the bytes that a rank gives into sums in one step."""
     with ranks.joined():
         chosen = params.load(params.Train)
-        devices.use_threads(threads)
+        cpu.use_threads(threads)
         shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
         data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
         data = replace(data, images=pairing.floats(data.images))
@@ -91,7 +92,7 @@ def measure(names: list[str], times: int) -> list[Row]:
     for name in names:
         medians: dict[str, float] = {}
         for what, way in WAYS.items():
-            work, together = partial(epochs, name, way.threads, times), group.on_ray if way.ray else group.here
+            work, together = partial(epochs, name, way.threads, times), launch.on_ray if way.ray else launch.here
             with waiting(way.ranks) if way.ray else nullcontext():
                 start = time.perf_counter()
                 spent, sent = together(work, name, way.ranks, way.threads, gpus=False)

@@ -37,7 +37,10 @@ from PIL import Image
 
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import paths, photos, sample, signs, store, table
+from shoepair import photos, sample, signs, store, table
+from shoepair.data import documents
+from shoepair.runtime import paths
+from shoepair.runtime.parallel import scheduling
 
 BATCH = "scale"
 STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit")
@@ -96,8 +99,8 @@ def draw(folder: Path, students: int) -> None:
     with tempfile.TemporaryDirectory() as place, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
         work = partial(write_students, folder, originals(Path(place)))
         distinct = min(students, DISTINCT)
-        list(pool.map(work, photos.windows(range(distinct), AT_ONCE)))
-        list(pool.map(partial(write_again, folder, distinct), photos.windows(range(distinct, students), AT_ONCE)))
+        list(pool.map(work, scheduling.windows(range(distinct), AT_ONCE)))
+        list(pool.map(partial(write_again, folder, distinct), scheduling.windows(range(distinct, students), AT_ONCE)))
 
 
 def measure(students: int, stages: list[str], folder: Path | None, kept: Path | None = None) -> list[Row]:
@@ -179,7 +182,7 @@ def write_tables(students: int) -> list[str]:
     table.write(paths.signs(BATCH), rows.assign(**seen)[SIGN], signs.Signs)
     files = len(rows)
     counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
-    paths.write_json(paths.validation(BATCH), counts | {"students": students, "quarantined_students": 0})
+    documents.write_json(paths.validation(BATCH), counts | {"students": students, "quarantined_students": 0})
     return names
 
 

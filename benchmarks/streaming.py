@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from benchmarks.output import tell
 from benchmarks.watching import watched
-from shoepair import batches, devices, models, pairs, params, paths, recipes, store, streaming, training
+from shoepair import batches, devices, models, pairs, recipes, store, streaming, training
+from shoepair.runtime import cpu, params, paths
 
 STORE = 500  # students of a store, 0.45 GB
 EDGE = 224
@@ -55,7 +56,7 @@ def write_class(students: int) -> pd.DataFrame:
 def train(model: str, students: int, memory_mb: int) -> Row:
     """One epoch over the first students of the class in the current directory. Runs alone."""
     chosen = params.load(params.Train, {"train.memory_mb": str(memory_mb)})
-    devices.use_threads(chosen.threads)
+    cpu.use_threads(chosen.threads)
     names = sorted(path.stem for path in paths.store("any").parent.glob("*.h5"))
     every = [
         pd.DataFrame({"split": "train", "batch": name, "student": "", "row": range(min(STORE, students - at * STORE))})

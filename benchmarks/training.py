@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from benchmarks.output import Row, compare_networks
-from shoepair import devices, models, pairing, params, recipes, training
+from shoepair import devices, models, pairing, recipes, training
+from shoepair.runtime import cpu, params
 
 STUDENTS = 24
 OURS = "channels last"
@@ -88,7 +89,7 @@ def runs(name: str, chosen: params.Train, data: pairing.PairData) -> Iterator[tu
 def measure(names: list[str], times: int) -> list[Row]:
     """All models, all ways, taken in turn."""
     chosen = params.load(params.Train)
-    devices.use_threads(chosen.threads)
+    cpu.use_threads(chosen.threads)
     shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
     data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
     data = replace(data, images=pairing.floats(data.images))

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from shoepair.errors import ShoepairError, escaped
+from shoepair.runtime.errors import ShoepairError, escaped
 from shoepair.table import SETS, is_system_file
 
 MEMBERS = 50_000  # of an archive: eight thousand students

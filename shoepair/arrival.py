@@ -17,8 +17,10 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, drift, engine, params, paths, roster, rules, table, tracking, withdrawals
-from shoepair.errors import ShoepairError, escaped
+from shoepair import archives, batchlist, drift, roster, rules, table, tracking, withdrawals
+from shoepair.data import documents
+from shoepair.runtime import parallel, params, paths
+from shoepair.runtime.errors import ShoepairError, escaped
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     """
     recover()
     _refuse_name(name)
-    with archives.opened(source) as folder, engine.here():
+    with archives.opened(source) as folder, parallel.here():
         rows = table.scan(folder)
         edge = params.load(params.Normalize).edge
         verdict = rules.check(name, folder, rows, edge, params.load(params.Validate))
@@ -103,7 +105,7 @@ def _refuse_known(source: Path, name: str, accepted: pd.DataFrame) -> None:
 @contextmanager
 def _journal(name: str) -> Iterator[None]:
     """Write down what is being added; take it back if the block fails, leave the note if the process is killed."""
-    paths.write_json(paths.JOURNAL, {"batch": name, "process": os.getpid()})
+    documents.write_json(paths.JOURNAL, {"batch": name, "process": os.getpid()})
     try:
         yield
     except BaseException:  # also a key pressed: a half-copied class would be taken for a whole one
@@ -124,7 +126,7 @@ def recover() -> str:
     """
     if not paths.JOURNAL.is_file():
         return ""
-    note = paths.read_json(paths.JOURNAL, f"delete {paths.JOURNAL}")
+    note = documents.read_json(paths.JOURNAL, f"delete {paths.JOURNAL}")
     name, process = str(note["batch"]), int(note["process"])
     if process != os.getpid() and psutil.pid_exists(process) and "add" in psutil.Process(process).cmdline():
         found = f"{paths.JOURNAL}: process {process} is adding batch {name!r}"

@@ -23,9 +23,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
-from shoepair.errors import ShoepairError
 from shoepair.evaluation import metrics
 from shoepair.pairing import PairData
+from shoepair.runtime.errors import ShoepairError
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # students, below which a probe learns nothing

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shoepair import shares
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 from shoepair.shares import Share
 
 TINT, LIGHT, OFFSET = 0.15, 0.25, 0.1  # at strength 1: of each channel, of all (both as logarithms), added

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import paths, table
-from shoepair.errors import ShoepairError
+from shoepair import table
 from shoepair.pairing import PairData
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.splits import SPLITS, Split
 from shoepair.store import Store, scaled
 from shoepair.streaming import StreamedPairs

@@ -14,17 +14,17 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from shoepair import params, paths
+from shoepair.runtime import files, params, paths
 
 
 def append(name: str) -> None:
     """Make a batch the last of the list."""
-    paths.write_text(paths.BATCHES, _with(_text(), name))
+    files.write_text(paths.BATCHES, _with(_text(), name))
 
 
 def replace(name: str) -> None:
     """Make a batch the only one, and no class a sample, in one write: a kill leaves the old list or the new."""
-    paths.write_text(paths.BATCHES, _with(_emptied(_text()), name))
+    files.write_text(paths.BATCHES, _with(_emptied(_text()), name))
 
 
 def remove(name: str) -> None:
@@ -40,7 +40,7 @@ def remove(name: str) -> None:
             starts.append(document["samples"].lc.key(name)[0])
         _cut(lines, starts)
 
-    paths.write_text(paths.BATCHES, _changed(_text(), without, lines_without))
+    files.write_text(paths.BATCHES, _changed(_text(), without, lines_without))
 
 
 def _text() -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from shoepair import curves, paths
+from shoepair import curves
 from shoepair.evaluation import DIGITS, TEST, of_set
+from shoepair.runtime import files, paths
 
 NAMES = ("different", "same")
 
@@ -55,4 +56,4 @@ def write(scores: pd.DataFrame, models: list[str], best: str) -> None:
     for path in set(paths.ROC_CURVES.glob("*.csv")) - set(tables):
         path.unlink()
     for path, table in {**tables, paths.CONFUSION: confusion(scores[scores["model"] == best])}.items():
-        paths.write_text(path, table.to_csv(index=False, lineterminator="\n"))
+        files.write_text(path, table.to_csv(index=False, lineterminator="\n"))

@@ -29,8 +29,8 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from shoepair import paths
 from shoepair.models import Weights, weights_of
+from shoepair.runtime import files, paths
 
 FORMAT = 2
 HEADER = "run"
@@ -125,7 +125,7 @@ def save(path: Path, key: str, state: State) -> None:
     for number, values in enumerate(state.adam):
         tensors |= {f"adam.{number}.{name}": value.cpu().contiguous() for name, value in values.items()}
     header = json.dumps({"format": FORMAT, "key": key, **state.course})
-    with paths.replacing(path) as part:
+    with files.replacing(path) as part:
         part.write_bytes(serialized(tensors, {HEADER: header}))
 
 

@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, paths, progress, repair, report, results, roster, rules, table
+from shoepair import arrival, departure, integrity, repair, report, results, roster, rules, table
 from shoepair.analysis.cli import app as analyze
-from shoepair.errors import ShoepairError, refused
+from shoepair.data import documents
 from shoepair.purge import purge as purge_everything
+from shoepair.runtime import paths, progress
+from shoepair.runtime.errors import ShoepairError, refused
 from shoepair.usage import cli as usage
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -172,7 +174,7 @@ def crossval(
 def metrics() -> None:
     """Print the accuracies of every model, the best one first, and how they compare."""
     fix = "run `dvc repro`, which measures them"
-    details = paths.read_json(paths.EVALUATION_DETAILS, fix)
+    details = documents.read_json(paths.EVALUATION_DETAILS, fix)
     if "models" not in details:
         found = f"{paths.EVALUATION_DETAILS}: of an older version of this project"
         raise ShoepairError(found, fix=fix)

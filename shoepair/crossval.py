@@ -18,25 +18,13 @@ from typing import Any
 import pandas as pd
 from pandera.typing import Series
 
-from shoepair import (
-    batches,
-    checkpoints,
-    devices,
-    engine,
-    inference,
-    lessons,
-    models,
-    paths,
-    progress,
-    recipes,
-    table,
-    training,
-)
+from shoepair import batches, checkpoints, devices, inference, lessons, models, recipes, table, training
 from shoepair.comparison import gained
-from shoepair.errors import ShoepairError
 from shoepair.evaluation import Figures, Scores, metrics, students_of
-from shoepair.params import Train
 from shoepair.results import BASELINE
+from shoepair.runtime import cpu, parallel, paths, progress
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import Train
 from shoepair.splits import DEALT
 
 FEWEST = 2  # students in a fold
@@ -190,7 +178,7 @@ def _scores(plans: Sequence[Plan], rows: pd.DataFrame) -> Iterator[tuple[Task, p
     places = {task: paths.fold(task.plan.model, key) for task, key in keys.items()}
     missing = {task: keys[task] for task in tasks if not places[task].is_file()}
     work, room = partial(_score, rows=rows), _room([plan.choice.chosen for plan in plans], rows)
-    scored = engine.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), room=room)
+    scored = parallel.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), room=room)
     what = f"cross-validate {', '.join(dict.fromkeys(plan.model for plan in plans))}"
     for task in progress.track(tasks, what, "fold"):
         scores = next(scored) if task in missing else table.read(places[task], Scores)
@@ -206,12 +194,12 @@ def _settled(plan: Plan) -> Plan:
     return replace(plan, choice=replace(plan.choice, chosen=chosen.model_copy(update={"device": device})))
 
 
-def _room(chosen: Sequence[Train], rows: pd.DataFrame) -> engine.Room:
+def _room(chosen: Sequence[Train], rows: pd.DataFrame) -> parallel.Room:
     """What the most demanding of the trainings takes."""
     stored = sum(paths.store(str(batch)).stat().st_size for batch in rows["batch"].unique())
     photos = min(stored, max(each.memory_mb for each in chosen) * 2**20)
     accelerator = any(each.device != "cpu" for each in chosen)
-    return engine.Room(max(each.threads for each in chosen), WORKING + photos, accelerator)
+    return parallel.Room(max(each.threads for each in chosen), WORKING + photos, accelerator)
 
 
 def _chooses(chosen: Train) -> bool:
@@ -253,7 +241,7 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     chosen, place = task.chosen, paths.fold(task.plan.model, key)
     if place.is_file():  # a worker died after it had written them, or another choice has the same key
         return table.read(place, Scores)
-    devices.use_threads(chosen.threads)
+    cpu.use_threads(chosen.threads)
     model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     parts = _parts(task, rows, recipe)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from shoepair.errors import ShoepairError
 from shoepair.pairing import Pairing
 from shoepair.recipes import Recipe
+from shoepair.runtime.errors import ShoepairError
 
 STUDENT = 3  # pairs of a batch that are one student where whole students are compared: as many photos are seen
 

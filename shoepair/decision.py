@@ -19,9 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shoepair import calibration, paths
-from shoepair.errors import ShoepairError
+from shoepair import calibration
+from shoepair.data import documents
 from shoepair.evaluation import DIGITS, MEASURED, of_set
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 FORMAT = 1
 WRONG = 0.05  # of the answers, at most
@@ -143,7 +145,7 @@ def _words(same: bool, different: bool) -> str:
 
 def write(made: Decision) -> None:
     """Write `data/decision.json`."""
-    paths.write_json(paths.DECISION, made.model_dump())
+    documents.write_json(paths.DECISION, made.model_dump())
 
 
 def read() -> Decision:
@@ -153,7 +155,7 @@ def read() -> Decision:
         ShoepairError: it is missing, of another format, or its content is not that of a decision.
     """
     fix = "run `dvc repro`, which sets the thresholds"
-    document: dict[str, Any] = paths.read_json(paths.DECISION, fix)
+    document: dict[str, Any] = documents.read_json(paths.DECISION, fix)
     if document.get("format") != FORMAT:
         found = f"{paths.DECISION}: format {document.get('format', 'nothing')}, expected {FORMAT}"
         raise ShoepairError(found, fix=f"delete it and {fix}")

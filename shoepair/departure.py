@@ -10,8 +10,9 @@ from pathlib import Path
 
 from dvc.utils.serialize import modify_yaml
 
-from shoepair import batchlist, params, paths, photos, records, table, tracking, withdrawals
-from shoepair.errors import ShoepairError, escaped
+from shoepair import batchlist, photos, records, table, tracking, withdrawals
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError, escaped
 
 PER_BATCH = ("sample", "ingest", "validate", "normalize")  # the stages that work one batch
 

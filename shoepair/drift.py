@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from shoepair import params, paths, photos, places, table
+from shoepair import photos, table
+from shoepair.runtime import params, paths, storage
 from shoepair.store import Store
 
 MEASURES = ("size", "brightness", "colour", "sharpness")
@@ -66,7 +67,7 @@ def compare(folder: Path, accepted: pd.DataFrame, edge: int) -> list[Shift]:
     if sum(map(len, old)) < FEWEST:
         return []
     there = pd.concat(old)
-    decoded = photos.read_all(places.listed(folder, chosen), edge)
+    decoded = photos.read_all(storage.listed(folder, chosen), edge)
     here = _measured(chosen, photos.students(decoded, edge))
     return [*(_shift(name, here[name], there[name]) for name in MEASURES), _women(here, there)]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pandera.typing import Series
 
 from shoepair import signs
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 from shoepair.table import Schema
 
 PARTS, PART = 13, 19  # parts of a fingerprint, and their bits

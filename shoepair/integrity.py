@@ -16,8 +16,9 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from shoepair import paths, progress, records
-from shoepair.errors import escaped
+from shoepair import records
+from shoepair.runtime import paths, progress
+from shoepair.runtime.errors import escaped
 
 
 @dataclass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from shoepair import pairs, paths
+from shoepair import pairs
+from shoepair.runtime import paths
 from shoepair.store import Store
 
 

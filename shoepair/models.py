@@ -16,11 +16,12 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
+from shoepair.data import documents
 from shoepair.histogram import Histogram
 from shoepair.networks import ASSIGNED, CNN, EDGE, CNNChannel, Model, Shape
-from shoepair.paths import replacing
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.files import replacing
 from shoepair.siamese import Siamese
 
 __all__ = ["CNN", "EDGE", "CNNChannel", "Model", "Shape"]
@@ -84,7 +85,7 @@ def save(name: str, model: Model, facts: Mapping[str, Any]) -> None:
     count = sum(parameter.numel() for parameter in model.parameters())
     card = {"format": FORMAT, "model": name, "layers": asdict(model.shape), "parameters": count, **facts}
     save_weights(paths.weights(name), weights_of(model))
-    paths.write_json(paths.card(name), card)
+    documents.write_json(paths.card(name), card)
 
 
 def load(name: str) -> Model:
@@ -94,7 +95,7 @@ def load(name: str) -> Model:
         ShoepairError: card or weights are missing, damaged, or of another format.
     """
     path, fix = paths.card(name), f"delete it and run `dvc repro train@{name}`, which trains it"
-    card = paths.read_json(path, fix)
+    card = documents.read_json(path, fix)
     if card.get("format") != FORMAT or card.get("model") != name:
         found = f"{path}: model {card.get('model')} of format {card.get('format')}, expected {name} of format {FORMAT}"
         raise ShoepairError(found, fix=fix)

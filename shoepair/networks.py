@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 EDGE = 224
 HIDDEN = 100  # units of the first linear layer, as the assignment sets it

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shoepair import pairs
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 
 class Pairing(Protocol):

@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -23,10 +22,11 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from shoepair import engine, places
 from shoepair.colours import is_srgb, to_srgb
-from shoepair.errors import escaped
-from shoepair.places import Listed
+from shoepair.runtime import parallel, storage
+from shoepair.runtime.errors import escaped
+from shoepair.runtime.parallel.scheduling import windows
+from shoepair.runtime.storage import Listed
 
 PAIRS = (1, 2, 3)
 SIDES = ("left", "right")
@@ -250,13 +250,13 @@ def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Ite
         For each of them what `look` returned, or the error that `decode` raised.
     """
     work = partial(_look_at, edge=edge, look=look)
-    for piece in engine.ordered(work, list(windows(listed, PIECE)), tell=_named):
+    for piece in parallel.ordered(work, list(windows(listed, PIECE)), tell=_named):
         yield from piece
 
 
 def _look_at(listed: Sequence[Listed], edge: int, look: Callable[[Photo], Item]) -> list[Item | PhotoError]:
     """One piece of `look_at_all`."""
-    return [_attempt(source, edge, look) for source in places.opened(listed)]
+    return [_attempt(source, edge, look) for source in storage.opened(listed)]
 
 
 def _attempt(source: Path | BinaryIO, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
@@ -270,13 +270,6 @@ def _named(listed: Sequence[Listed]) -> str:
     """What a message calls a piece."""
     first, last = listed[0].path, listed[-1].path
     return escaped(f"{first.parent}: photos {first.name} ... {last.name}")
-
-
-def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
-    """The items in lists of this length, the last one shorter (Python 3.12 has it as itertools.batched)."""
-    iterator = iter(items)
-    while window := list(islice(iterator, length)):
-        yield window
 
 
 def students(decoded: Iterable[Photo | PhotoError], edge: int) -> Iterator[NDArray[np.uint8]]:

@@ -17,9 +17,10 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from dvc.repo import Repo
 
-from shoepair import paths, photos, progress, records, withdrawals
-from shoepair.errors import ShoepairError, escaped
+from shoepair import photos, records, withdrawals
 from shoepair.records import Version
+from shoepair.runtime import paths, progress
+from shoepair.runtime.errors import ShoepairError, escaped
 from shoepair.store import Store
 
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8")

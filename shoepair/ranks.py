@@ -20,8 +20,8 @@ from torch import Tensor, distributed
 from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from shoepair.engine import STARTED
-from shoepair.errors import LostError, ShoepairError
+from shoepair.runtime.errors import LostError, ShoepairError
+from shoepair.runtime.parallel import STARTED
 
 FAILED = "failed"  # key in the store: how many ranks have failed
 

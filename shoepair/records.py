@@ -15,8 +15,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 LOCK = Path("dvc.lock")
 

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import psutil
 
-from shoepair import arrival, params, paths, records
-from shoepair.errors import ShoepairError
+from shoepair import arrival, records
+from shoepair.data import documents
+from shoepair.runtime import files, params, paths
+from shoepair.runtime.errors import ShoepairError
 
 WRITTEN = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
 PATIENCE = 5  # seconds that a process has for ending in its own way
@@ -76,7 +78,7 @@ def _experiment() -> str:
     """params.yaml as of the last commit, where a killed experiment left its own; that one is kept aside."""
     if not _experiment_was_killed():
         return ""
-    note = paths.read_json(EXPERIMENT / "workspace.run", f"delete {EXPERIMENT}")
+    note = documents.read_json(EXPERIMENT / "workspace.run", f"delete {EXPERIMENT}")
     shutil.rmtree(EXPERIMENT)
     # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
     subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
@@ -85,7 +87,7 @@ def _experiment() -> str:
         return ""
     kept = Path(".dvc/tmp") / paths.PARAMS.name
     shutil.copyfile(paths.PARAMS, kept)
-    paths.write_text(paths.PARAMS, committed.stdout.decode())
+    files.write_text(paths.PARAMS, committed.stdout.decode())
     return (
         f"{paths.PARAMS}: held the values of experiment {note.get('name')!r}, which was killed; it is again as in the"
         f" last commit: {_changed(kept)}; `cp {kept} {paths.PARAMS}` brings the other back"
@@ -107,9 +109,9 @@ def _experiment_was_killed() -> bool:
     if not run.is_file():
         return False
     fix = f"delete {EXPERIMENT}"
-    if paths.read_json(run, fix).get("status") not in UNFINISHED:
+    if documents.read_json(run, fix).get("status") not in UNFINISHED:
         return False
-    number = paths.read_json(process, fix).get("pid") if process.is_file() else None
+    number = documents.read_json(process, fix).get("pid") if process.is_file() else None
     return not (isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number).cmdline()))
 
 
@@ -126,7 +128,7 @@ def _lock() -> str:
     if committed.returncode:
         records.LOCK.unlink()
         return f"{records.LOCK}: was torn by a kill and is in no commit; deleted, `dvc repro` makes it anew"
-    paths.write_text(records.LOCK, committed.stdout.decode())
+    files.write_text(records.LOCK, committed.stdout.decode())
     return f"{records.LOCK}: was torn by a kill; it is again as in the last commit, `dvc repro` brings it up to date"
 
 
@@ -154,7 +156,7 @@ def _dvc_is_at_work() -> bool:
 
 def _sweep() -> Iterator[str]:
     """Delete half-written files and folders; no stage ever reads one."""
-    for path in sorted(path for folder in WRITTEN for path in Path(folder).rglob(f".*{paths.PART}")):
+    for path in sorted(path for folder in WRITTEN for path in Path(folder).rglob(f".*{files.PART}")):
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import params, paths, photos, rules, table
-from shoepair.errors import ShoepairError
+from shoepair import photos, rules, table
+from shoepair.data import documents
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError
 
 COLUMNS = ["path", "student", "kind", "bytes"]
 
@@ -126,7 +128,7 @@ def overview() -> pd.DataFrame:
             kinds = there.groupby("kind")["student"].nunique()
             row |= {"men": int(kinds.get("m", 0)), "women": int(kinds.get("w", 0))}
         if paths.validation(batch).is_file():
-            report = paths.read_json(paths.validation(batch), "run `dvc repro`")
+            report = documents.read_json(paths.validation(batch), "run `dvc repro`")
             row |= {"quarantined": report.get("quarantined_students", 0)}
         rows.append(row)
     columns = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]

@@ -16,9 +16,10 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from shoepair import photos, places, progress, signs
-from shoepair.errors import ShoepairError
-from shoepair.params import Validate
+from shoepair import photos, signs
+from shoepair.runtime import progress, storage
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import Validate
 from shoepair.table import Photos
 
 COUNTS = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
@@ -120,7 +121,7 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
     undecodable: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
     seen: dict[str, dict[str, Any]] = {}
-    looks = photos.look_at_all(places.listed(folder, whole), edge, _look)
+    looks = photos.look_at_all(storage.listed(folder, whole), edge, _look)
     shown = progress.track(looks, f"check {folder.name}", "photo", len(whole))
     with threadpool_limits(1):  # of the matrices; the photos are on all threads already
         for path, got in zip(whole["path"], shown, strict=True):

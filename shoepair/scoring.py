@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from shoepair import progress
 from shoepair.inference import logits
 from shoepair.models import Model
 from shoepair.pairing import PairData
+from shoepair.runtime import progress
 
 
 def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from pandera.typing import Series
 from PIL import Image
 
 from shoepair import photos
-from shoepair.params import Validate
+from shoepair.runtime.params import Validate
 from shoepair.table import Schema
 
 FLAGS = ("blurred", "dark", "overexposed", "low_contrast", "tiny")

@@ -15,7 +15,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from shoepair import photos
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 from shoepair.table import Schema
 
 SPLITS = ("train", "valid", "test_m", "test_w")

@@ -27,9 +27,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair import photos, places
-from shoepair.errors import ShoepairError
-from shoepair.paths import SYNTHETIC, replacing
+from shoepair import photos
+from shoepair.runtime import storage
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.files import replacing
+from shoepair.runtime.paths import SYNTHETIC
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
@@ -133,7 +135,7 @@ class Store:
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
         self.path = path
-        self._remote = places.store(path) if shared else None
+        self._remote = storage.store(path) if shared else None
         try:
             # No cache of chunks: a student is one, and is read once. HDF5's own would hold eight megabytes a store.
             self._file = h5py.File(path if self._remote is None else self._remote, "r", rdcc_nbytes=0)
@@ -274,7 +276,7 @@ class Store:
         raise ShoepairError(found, fix=fix) from None
 
 
-def _heap(file: BinaryIO | places.RemoteFile, place: int) -> bytes:
+def _heap(file: BinaryIO | storage.RemoteFile, place: int) -> bytes:
     """What one global heap collection holds; nothing where there is none."""
     file.seek(min(place, 2**62))
     signature, length = HEAP.unpack(file.read(HEAP.size).ljust(HEAP.size, b"\0"))

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
 from shoepair.pairing import floats, shrunk
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.store import Store
 
 WORKERS = 2  # processes that read ahead where photos are streamed

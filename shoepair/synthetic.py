@@ -14,7 +14,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair import engine, photos, sample
+from shoepair import photos, sample
+from shoepair.runtime import parallel
+from shoepair.runtime.parallel import scheduling
 
 STREAM = len(sample.SETS)  # the place of these students among the sets of a sample class
 PIECE = 4  # students that a process draws at a time
@@ -43,8 +45,8 @@ def draw(students: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
     Yields:
         (3, 2, S, S, 3) bytes each: pair, side, height, width, RGB.
     """
-    pieces = list(photos.windows(range(students), PIECE))
-    for piece in engine.ordered(partial(_drawn, seed=seed, edge=edge), pieces, tell=_named):
+    pieces = list(scheduling.windows(range(students), PIECE))
+    for piece in parallel.ordered(partial(_drawn, seed=seed, edge=edge), pieces, tell=_named):
         yield from piece
 
 

@@ -22,9 +22,11 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from pandera.typing import Series
 
-from shoepair import engine, photos, places
-from shoepair.errors import ShoepairError, escaped
-from shoepair.paths import replacing
+from shoepair import photos
+from shoepair.runtime import parallel, storage
+from shoepair.runtime.errors import ShoepairError, escaped
+from shoepair.runtime.files import replacing
+from shoepair.runtime.parallel import scheduling
 
 FORMAT = 1
 PIECE = 256  # files that one worker is given at a time
@@ -134,10 +136,10 @@ def scan(folder: Path) -> pd.DataFrame:
     if not folder.is_dir():
         found = f"{folder}: no such folder, but the batch is listed in data/batches.yaml"
         raise ShoepairError(found, fix=f"put the photos there, or take {folder.name!r} from the list")
-    files = list(photos.windows(sorted(walk(folder)), PIECE))
+    files = list(scheduling.windows(sorted(walk(folder)), PIECE))
     # What is elsewhere may be other files: the digests of those here tell, when they are read there.
-    with engine.here() if places.root() else nullcontext():
-        pieces = engine.ordered(partial(_rows, folder), files, tell=_named)
+    with parallel.here() if storage.root() else nullcontext():
+        pieces = parallel.ordered(partial(_rows, folder), files, tell=_named)
         rows = sorted(chain.from_iterable(pieces), key=itemgetter("path"))
     if all(row["ignored"] for row in rows):
         found = f"{folder}: no photos"

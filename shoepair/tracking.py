@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 
 def file(batch: str) -> Path:

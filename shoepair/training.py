@@ -27,15 +27,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from shoepair import checkpoints, pairing, progress, ranks, shares
+from shoepair import checkpoints, pairing, ranks, shares
 from shoepair.deals import pair_batches, student_batches
-from shoepair.errors import ShoepairError
 from shoepair.inference import SCORED, accuracies, answers, each, logits
 from shoepair.models import Weights, save_weights, weights_of
 from shoepair.networks import Model, Threshold, one_view
 from shoepair.pairing import Pairing
-from shoepair.paths import write_text
 from shoepair.recipes import Precision, Recipe
+from shoepair.runtime import progress
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.files import write_text
 
 DIGITS = 6  # of every number in curves and cards
 WHOLE = 12  # what a student's nine combinations weigh: six different ones once, three same ones twice

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
-from shoepair import crossval, pairs, params, paths, table
-from shoepair.errors import ShoepairError
+from shoepair import crossval, pairs, table
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError
 
 WHOLE = ("[", "{", '"', "'")  # a value that begins so is one value, whatever commas are in it
 

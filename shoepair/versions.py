@@ -20,11 +20,12 @@ from dvc.repo import Repo
 from dvc.scm import RevError
 from ruamel.yaml import YAML
 
-from shoepair import params, paths, records
+from shoepair import records
 from shoepair.bootstrap import FEW
 from shoepair.comparison import difference
-from shoepair.errors import ShoepairError
 from shoepair.evaluation import DIGITS, SETS, headline, of_set
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError
 
 WORKSPACE = "workspace"
 PHOTO = ["batch", "path"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from shoepair import params, paths
-from shoepair.errors import ShoepairError
+from shoepair.runtime import files, params, paths
+from shoepair.runtime.errors import ShoepairError
 
 HEAD = "# Students who withdrew, by batch: written by `shoepair forget`, read by `shoepair forget --purge`.\n"
 STUDENT = re.compile(r"u[0-9]+")
@@ -49,4 +49,4 @@ def append(batch: str, student: str) -> None:
     yaml, out = YAML(), StringIO()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump(dict(sorted(document.items())), out)
-    paths.write_text(paths.WITHDRAWN, HEAD + out.getvalue())
+    files.write_text(paths.WITHDRAWN, HEAD + out.getvalue())

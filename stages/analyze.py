@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair import errors, networks, params, paths, sample
+from shoepair import networks, sample
 from shoepair.analysis import page
+from shoepair.runtime import errors, params, paths
 
 
 def main() -> None:

@@ -5,20 +5,22 @@ Writes  reports/audit.json
 Params  seed, evaluate, train.threads
 """
 
-from shoepair import audit, batches, devices, errors, pairs, params, paths, table
+from shoepair import audit, batches, pairs, table
+from shoepair.data import documents
+from shoepair.runtime import cpu, errors, params, paths
 
 
 def main() -> None:
     """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
     chosen = params.load(params.Audit)
-    devices.use_threads(chosen.threads)
+    cpu.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["standard"]]
     accepted = {str(batch): table.read(paths.valid(str(batch)), table.Photos) for batch in rows["batch"].unique()}
     features = audit.pictures(batches.from_table(rows)) | {"file": audit.files(rows, accepted)}
     found = audit.audit(rows, features, chosen.resamples, chosen.seed)
     audit.refuse_leaks(found)
-    paths.write_json(paths.AUDIT, found)
+    documents.write_json(paths.AUDIT, found)
     print("audit:", ", ".join(f"{name} {got['balanced']:.1%}" for name, got in found.items()) or "too few students")
 
 

@@ -5,7 +5,9 @@ Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair import crossval, errors, evaluation, pairs, params, paths, progress, table
+from shoepair import crossval, evaluation, pairs, table
+from shoepair.data import documents
+from shoepair.runtime import errors, params, paths, progress
 
 
 def main(name: str) -> None:
@@ -15,7 +17,7 @@ def main(name: str) -> None:
     plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice((), chosen))
     scores = crossval.run(plan, rows, report=progress.say)
     table.write(paths.folded(name), scores, crossval.Folded)
-    paths.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))
+    documents.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))
     print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")
 
 

@@ -6,28 +6,15 @@ Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metric
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import (
-    batches,
-    charts,
-    comparison,
-    decision,
-    devices,
-    errors,
-    evaluation,
-    models,
-    pairs,
-    params,
-    paths,
-    results,
-    scoring,
-    table,
-)
+from shoepair import batches, charts, comparison, decision, evaluation, models, pairs, results, scoring, table
+from shoepair.data import documents
+from shoepair.runtime import cpu, errors, params, paths
 
 
 def main() -> None:
     """Score every pair of every student not trained on; count, compare, and decide by validation who answers when."""
     chosen = params.load(params.Evaluate)
-    devices.use_threads(chosen.threads)
+    cpu.use_threads(chosen.threads)
     rows = table.read(paths.PAIRS, pairs.Pairs)
     rows = rows[rows["split"].isin(evaluation.MEASURED)]
     data = batches.from_table(rows)
@@ -37,8 +24,8 @@ def main() -> None:
     table.write(paths.SCORES, scores, evaluation.Scores)
     decision.write(decision.decide(scores, best, details["temperatures"][best]))
     charts.write(scores, chosen.models, best)
-    paths.write_json(paths.EVALUATION_DETAILS, details)
-    paths.write_json(paths.EVALUATION_METRICS, evaluation.headline(details["models"]) | verdict)
+    documents.write_json(paths.EVALUATION_DETAILS, details)
+    documents.write_json(paths.EVALUATION_METRICS, evaluation.headline(details["models"]) | verdict)
     print(results.text(details))
 
 

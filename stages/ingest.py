@@ -4,7 +4,8 @@ Reads   data/raw/<batch>
 Writes  data/table/<batch>.parquet
 """
 
-from shoepair import errors, paths, table
+from shoepair import table
+from shoepair.runtime import errors, paths
 
 
 def main(batch: str) -> None:

@@ -5,7 +5,8 @@ Writes  data/store/<batch>.h5; layout in shoepair/store.py
 Params  normalize
 """
 
-from shoepair import errors, params, paths, photos, places, progress, store, table
+from shoepair import photos, store, table
+from shoepair.runtime import errors, params, paths, progress, storage
 
 
 def main(batch: str) -> None:
@@ -13,7 +14,7 @@ def main(batch: str) -> None:
     edge = params.load(params.Normalize).edge
     rows = table.read(paths.valid(batch), table.Photos)
     students = list(rows["student"].unique())
-    decoded = photos.read_all(places.listed(paths.raw(batch), rows), edge)
+    decoded = photos.read_all(storage.listed(paths.raw(batch), rows), edge)
     shown = progress.track(decoded, f"normalize {batch}", "photo", len(rows))
     store.write(paths.store(batch), students, photos.students(shown, edge), edge)
     print(f"normalize {batch}: {len(rows)} photos of {len(students)} students, {edge} x {edge} pixels each")

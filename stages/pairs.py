@@ -4,7 +4,8 @@ Reads   data/split.parquet
 Writes  data/pairs.parquet
 """
 
-from shoepair import errors, pairs, paths, splits, table
+from shoepair import pairs, splits, table
+from shoepair.runtime import errors, paths
 
 
 def main() -> None:

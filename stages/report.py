@@ -8,8 +8,8 @@ Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports
 Params  crossval, evaluate, data/batches.yaml
 """
 
-from shoepair import errors, params
 from shoepair.page import PAGE, facts, render
+from shoepair.runtime import errors, params
 
 
 def main() -> None:

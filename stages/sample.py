@@ -4,7 +4,8 @@ Writes  data/raw/<batch>
 Params  data/batches.yaml: samples.<batch>
 """
 
-from shoepair import errors, params, paths, sample
+from shoepair import sample
+from shoepair.runtime import errors, params, paths
 
 
 def main(batch: str) -> None:

@@ -5,7 +5,9 @@ Writes  data/split.parquet, data/duplicates.parquet, metrics/split.json, metrics
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair import duplicates, errors, params, paths, rules, signs, splits, table
+from shoepair import duplicates, rules, signs, splits, table
+from shoepair.data import documents
+from shoepair.runtime import errors, params, paths
 
 
 def main() -> None:
@@ -13,7 +15,7 @@ def main() -> None:
     dealt = params.load(params.Split)
     batches = params.load_batches().batches
     accepted = {batch: table.read(paths.valid(batch), table.Photos) for batch in batches}
-    reports = {batch: paths.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
+    reports = {batch: documents.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
     split = splits.assign(accepted, dealt.salt, dealt.valid)
     measured = {batch: table.read(paths.signs(batch), signs.Signs) for batch in batches}
     twice = duplicates.find(measured, dealt.duplicate_bits)
@@ -21,8 +23,8 @@ def main() -> None:
     counts = splits.counts(split, accepted)
     table.write(paths.SPLIT, split, splits.Split)
     table.write(paths.DUPLICATES, twice, duplicates.Duplicates)
-    paths.write_json(paths.SPLIT_METRICS, counts)
-    paths.write_json(paths.VALIDATION_METRICS, rules.totals(reports))
+    documents.write_json(paths.SPLIT_METRICS, counts)
+    documents.write_json(paths.VALIDATION_METRICS, rules.totals(reports))
     students = ", ".join(f"{name} {number['students']} students" for name, number in counts.items())
     print(f"split: {students}; {duplicates.counts(twice)}")
 

@@ -4,7 +4,8 @@ Reads   data/split.parquet, data/store/<batch>.h5 of the batches in it
 Writes  data/suspects.parquet, reports/suspects.png
 """
 
-from shoepair import batches, errors, paths, progress, splits, suspects, table
+from shoepair import batches, splits, suspects, table
+from shoepair.runtime import errors, files, paths, progress
 
 
 def main() -> None:
@@ -15,7 +16,7 @@ def main() -> None:
     shown = ranked.head(suspects.SHOWN)
     rows = shown.merge(students, on=["batch", "student"], how="left", validate="one_to_one")
     table.write(paths.SUSPECTS, ranked, table.Suspects)
-    with paths.replacing(paths.SUSPECTS_PICTURE) as part:
+    with files.replacing(paths.SUSPECTS_PICTURE) as part:
         suspects.picture(shown, batches.each_student(rows)).save(part, "PNG")
     print("suspects:", ", ".join(f"{row.student} {row.suspicion:.0%}" for row in shown.head(3).itertuples()) or "none")
 

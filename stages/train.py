@@ -7,23 +7,8 @@ Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 
 from functools import partial
 
-from shoepair import (
-    batches,
-    checkpoints,
-    devices,
-    engine,
-    errors,
-    lessons,
-    models,
-    pairs,
-    params,
-    paths,
-    progress,
-    ranks,
-    recipes,
-    table,
-    training,
-)
+from shoepair import batches, checkpoints, devices, lessons, models, pairs, ranks, recipes, table, training
+from shoepair.runtime import cpu, errors, parallel, params, paths, progress
 
 
 def main(name: str) -> None:
@@ -31,7 +16,7 @@ def main(name: str) -> None:
     with ranks.joined():
         chosen = params.load(params.Train)
         cores, gpus = chosen.threads, chosen.device == "cuda"
-        if done := engine.together(partial(train, name, chosen), f"train {name}", cores=cores, gpus=gpus):
+        if done := parallel.together(partial(train, name, chosen), f"train {name}", cores=cores, gpus=gpus):
             print(done)
 
 
@@ -42,7 +27,7 @@ def train(name: str, chosen: params.Train) -> str:
 
 
 def _trained(name: str, chosen: params.Train) -> str:
-    devices.use_threads(chosen.threads)
+    cpu.use_threads(chosen.threads)
     model = models.build(name, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     device = devices.placed(model, devices.agreed(devices.chosen(chosen.device)))

@@ -5,7 +5,9 @@ Writes  data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validati
 Params  normalize, validate
 """
 
-from shoepair import errors, params, paths, rules, signs, table
+from shoepair import rules, signs, table
+from shoepair.data import documents
+from shoepair.runtime import errors, params, paths
 
 
 def main(batch: str) -> None:
@@ -15,7 +17,7 @@ def main(batch: str) -> None:
     verdict = rules.check(batch, paths.raw(batch), rows, edge, policy)
     table.write(paths.valid(batch), verdict.accepted, table.Photos)
     table.write(paths.signs(batch), verdict.measured, signs.Signs)
-    paths.write_json(paths.validation(batch), verdict.report(batch))
+    documents.write_json(paths.validation(batch), verdict.report(batch))
     print(f"validate {batch}: {verdict}")
 
 

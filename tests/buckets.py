@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from shoepair import places
+from shoepair.runtime import storage
 
 BUCKET = "shoes"
 ROOT = f"s3://{BUCKET}/class"
@@ -54,7 +54,7 @@ def forget() -> None:
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
-    places._system.cache_clear()
+    storage._system.cache_clear()
 
 
 def system() -> Any:
@@ -66,7 +66,7 @@ def upload(project: Path) -> None:
     """Photos and stores of a project to `ROOT`, as `aws s3 sync` does."""
     there = system()
     there.mkdirs(BUCKET, exist_ok=True)
-    for folder in places.SHARED:
+    for folder in storage.SHARED:
         for path in sorted((project / folder).rglob("*")):
             if path.is_file():
                 there.pipe_file(f"{ROOT}/{path.relative_to(project).as_posix()}", path.read_bytes())

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shoepair import paths
+from shoepair.runtime import paths
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

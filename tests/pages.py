@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from classes import scores_of
 
-from shoepair import comparison, decision, duplicates, evaluation, pairs, paths, splits, store, table
+from shoepair import comparison, decision, duplicates, evaluation, pairs, splits, store, table
 from shoepair.page import PAGE, facts, render
 from shoepair.page.facts import Facts
+from shoepair.runtime import paths
 
 EDGE = 32
 CLASS = {"train": 6, "valid": 8, "test_m": 5, "test_w": 4}

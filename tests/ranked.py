@@ -22,23 +22,10 @@ from torch import Tensor
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import stages.train
-from shoepair import (
-    batches,
-    errors,
-    models,
-    pairing,
-    pairs,
-    paths,
-    ranks,
-    shares,
-    splits,
-    store,
-    streaming,
-    table,
-    training,
-)
+from shoepair import batches, models, pairing, pairs, ranks, shares, splits, store, streaming, table, training
 from shoepair.augmentation import Augmentation
 from shoepair.recipes import Recipe
+from shoepair.runtime import errors, paths
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")

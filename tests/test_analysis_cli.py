@@ -10,7 +10,7 @@ from conftest import ROOT
 from typer.testing import CliRunner, Result
 
 from shoepair.cli import app
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 GNN = {
     "--edges": "1-2,2-3,2-4,3-4",

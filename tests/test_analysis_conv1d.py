@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from shoepair.analysis import conv1d, cross_entropy, finite, show, sigmoid
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 
 def by_torch(problem: conv1d.Problem) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from shoepair.analysis import gnn
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 
 def by_torch(problem: gnn.Problem) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from conftest import ROOT
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import paths
 from shoepair.analysis import page
 from shoepair.networks import Shape
+from shoepair.runtime import paths
 from stages import analyze
 
 

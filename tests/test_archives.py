@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shoepair import archives
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 PHOTO = "train/u001_1_left_m.jpg"
 

@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import audit, pairing, pairs, paths
-from shoepair.errors import ShoepairError
+from shoepair import audit, pairing, pairs
+from shoepair.data import documents
 from shoepair.pairing import PairData
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import audit as stage
 from stages import ingest, normalize, split, validate
 from stages import pairs as pairs_stage
@@ -134,4 +136,4 @@ def test_stage_writes_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> Non
     pairs_stage.main()
     stage.main()
     assert "too few students" in capsys.readouterr().out
-    assert paths.read_json(paths.AUDIT, "") == {}
+    assert documents.read_json(paths.AUDIT, "") == {}

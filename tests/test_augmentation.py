@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from shoepair.augmentation import Augmentation
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 
 def shoes(groups: int = 5, each: int = 3, edge: int = 32) -> Tensor:

@@ -10,8 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from shoepair import batches, pairing, pairs, paths, splits, store, table
-from shoepair.errors import ShoepairError
+from shoepair import batches, pairing, pairs, splits, store, table
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 RNG = np.random.default_rng(11)
 PIXELS = RNG.integers(0, 256, (6, 3, 2, 16, 16, 3), np.uint8)

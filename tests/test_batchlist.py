@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from shoepair import batchlist, paths
+from shoepair import batchlist
+from shoepair.runtime import files, paths
 
 OWN = (ROOT / "data/batches.yaml").read_text()
 
@@ -49,7 +50,7 @@ def test_replacing_keeps_the_comments() -> None:
 
 def test_replacing_is_one_write_so_that_a_kill_leaves_the_old_list_or_the_new(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setattr(paths, "write_text", lambda _path, text: written.append(text))
+    monkeypatch.setattr(files, "write_text", lambda _path, text: written.append(text))
     batchlist.replace("late")
     assert [YAML(typ="safe").load(text) for text in written] == [{"batches": ["late"], "samples": {}}]
 

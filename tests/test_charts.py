@@ -10,7 +10,8 @@ import pytest
 from classes import scores_of
 from sklearn.metrics import roc_auc_score
 
-from shoepair import charts, evaluation, paths
+from shoepair import charts, evaluation
+from shoepair.runtime import files, paths
 
 
 def everything() -> pd.DataFrame:
@@ -26,7 +27,7 @@ def everything() -> pd.DataFrame:
 def test_files_show_the_test_students(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scores = everything()
-    paths.write_text(paths.roc("gone"), "fpr,tpr\n")
+    files.write_text(paths.roc("gone"), "fpr,tpr\n")
     charts.write(scores, ["cnn", "siamese"], "siamese")
     assert sorted(paths.ROC_CURVES.iterdir()) == [paths.roc("cnn"), paths.roc("siamese")]
     for model in ("cnn", "siamese"):

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, Run, edit, ran, wait_for
 from nodes import Nodes, cluster, skip_without_nodes
 
-from shoepair import paths
+from shoepair.runtime import paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("project")]
 

@@ -10,7 +10,8 @@ import pytest
 from conftest import EDGE, outputs, write_class
 from PIL import Image, ImageCms, PngImagePlugin
 
-from shoepair import colours, paths, photos
+from shoepair import colours, photos
+from shoepair.runtime import paths
 from stages import ingest, normalize, validate
 
 RNG = np.random.default_rng(5)

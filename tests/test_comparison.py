@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from classes import scores_of
 
-from shoepair import cli, comparison, evaluation, paths, results
-from shoepair.errors import ShoepairError
+from shoepair import cli, comparison, evaluation, results
+from shoepair.data import documents
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 MODELS = ["histogram", "cnn", "siamese"]
 NUMBERS = ("balanced", "low", "high", "balanced_all", "low_all", "high_all", "auc", "auc_low", "auc_high")
@@ -130,7 +132,7 @@ def test_tables_show_every_model_set_and_difference() -> None:
 
 def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    paths.write_json(paths.EVALUATION_DETAILS, evaluation.evaluate(everything({"cnn": 0.8}), ["cnn"], 100, 1))
+    documents.write_json(paths.EVALUATION_DETAILS, evaluation.evaluate(everything({"cnn": 0.8}), ["cnn"], 100, 1))
     with pytest.raises(ShoepairError, match=r"older version of this project\nrun `dvc repro`"):
         cli.metrics()
 
@@ -140,7 +142,7 @@ def test_metrics_are_told_from_the_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     got = comparison.assess(everything({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
-    paths.write_json(paths.EVALUATION_DETAILS, got)
+    documents.write_json(paths.EVALUATION_DETAILS, got)
     cli.metrics()
     assert capsys.readouterr().out == results.text(got) + "\n"
 

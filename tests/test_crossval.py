@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import batches, crossval, engine, evaluation, pairs, params, paths, results, table, training, trials
+from shoepair import batches, crossval, evaluation, pairs, results, table, training, trials
 from shoepair.cli import app
-from shoepair.engine import cluster, local
-from shoepair.errors import ShoepairError
+from shoepair.runtime import parallel, params, paths
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.parallel import local, ray_cluster
 from stages import crossval as stage
 from stages import ingest, normalize, split, synthetic, validate
 from stages import pairs as pair_stage
@@ -152,7 +153,7 @@ def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monk
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(engine, "ordered", killed)
+    monkeypatch.setattr(parallel, "ordered", killed)
     with pytest.raises(KeyboardInterrupt):
         trials.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
     left: list[int] = []
@@ -161,7 +162,7 @@ def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monk
         left.append(len(pieces))
         return map(work, pieces)
 
-    monkeypatch.setattr(engine, "ordered", counted)
+    monkeypatch.setattr(parallel, "ordered", counted)
     trials.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
     assert left == [2]
 
@@ -180,8 +181,8 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
     monkeypatch.setattr(local, "available", lambda: 2)  # two processes
     beside = crossval.run_all(plans, rows, lambda _line: None)
     shutil.rmtree("checkpoints")
-    monkeypatch.setenv(engine.SWITCH, "ray")
-    monkeypatch.delenv(cluster.ADDRESS, raising=False)
+    monkeypatch.setenv(parallel.SWITCH, "ray")
+    monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
     try:
         there = crossval.run_all(plans, rows, lines.append)
     finally:

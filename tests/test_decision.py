@@ -12,8 +12,10 @@ from classes import scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoepair import decision, evaluation, paths
-from shoepair.errors import ShoepairError
+from shoepair import decision, evaluation
+from shoepair.data import documents
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 chances = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60).map(np.array)
 likely = st.lists(st.floats(0.375, 1, width=32), min_size=20, max_size=60).map(np.array)
@@ -133,6 +135,6 @@ def test_file_that_is_no_decision_is_refused(
         decision.read()
     decision.write(decision.decide(everything(0.6), "cnn", 1.25))
     document = json.loads(paths.DECISION.read_text())
-    paths.write_json(paths.DECISION, document | change)
+    documents.write_json(paths.DECISION, document | change)
     with pytest.raises(ShoepairError, match=told):
         decision.read()

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from conftest import CLI, Run, outputs, write_class, write_student
 
-from shoepair import arrival, batchlist, departure, paths, photos, report, roster, withdrawals
-from shoepair.errors import ShoepairError
+from shoepair import arrival, batchlist, departure, photos, report, roster, withdrawals
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 GONE = "u005"
 

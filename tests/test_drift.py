@@ -12,7 +12,8 @@ import pytest
 from conftest import CLI, Run, write_class, write_student
 from PIL import Image, ImageFilter
 
-from shoepair import drift, paths, rules, table
+from shoepair import drift, rules, table
+from shoepair.runtime import paths
 from stages import ingest, normalize, validate
 
 EDGE = 32

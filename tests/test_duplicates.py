@@ -12,8 +12,9 @@ from conftest import edit
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shoepair import duplicates, paths, photos, sample, signs, table
-from shoepair.errors import ShoepairError
+from shoepair import duplicates, photos, sample, signs, table
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
 
 Change = Callable[[Image.Image], Image.Image]

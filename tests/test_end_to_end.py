@@ -12,8 +12,9 @@ import pytest
 from conftest import EDGE, ROOT, Run, commit, edit, outputs, ran, write_class, write_student
 from ruamel.yaml import YAML
 
-from shoepair import arrival, paths
-from shoepair.errors import ShoepairError
+from shoepair import arrival
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import evaluate, train
 
 pytestmark = pytest.mark.slow

@@ -19,9 +19,10 @@ from conftest import ROOT, outputs, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair import engine, photos, places, table
-from shoepair.engine import cluster, flow, local
-from shoepair.errors import ShoepairError
+from shoepair import photos, table
+from shoepair.runtime import parallel, storage
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.parallel import local, ray_cluster, scheduling
 from stages import ingest, normalize, validate
 
 WAYS = {"threads": 10**6, "processes": 0}  # and how many pieces then count as few
@@ -64,13 +65,13 @@ def told(piece: object) -> str:
 
 @pytest.mark.usefixtures("way")
 def test_results_come_in_the_order_of_the_pieces() -> None:
-    assert list(engine.ordered(square, range(40), tell=told)) == [number * number for number in range(40)]
-    assert list(engine.ordered(square, [], tell=told)) == []
+    assert list(parallel.ordered(square, range(40), tell=told)) == [number * number for number in range(40)]
+    assert list(parallel.ordered(square, [], tell=told)) == []
 
 
 def test_pieces_are_worked_in_other_processes_where_there_are_many(way: str) -> None:
     here = os.getpid()
-    assert {pid == here for pid, _ in engine.ordered(process, range(8), tell=told)} == {way == "threads"}
+    assert {pid == here for pid, _ in parallel.ordered(process, range(8), tell=told)} == {way == "threads"}
 
 
 def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
@@ -84,21 +85,21 @@ def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("available", "room", "processes"),
     [
-        (2, engine.Room(2), 0),
-        (3, engine.Room(2), 0),
-        (64, engine.Room(2, accelerator=True), 0),
-        (64, engine.Room(2, memory=2**60), 0),
-        (4, engine.Room(2), 2),
-        (2, engine.Room(1, memory=1), 2),
+        (2, parallel.Room(2), 0),
+        (3, parallel.Room(2), 0),
+        (64, parallel.Room(2, accelerator=True), 0),
+        (64, parallel.Room(2, memory=2**60), 0),
+        (4, parallel.Room(2), 2),
+        (2, parallel.Room(1, memory=1), 2),
     ],
 )
 def test_pieces_that_take_room_go_to_as_many_processes_as_there_is_room_for(
-    available: int, room: engine.Room, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    available: int, room: parallel.Room, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "available", lambda: available)
     own = (os.getpid(), threading.get_ident())
     work = partial(meet, notes=tmp_path, processes=processes)
-    seen = set(engine.ordered(work, range(8), tell=told, room=room))
+    seen = set(parallel.ordered(work, range(8), tell=told, room=room))
     assert len(seen) == max(1, processes)
     assert (own in seen) == (processes == 0)
 
@@ -139,7 +140,7 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.usefixtures("way")
 def test_what_the_work_raises_comes_out_as_it_is() -> None:
-    results = engine.ordered(fail, range(40), tell=told)
+    results = parallel.ordered(fail, range(40), tell=told)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ShoepairError) as caught:
         next(results)
@@ -159,49 +160,49 @@ def test_no_more_pieces_are_under_way_than_allowed(number: int, most: int) -> No
         under_way.remove(started)
         return started
 
-    workers = flow.Workers(start, take, most)
-    assert list(flow.in_order(range(number), workers, told)) == list(range(number))
+    workers = scheduling.Workers(start, take, most)
+    assert list(scheduling.in_order(range(number), workers, told)) == list(range(number))
     assert not under_way
 
 
 def test_piece_whose_process_is_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "FEW", 0)
     note = tmp_path / "note"
-    work = partial(die, note=note, times=flow.RETRIES)
-    assert list(engine.ordered(work, range(6), tell=told)) == list(range(6))
-    assert len(note.read_text()) == flow.RETRIES + 1
+    work = partial(die, note=note, times=scheduling.RETRIES)
+    assert list(parallel.ordered(work, range(6), tell=told)) == list(range(6))
+    assert len(note.read_text()) == scheduling.RETRIES + 1
 
 
 def test_piece_whose_process_is_killed_each_time_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "FEW", 0)
     note = tmp_path / "note"
     with pytest.raises(ShoepairError, match="piece 2: given up after 4 tries: its process died"):
-        list(engine.ordered(partial(die, note=note, times=99), range(6), tell=told))
-    assert len(note.read_text()) == flow.RETRIES + 1
+        list(parallel.ordered(partial(die, note=note, times=99), range(6), tell=told))
+    assert len(note.read_text()) == scheduling.RETRIES + 1
 
 
 def test_message_names_the_photos_of_a_piece() -> None:
     files = [Path("data/raw/winter/train") / f"u00{number}_1_left_m.jpg" for number in (1, 2)]
     assert (
-        photos._named([places.Listed(path, "") for path in files])
+        photos._named([storage.Listed(path, "") for path in files])
         == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
     )
     assert table._named(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
 
 
 def test_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.SWITCH, "spark")
+    monkeypatch.setenv(parallel.SWITCH, "spark")
     with pytest.raises(ShoepairError, match="SHOEPAIR_ENGINE=spark: no such engine, expected local or ray"):
-        list(engine.ordered(square, range(3), tell=told))
-    with engine.here():
-        assert list(engine.ordered(square, range(3), tell=told)) == [0, 1, 4]
+        list(parallel.ordered(square, range(3), tell=told))
+    with parallel.here():
+        assert list(parallel.ordered(square, range(3), tell=told)) == [0, 1, 4]
 
 
 def test_ray_that_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.SWITCH, "ray")
+    monkeypatch.setenv(parallel.SWITCH, "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ShoepairError, match=r"Ray is not installed\ninstall it: `pip install 'shoepair\[ray\]'`"):
-        list(engine.ordered(square, range(3), tell=told))
+        list(parallel.ordered(square, range(3), tell=told))
 
 
 @pytest.fixture
@@ -220,14 +221,14 @@ def greet(server: socket.socket) -> None:
 
 def test_address_where_no_cluster_answers_is_refused(port: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setenv(engine.SWITCH, "ray")
-    monkeypatch.setattr(cluster, "SECONDS", 0.2)
+    monkeypatch.setenv(parallel.SWITCH, "ray")
+    monkeypatch.setattr(ray_cluster, "SECONDS", 0.2)
     silent = f"127.0.0.1:{port.getsockname()[1]}"
 
     def refused(address: str) -> str:
-        monkeypatch.setenv(cluster.ADDRESS, address)
+        monkeypatch.setenv(ray_cluster.ADDRESS, address)
         with pytest.raises(ShoepairError, match=f"RAY_ADDRESS={address}: no Ray cluster") as caught:
-            list(engine.ordered(square, range(3), tell=told))
+            list(parallel.ordered(square, range(3), tell=told))
         return caught.value.found
 
     assert "timed out" in refused(silent)
@@ -268,8 +269,8 @@ def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypat
 def test_outputs_are_the_same_on_ray(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     here = worked(lambda: None, project)
-    monkeypatch.delenv(cluster.ADDRESS, raising=False)
-    monkeypatch.setenv(engine.SWITCH, "ray")
+    monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
+    monkeypatch.setenv(parallel.SWITCH, "ray")
     monkeypatch.setattr(photos, "PIECE", 6)
     try:
         assert worked(lambda: None, project) == here

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair import errors
-from shoepair.errors import ShoepairError
+from shoepair.runtime import errors
+from shoepair.runtime.errors import ShoepairError
 
 
 def said(monkeypatch: pytest.MonkeyPatch, *words: str, error: Exception | None = None) -> object:

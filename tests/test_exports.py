@@ -15,10 +15,11 @@ import usage
 from conftest import EDGE, ROOT
 from typer.testing import CliRunner
 
-from shoepair import batches, models, params, paths, store, table
+from shoepair import batches, models, store, table
 from shoepair.cli import app
-from shoepair.errors import ShoepairError
 from shoepair.pairs import Pairs
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.splits import Split
 from shoepair.usage import exports, verdicts
 from shoepair.usage.verdicts import Judge

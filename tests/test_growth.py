@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 )
 from ruamel.yaml import YAML
 
-from shoepair import arrival, departure, params, paths, table
+from shoepair import arrival, departure, table
+from shoepair.runtime import params, paths
 from shoepair.splits import Split
 from stages import ingest, normalize, pairs, split, validate
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import CLI, Run, outputs
 
-from shoepair import integrity, paths
+from shoepair import integrity
+from shoepair.runtime import files, paths
 
 VERIFY = (*CLI, "verify")
 
@@ -98,6 +99,6 @@ def test_input_that_changed_is_told_from_a_damaged_output(repository: Path, run:
 
 
 def test_half_written_file_of_a_killed_stage_changes_no_folder(repository: Path, run: Run) -> None:
-    (repository / f"data/raw/tiny/.late.h5.x1y2{paths.PART}").write_bytes(b"half")
+    (repository / f"data/raw/tiny/.late.h5.x1y2{files.PART}").write_bytes(b"half")
     run("dvc", "status", "-q", "data/raw/tiny.dvc")
     assert integrity.verify().problems == []

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from shoepair.cli import app
 from shoepair.decision import Decision
-from shoepair.errors import ShoepairError
-from shoepair.params import Normalize
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import Normalize
 from shoepair.usage import matching, telling
 from shoepair.usage.verdicts import Judge
 

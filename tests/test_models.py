@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from shoepair import devices, histogram, inference, models, networks, pairing, recipes, siamese, training
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
 SHAPE = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shoepair import pairs, paths, splits, table
-from shoepair.errors import ShoepairError
+from shoepair import pairs, splits, table
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
 from stages import pairs as stage
 

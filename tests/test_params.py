@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import edit
 
-from shoepair import params, paths
-from shoepair.errors import ShoepairError
+from shoepair.runtime import files, params, paths
+from shoepair.runtime.errors import ShoepairError
 
 PARAMS = Path("params.yaml")
 
@@ -96,9 +96,9 @@ def test_sample_class_that_is_not_declared() -> None:
 
 def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.txt"
-    paths.write_text(path, "old\n")
+    files.write_text(path, "old\n")
     reason = "stop"
-    with pytest.raises(KeyboardInterrupt), paths.replacing(path) as part:  # noqa: PT012 - the block is what is tested
+    with pytest.raises(KeyboardInterrupt), files.replacing(path) as part:  # noqa: PT012 - the block is what is tested
         part.write_text("half")
         raise KeyboardInterrupt(reason)
     assert path.read_bytes() == b"old\n"
@@ -108,7 +108,7 @@ def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
-        paths.write_text(tmp_path / "a", "x")
+        files.write_text(tmp_path / "a", "x")
     finally:
         os.umask(mask)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640

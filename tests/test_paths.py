@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
+from shoepair.data import documents
+from shoepair.runtime import files, paths
+from shoepair.runtime.errors import ShoepairError
 
 
 def test_failure_where_there_was_no_file_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="disk"), paths.replacing(tmp_path / "a") as part:  # noqa: PT012 - the block is tested
+    with pytest.raises(OSError, match="disk"), files.replacing(tmp_path / "a") as part:  # noqa: PT012 - the block is tested
         part.write_text("half")
         reason = "disk"
         raise OSError(reason)
@@ -24,12 +25,12 @@ def test_failure_where_there_was_no_file_leaves_nothing(tmp_path: Path) -> None:
 
 def test_reader_meets_the_old_file_until_the_block_ends(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_text("old")
-    with paths.replacing(tmp_path / "a.h5") as part:
+    with files.replacing(tmp_path / "a.h5") as part:
         part.write_text("new")
         assert (tmp_path / "a.h5").read_text() == "old"
         assert part.parent == tmp_path, "a rename across file systems is no rename"
         assert part.name.startswith("."), "a half-written photo or table must not be taken for a whole one"
-        with paths.replacing(tmp_path / "a.h5") as other:
+        with files.replacing(tmp_path / "a.h5") as other:
             assert other != part
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.h5", "new")]
 
@@ -39,7 +40,7 @@ def test_rights_follow_the_umask_which_stays_as_it_was(tmp_path: Path, mask: int
     before = os.umask(mask)
     try:
         (tmp_path / "a").touch(mode=0o600)  # the rights of the file that is replaced do not count
-        paths.write_text(tmp_path / "a", "x")
+        files.write_text(tmp_path / "a", "x")
     finally:
         after = os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == rights
@@ -47,34 +48,34 @@ def test_rights_follow_the_umask_which_stays_as_it_was(tmp_path: Path, mask: int
 
 
 def test_text_is_written_as_utf_8_with_plain_line_ends(tmp_path: Path) -> None:
-    paths.write_text(tmp_path / "a", "Schuh größer\n")
+    files.write_text(tmp_path / "a", "Schuh größer\n")
     assert (tmp_path / "a").read_bytes() == "Schuh größer\n".encode()
 
 
 def test_json_keeps_the_order_of_its_keys(tmp_path: Path) -> None:
-    paths.write_json(tmp_path / "a", {"valid": {"b": 1, "a": 0.5}, "train": 2})
+    documents.write_json(tmp_path / "a", {"valid": {"b": 1, "a": 0.5}, "train": 2})
     assert (tmp_path / "a").read_text().endswith("\n")
-    assert json.dumps(paths.read_json(tmp_path / "a", "")) == '{"valid": {"b": 1, "a": 0.5}, "train": 2}'
+    assert json.dumps(documents.read_json(tmp_path / "a", "")) == '{"valid": {"b": 1, "a": 0.5}, "train": 2}'
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 def test_json_without_numbers_that_json_does_not_know(tmp_path: Path, number: float) -> None:
-    paths.write_json(tmp_path / "a", {"accuracy": 1})
+    documents.write_json(tmp_path / "a", {"accuracy": 1})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        paths.write_json(tmp_path / "a", {"accuracy": number})
-    assert paths.read_json(tmp_path / "a", "") == {"accuracy": 1}
+        documents.write_json(tmp_path / "a", {"accuracy": number})
+    assert documents.read_json(tmp_path / "a", "") == {"accuracy": 1}
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"3", b"", b'{"a": "\xff"}'])
 def test_file_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(ShoepairError, match=r"a: not a JSON object\nrun this$"):
-        paths.read_json(tmp_path / "a", "run this")
+        documents.read_json(tmp_path / "a", "run this")
 
 
 def test_missing_json_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ShoepairError, match=r"a: missing\nrun this$"):
-        paths.read_json(tmp_path / "a", "run this")
+        documents.read_json(tmp_path / "a", "run this")
 
 
 def test_no_two_artefacts_share_a_place_and_all_lie_in_the_project() -> None:

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from shoepair import photos, places
+from shoepair import photos
+from shoepair.runtime import storage
 
 RNG = np.random.default_rng(3)
 
@@ -194,7 +195,7 @@ def test_photos_come_in_order_and_one_fault_hides_no_other(tmp_path: Path) -> No
         Image.new("RGB", (16, 16), (number, 0, 0)).save(path)
     names[3].write_bytes(b"")
     names[110].write_bytes(b"x")
-    found = list(photos.read_all([places.Listed(path, "") for path in names], 16))
+    found = list(photos.read_all([storage.Listed(path, "") for path in names], 16))
     reds = [None if isinstance(photo, photos.PhotoError) else int(photo.pixels[0, 0, 0]) for photo in found]
     assert reds == [None if number in {3, 110} else number for number in range(120)]
 

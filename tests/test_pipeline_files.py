@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, Run
 from ruamel.yaml import YAML
 
-from shoepair import params
+from shoepair.runtime import params
 
 # Low to high: a module imports only modules above it.
 ORDER = [

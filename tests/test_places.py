@@ -16,8 +16,9 @@ import pytest
 from buckets import ROOT
 from buckets import server as server  # a fixture
 
-from shoepair import paths, places, store
-from shoepair.errors import ShoepairError
+from shoepair import store
+from shoepair.runtime import paths, storage
+from shoepair.runtime.errors import ShoepairError
 
 PHOTO = paths.raw("tiny") / "train/u001_1_left_m.jpg"
 EDGE = 32
@@ -28,15 +29,15 @@ def bucket(project: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     """The tiny project, its photos in a bucket too, which `SHOEPAIR_ROOT` names."""
     buckets.use(monkeypatch, server)
     buckets.upload(project)
-    monkeypatch.setenv(places.ROOT, ROOT)
+    monkeypatch.setenv(storage.ROOT, ROOT)
     yield project
     buckets.use(monkeypatch, server)  # a test may have changed that
     buckets.system().rm(buckets.BUCKET, recursive=True)
     buckets.forget()
 
 
-def listed(path: Path = PHOTO) -> places.Listed:
-    return places.Listed(path, hashlib.sha256(path.read_bytes()).hexdigest())
+def listed(path: Path = PHOTO) -> storage.Listed:
+    return storage.Listed(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def content(opened: Path | io.BufferedIOBase | object) -> bytes:
@@ -44,11 +45,11 @@ def content(opened: Path | io.BufferedIOBase | object) -> bytes:
     return opened.read()
 
 
-def refusal(photo: places.Listed | None = None) -> str:
+def refusal(photo: storage.Listed | None = None) -> str:
     """The message of a photo that cannot be had; it comes in time, and is one line and a remedy."""
     start = time.monotonic()
     with pytest.raises(ShoepairError) as caught:
-        list(places.opened([photo or listed()]))
+        list(storage.opened([photo or listed()]))
     assert time.monotonic() - start < 10, "the user waited"  # the limit that a user was promised, not a speed
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
@@ -56,17 +57,17 @@ def refusal(photo: places.Listed | None = None) -> str:
 
 
 def test_photo_is_read_in_the_project_where_no_root_is_set(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(places.ROOT, raising=False)
-    assert list(places.opened([listed()])) == [PHOTO]
+    monkeypatch.delenv(storage.ROOT, raising=False)
+    assert list(storage.opened([listed()])) == [PHOTO]
     assert (project / PHOTO).is_file()
 
 
 def test_class_that_is_not_of_the_project_is_read_where_it_is(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(places.ROOT, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(storage.ROOT, str(tmp_path / "nowhere"))
     elsewhere = project / PHOTO  # an absolute path, as a class has that is being added
-    assert list(places.opened([places.Listed(elsewhere, "")])) == [elsewhere]
+    assert list(storage.opened([storage.Listed(elsewhere, "")])) == [elsewhere]
 
 
 def test_photo_is_read_in_the_folder_that_the_root_names(
@@ -75,8 +76,8 @@ def test_photo_is_read_in_the_folder_that_the_root_names(
     photo, there = listed(), tmp_path / "mounted" / PHOTO
     there.parent.mkdir(parents=True)
     (project / PHOTO).rename(there)
-    monkeypatch.setenv(places.ROOT, f"{tmp_path / 'mounted'}/")
-    assert [content(got) for got in places.opened([photo])] == [there.read_bytes()]
+    monkeypatch.setenv(storage.ROOT, f"{tmp_path / 'mounted'}/")
+    assert [content(got) for got in storage.opened([photo])] == [there.read_bytes()]
 
 
 def test_photos_come_from_the_bucket_in_order(bucket: Path) -> None:
@@ -85,8 +86,8 @@ def test_photos_come_from_the_bucket_in_order(bucket: Path) -> None:
     photos = [listed(path) for path in every]
     for path in every:
         path.unlink()
-    assert len(every) > 2 * places.AT_ONCE
-    assert [content(got) for got in places.opened(photos)] == wanted
+    assert len(every) > 2 * storage.AT_ONCE
+    assert [content(got) for got in storage.opened(photos)] == wanted
     assert (bucket / paths.raw("tiny")).is_dir()
 
 
@@ -98,14 +99,14 @@ def test_another_file_than_the_projects_is_told(bucket: Path) -> None:
 
 
 def test_file_that_is_not_there_is_told(bucket: Path) -> None:
-    photo = places.Listed(PHOTO.with_name("u999_1_left_m.jpg"), "")
+    photo = storage.Listed(PHOTO.with_name("u999_1_left_m.jpg"), "")
     assert refusal(photo) == f"{ROOT}/{photo.path}: missing"
     assert bucket.is_dir()
 
 
 @pytest.mark.usefixtures("bucket")
 def test_bucket_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(places.ROOT, "s3://no-such-shoes/class")
+    monkeypatch.setenv(storage.ROOT, "s3://no-such-shoes/class")
     assert refusal() == f"s3://no-such-shoes/class/{PHOTO}: no such bucket"
 
 
@@ -150,7 +151,7 @@ def test_server_that_does_not_answer_is_told_within_ten_seconds(
 
 
 def test_address_of_no_known_kind_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(places.ROOT, "ftps3://shoes")
+    monkeypatch.setenv(storage.ROOT, "ftps3://shoes")
     assert refusal() == "SHOEPAIR_ROOT=ftps3://shoes: Protocol not known: ftps3"
     assert project.is_dir()
 
@@ -162,10 +163,10 @@ def test_package_that_is_not_installed_is_told_with_the_command(
 
     monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were not installed
     monkeypatch.delitem(_registry, "s3", raising=False)
-    places._system.cache_clear()
-    monkeypatch.setenv(places.ROOT, ROOT)
+    storage._system.cache_clear()
+    monkeypatch.setenv(storage.ROOT, ROOT)
     with pytest.raises(ShoepairError, match=r"SHOEPAIR_ROOT=s3://shoes/class: .*\n.*pip install 'shoepair\[s3\]'"):
-        list(places.opened([listed()]))
+        list(storage.opened([listed()]))
     assert project.is_dir()
 
 
@@ -191,7 +192,7 @@ def test_store_in_the_bucket_is_read_by_parts(bucket: Path) -> None:
         assert there.students == names
         assert there._remote is not None
         fetched = there._remote._file.cache.total_requested_bytes
-    assert wanted.nbytes < fetched < places.HEAD + 1.01 * wanted.nbytes < length
+    assert wanted.nbytes < fetched < storage.HEAD + 1.01 * wanted.nbytes < length
 
 
 def test_store_that_is_older_than_the_projects_is_told(bucket: Path) -> None:

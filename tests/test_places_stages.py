@@ -15,8 +15,9 @@ from conftest import Run, outputs
 from test_resume import rows as rows  # a fixture
 from torch import Tensor
 
-from shoepair import batches, models, paths, places, recipes, streaming, training
-from shoepair.errors import ShoepairError
+from shoepair import batches, models, recipes, streaming, training
+from shoepair.runtime import paths, storage
+from shoepair.runtime.errors import ShoepairError
 from stages import ingest, normalize, validate
 
 EDGE = 32
@@ -37,7 +38,7 @@ def test_photos_from_a_bucket_give_the_same_bytes(project: Path, monkeypatch: py
     wanted = outputs(project)
     assert len(wanted) >= 5
     buckets.upload(project)
-    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
     ingest.main("tiny")
     shutil.rmtree(project / paths.raw("tiny"))  # what follows can only come from the bucket
     for stage, folder in ((validate, "data/valid"), (validate, "data/signs"), (normalize, "data/store")):
@@ -52,7 +53,7 @@ def test_photo_that_was_changed_since_it_was_uploaded_stops_the_stage(
 ) -> None:
     photo = paths.raw("tiny") / "train/u008_2_right_m.jpg"
     buckets.upload(project)
-    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
     photo.write_bytes(photo.read_bytes() + b"0")  # another digest; the picture is the same
     ingest.main("tiny")
     with pytest.raises(ShoepairError, match=rf"^{buckets.ROOT}/{photo}: another file than {photo} of this project\n"):
@@ -71,7 +72,7 @@ def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypat
     shutil.rmtree(project / paths.raw("tiny"))
     for folder in ("data/valid", "data/signs", "data/store"):
         shutil.rmtree(project / folder)
-    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
     monkeypatch.setenv("SHOEPAIR_ENGINE", "ray")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     run("python", "-m", "stages.validate", "tiny")
@@ -96,6 +97,6 @@ def test_stores_from_a_bucket_give_the_same_weights(
 ) -> None:
     wanted = trained(rows, 2**30)
     buckets.upload(tmp_path)
-    monkeypatch.setenv(places.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
     shutil.rmtree(tmp_path / "data/store")
     assert all(torch.equal(one, other) for one, other in zip(trained(rows, memory), wanted, strict=True))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from shoepair import progress
+from shoepair.runtime import progress
 
 NORMALIZE = (sys.executable, "-m", "stages.normalize", "tiny")
 BEFORE = [(sys.executable, "-m", f"stages.{stage}", "tiny") for stage in ("ingest", "validate")]

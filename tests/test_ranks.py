@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shoepair import devices, engine, ranks, shares
-from shoepair.errors import ShoepairError
+from shoepair import devices, ranks, shares
+from shoepair.runtime import parallel
+from shoepair.runtime.errors import ShoepairError
 
 RANKED = str(ROOT / "tests/ranked.py")
 NETWORKS = [name for name in ranked.NAMES if name != "histogram"]
@@ -185,7 +186,7 @@ def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch:
     monkeypatch.setenv("SHOEPAIR_RANKS", "2")
     monkeypatch.setattr("shoepair.engine.group.available", lambda: 2)
     with pytest.raises(ZeroDivisionError, match="by a rank"):
-        engine.together(wrong, "wrong", cores=1, gpus=False)
+        parallel.together(wrong, "wrong", cores=1, gpus=False)
 
 
 def test_device_that_cannot_sum_is_refused_for_several_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +215,7 @@ def test_ranks_on_devices_of_different_kinds_are_refused(monkeypatch: pytest.Mon
 def test_number_of_ranks_that_cannot_be_is_refused(number: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOEPAIR_RANKS", number)
     with pytest.raises(ShoepairError, match=message):
-        engine.together(list, "nothing", cores=1, gpus=False)
+        parallel.together(list, "nothing", cores=1, gpus=False)
 
 
 @pytest.mark.slow

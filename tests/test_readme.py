@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run, commit, edit, ran, write_class
 
-from shoepair import paths
+from shoepair.runtime import paths
 
 pytestmark = pytest.mark.slow
 

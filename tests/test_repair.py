@@ -16,7 +16,8 @@ import pytest
 from conftest import CLI, Run, edit, outputs, ran
 
 from benchmarks import kill
-from shoepair import paths, repair
+from shoepair import repair
+from shoepair.runtime import files, paths
 
 DOCTOR = (*CLI, "doctor")
 
@@ -46,10 +47,10 @@ def test_torn_lock_that_was_never_committed_is_made_anew(run: Run) -> None:
 
 @pytest.mark.usefixtures("repository")
 def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
-    half = paths.store("tiny").with_name(f".tiny.h5.a1b2{paths.PART}")
+    half = paths.store("tiny").with_name(f".tiny.h5.a1b2{files.PART}")
     half.parent.mkdir(parents=True)
     half.write_bytes(b"half")
-    folder = Path("reports") / f".analysis{paths.PART}"
+    folder = Path("reports") / f".analysis{files.PART}"
     (folder / "pictures").mkdir(parents=True)
     before = sorted(path for path in Path("data").rglob("*") if path != half)
     assert repair.repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]

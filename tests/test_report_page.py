@@ -13,9 +13,10 @@ import pytest
 from conftest import Run, edit, outputs, write_student
 from pages import CLASS, Reader, made, written_page
 
-from shoepair import paths, report
-from shoepair.errors import ShoepairError
+from shoepair import report
 from shoepair.page import EXAMPLES, PAGE, examples_of, facts, figures
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.store import Store
 
 HOSTILE = 'train/u9"><script>alert(1)</script><img src=x onerror=alert(1)>&amp;.jpg'

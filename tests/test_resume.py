@@ -14,10 +14,11 @@ from conftest import ROOT
 from test_pipeline_files import needed
 from torch import Tensor, nn
 
-from shoepair import batches, checkpoints, models, pairing, pairs, paths, splits, store, streaming, table, training
+from shoepair import batches, checkpoints, models, pairing, pairs, splits, store, streaming, table, training
 from shoepair.augmentation import Augmentation
-from shoepair.errors import ShoepairError
 from shoepair.recipes import Recipe
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
 RECIPE = Recipe(4, 12, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), schedule="cosine")

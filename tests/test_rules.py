@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shoepair import arrival, paths, roster, rules, table
-from shoepair.errors import ShoepairError
+from shoepair import arrival, roster, rules, table
+from shoepair.data import documents
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.splits import Split
 from stages import ingest, normalize, split, validate
 
@@ -31,7 +33,7 @@ def set_aside(share: float = 1.0) -> None:
 def report() -> dict[str, object]:
     ingest.main("tiny")
     validate.main("tiny")
-    return paths.read_json(paths.validation("tiny"), "")
+    return documents.read_json(paths.validation("tiny"), "")
 
 
 @pytest.mark.usefixtures("project")
@@ -57,7 +59,7 @@ def test_student_with_a_fault_is_set_aside_and_the_rest_goes_on() -> None:
     students = table.read(paths.SPLIT, Split)["student"]
     assert {"u001", "u002"}.isdisjoint(students)
     assert len(students) == 6
-    metrics = paths.read_json(paths.VALIDATION_METRICS, "")
+    metrics = documents.read_json(paths.VALIDATION_METRICS, "")
     assert metrics == {"total": counts, "tiny": counts}
 
 

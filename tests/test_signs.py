@@ -13,7 +13,9 @@ import pytest
 from conftest import CLI, Run, write_class
 from PIL import Image, ImageFilter, ImageOps
 
-from shoepair import params, paths, photos, rules, sample, signs, table
+from shoepair import photos, rules, sample, signs, table
+from shoepair.data import documents
+from shoepair.runtime import params, paths
 from stages import ingest, validate
 
 EDGE = 224
@@ -102,7 +104,7 @@ def test_flagged_photos_are_told_everywhere_and_accepted_all_the_same(run: Run) 
     Image.fromarray(rng.integers(0, 30, (32, 32, 3), np.uint8)).save(path, "PNG")
     ingest.main("tiny")
     validate.main("tiny")
-    report = paths.read_json(paths.validation("tiny"), "")
+    report = documents.read_json(paths.validation("tiny"), "")
     assert "train/u001_2_right_m.jpg" in report["flags"]["dark"]
     assert report["accepted"] == 48
     rows = table.read(paths.signs("tiny"), signs.Signs)

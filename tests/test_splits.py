@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_splits_and_pairs import photo_rows
 
-from shoepair import paths, splits, table
-from shoepair.errors import ShoepairError
+from shoepair import splits, table
+from shoepair.data import documents
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
 
 
@@ -91,7 +93,7 @@ def test_stage_counts_everybody_and_writes_the_same_bytes_again() -> None:
     written = paths.SPLIT.read_bytes(), paths.SPLIT_METRICS.read_bytes()
     split.main()
     assert (paths.SPLIT.read_bytes(), paths.SPLIT_METRICS.read_bytes()) == written
-    counted = paths.read_json(paths.SPLIT_METRICS, "")
+    counted = documents.read_json(paths.SPLIT_METRICS, "")
     sizes = table.read(paths.SPLIT, splits.Split)["split"].value_counts()
     assert list(counted) == list(splits.SPLITS)
     assert {name: numbers["students"] for name, numbers in counted.items()} == sizes.to_dict()

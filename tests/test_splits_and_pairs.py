@@ -12,8 +12,9 @@ from conftest import edit, write_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoepair import pairs, paths, photos, splits, table
-from shoepair.errors import ShoepairError
+from shoepair import pairs, photos, splits, table
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
 
 STUDENTS = [f"u{number:03}" for number in range(40)]

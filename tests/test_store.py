@@ -16,8 +16,9 @@ import xarray
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from shoepair import batches, errors, pairing, paths, splits, store, table
+from shoepair import batches, pairing, splits, store, table
 from shoepair import pairs as pair_table
+from shoepair.runtime import errors, paths
 from stages import ingest, normalize, pairs, split, validate
 
 RNG = np.random.default_rng(5)

@@ -12,7 +12,8 @@ from conftest import CLI, Run
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import paths, photos, places, sample, suspects, table
+from shoepair import photos, sample, suspects, table
+from shoepair.runtime import paths, storage
 from stages import ingest, normalize, split, validate
 from stages import suspects as stage
 
@@ -26,7 +27,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Class:
     folder = tmp_path_factory.mktemp("drawn")
     sample.draw_class(folder, STUDENTS - 2, 1, 3)
     rows = table.scan(folder).sort_values(["student", "pair", "side"])
-    decoded = photos.read_all(places.listed(folder, rows), EDGE)
+    decoded = photos.read_all(storage.listed(folder, rows), EDGE)
     return np.stack(list(photos.students(decoded, EDGE)))
 
 

@@ -10,24 +10,11 @@ import pytest
 import torch
 from conftest import edit
 
-from shoepair import (
-    arrival,
-    batches,
-    deals,
-    inference,
-    lessons,
-    models,
-    pairing,
-    pairs,
-    params,
-    paths,
-    recipes,
-    sample,
-    training,
-)
+from shoepair import arrival, batches, deals, inference, lessons, models, pairing, pairs, recipes, sample, training
 from shoepair import synthetic as drawing
-from shoepair.engine import local
-from shoepair.errors import ShoepairError
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.parallel import local
 from shoepair.store import Store
 from stages import synthetic as stage
 

@@ -14,8 +14,10 @@ import pytest
 from conftest import write_photo, write_student
 from PIL import Image
 
-from shoepair import paths, table
-from shoepair.errors import ShoepairError
+from shoepair import table
+from shoepair.data import documents
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from stages import ingest, validate
 
 TRAIN = Path("data/raw/tiny/train")
@@ -66,7 +68,7 @@ def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
         (TRAIN / name).write_bytes(b"x")
     run_both()
     assert table.read(paths.valid("tiny"), table.Photos).equals(before)
-    report = paths.read_json(paths.validation("tiny"), "")
+    report = documents.read_json(paths.validation("tiny"), "")
     counts = {"files": 51, "accepted": 48, "quarantined": 0, "ignored": 3, "students": 8, "quarantined_students": 0}
     assert report.pop("flags")  # of noise, as the tiny class is
     assert report == {"batch": "tiny", **counts, "changed": {}, "reasons": {}}
@@ -272,7 +274,7 @@ def test_files_of_file_managers_and_hidden_folders_are_ignored(capsys: pytest.Ca
     write_photo(TRAIN / ".thumbnails" / "u001_1_left_m.jpg", [1])
     run_both()
     assert "ingest tiny: 52 files, 4 of them system files, ignored" in capsys.readouterr().out
-    report = paths.read_json(paths.validation("tiny"), "")
+    report = documents.read_json(paths.validation("tiny"), "")
     assert report["files"] == report["accepted"] + report["ignored"] == 48 + 4
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from shoepair import deals, models, pairing, recipes, training
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
 SHAPE = models.Shape(edge=EDGE)

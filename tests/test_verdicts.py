@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
-from shoepair import paths, photos, table
+from shoepair import photos, table
 from shoepair.cli import app
 from shoepair.decision import Decision
-from shoepair.errors import ShoepairError
 from shoepair.evaluation import Scores
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.store import Store
 from shoepair.usage import verdicts
 from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Shoe

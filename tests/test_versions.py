@@ -12,7 +12,7 @@ import pytest
 from conftest import CLI, Run, edit, write_class, write_photo
 
 from shoepair import comparison, versions
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 
 def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:

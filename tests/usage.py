@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from conftest import EDGE, copy_project, edit
 
-from shoepair import models, params, paths
+from shoepair import models
+from shoepair.data import documents
 from shoepair.decision import Decision
+from shoepair.runtime import params, paths
 from shoepair.usage import verdicts
 from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Judge
 
@@ -34,7 +36,7 @@ def photo(pair: int, side: str, student: str = STUDENT) -> Path:
 
 def decide(**changes: Any) -> None:
     """Write a decision."""
-    paths.write_json(paths.DECISION, rule(**changes).model_dump())
+    documents.write_json(paths.DECISION, rule(**changes).model_dump())
 
 
 def rule(**changes: Any) -> Decision:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from shoepair.analysis import Floats, conv1d, finite, gnn
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 app = typer.Typer(pretty_exceptions_enable=False, help="The models' analysis, worked step by step.")
 

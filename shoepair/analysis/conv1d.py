@@ -32,7 +32,7 @@ from shoepair.analysis import (
     table,
     target,
 )
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 
 @dataclass(frozen=True, eq=False)

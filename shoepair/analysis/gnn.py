@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shoepair.analysis import Floats, cross_entropy, derivatives, finite, refuse_overflow, show, sigmoid, table, target
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 Edges = tuple[tuple[int, int], ...]
 

@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from shoepair.analysis import table
 from shoepair.analysis.parameters import TITLES, named_layers, without_memory
-from shoepair.errors import ShoepairError
 from shoepair.networks import ASSIGNED, CNN, EDGE, Network, Shape
+from shoepair.runtime.errors import ShoepairError
 
 _UNITWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout)
 _WINDOWED = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d)

@@ -10,10 +10,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
 from shoepair.page import wording
 from shoepair.page.facts import FIX, Facts
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.splits import SPLITS
 
 SPECIFICATIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]

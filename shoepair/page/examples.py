@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from shoepair import calibration, paths, photos
+from shoepair import calibration, photos
+from shoepair.runtime import paths
 from shoepair.store import Store
 
 EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels

@@ -13,11 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import decision, duplicates, evaluation, paths, splits, table
+from shoepair import decision, duplicates, evaluation, splits, table
+from shoepair.data import documents
 from shoepair.decision import Decision
-from shoepair.errors import ShoepairError
-from shoepair.params import Crossval
 from shoepair.photos import SHOES
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import Crossval
 
 FIX = "run `dvc repro`, which makes it"
 
@@ -105,24 +107,24 @@ def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
     Raises:
         ShoepairError: something is missing, is no such file, or does not go together with the rest.
     """
-    details = paths.read_json(paths.EVALUATION_DETAILS, FIX)
+    details = documents.read_json(paths.EVALUATION_DETAILS, FIX)
     models = list(details["models"])
     found = Facts(
         batches=batches,
         drawn=[batch for batch in batches if batch in set(samples)],
-        validation={batch: paths.read_json(paths.validation(batch), FIX) for batch in batches},
-        counts=paths.read_json(paths.SPLIT_METRICS, FIX),
+        validation={batch: documents.read_json(paths.validation(batch), FIX) for batch in batches},
+        counts=documents.read_json(paths.SPLIT_METRICS, FIX),
         split=table.read(paths.SPLIT, splits.Split),
         twice=table.read(paths.DUPLICATES, duplicates.Duplicates),
         suspects=table.read(paths.SUSPECTS, table.Suspects),
-        audit=paths.read_json(paths.AUDIT, FIX),
+        audit=documents.read_json(paths.AUDIT, FIX),
         details=details,
         scores=table.read(paths.SCORES, evaluation.Scores),
         decision=decision.read(),
-        cards={model: paths.read_json(paths.card(model), FIX) for model in models},
+        cards={model: documents.read_json(paths.card(model), FIX) for model in models},
         epochs={model: _curve(paths.epochs(model)) for model in models},
         iterations={model: _curve(paths.iterations(model)) for model in models},
-        folded={model: paths.read_json(paths.folded_metrics(model), FIX) for model in chosen.models},
+        folded={model: documents.read_json(paths.folded_metrics(model), FIX) for model in chosen.models},
         resamples=chosen.resamples,
     )
     refuse_mismatch(found)

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from shoepair import evaluation, paths, report
+from shoepair import evaluation, report
 from shoepair.page import (
     CROISSANT,
     DATA_CARD,
@@ -32,6 +32,7 @@ from shoepair.page import (
 from shoepair.page.examples import Shoe
 from shoepair.page.facts import Facts
 from shoepair.results import BASELINE
+from shoepair.runtime import files
 
 SECTIONS = {
     "class": "The class",
@@ -62,10 +63,10 @@ def write(found: Facts) -> int:
     suspects = examples.suspected(found.suspects, found.split)
     small = examples.thumbnails(_shoes(shown, suspects))
     page = _page(found, shown, suspects, small)
-    paths.write_text(PAGE, page)
+    files.write_text(PAGE, page)
     for path, template in ((MODEL_CARD, "model-card.md.j2"), (DATA_CARD, "data-card.md.j2")):
-        paths.write_text(path, _text(template, found))
-    paths.write_text(CROISSANT, json.dumps(croissant.document(found), indent=2, ensure_ascii=False) + "\n")
+        files.write_text(path, _text(template, found))
+    files.write_text(CROISSANT, json.dumps(croissant.document(found), indent=2, ensure_ascii=False) + "\n")
     _write_sheets(shown, small)
     return len(page.encode())
 
@@ -77,7 +78,7 @@ def _write_sheets(shown: list[dict[str, Any]], small: dict[Shoe, Image.Image]) -
         path.unlink()
     for path, model in wanted.items():
         parts = [(SETS[name], some) for name, some in model["examples"]]
-        with paths.replacing(path) as part:
+        with files.replacing(path) as part:
             part.write_bytes(examples.jpeg(examples.sheet(model["name"], parts, small)))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shoepair import photos
-from shoepair.errors import ShoepairError, escaped
+from shoepair.runtime.errors import ShoepairError, escaped
 
 if TYPE_CHECKING:
     from shoepair.usage import verdicts

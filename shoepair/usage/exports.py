@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from shoepair import batches, paths, progress, table
-from shoepair.errors import ShoepairError
+from shoepair import batches, table
 from shoepair.pairs import Pairs
+from shoepair.runtime import files, paths, progress
+from shoepair.runtime.errors import ShoepairError
 from shoepair.splits import SPLITS, Split
 from shoepair.store import scaled
 from shoepair.usage.verdicts import Judge, appoint
@@ -53,7 +54,7 @@ def onnx(path: Path | None = None) -> tuple[Path, int, float]:
         raise ShoepairError(found, fix=INSTALL) from None
     judge = appoint()
     target = path or Path("reports") / f"{judge.rule.model}.onnx"
-    with paths.replacing(target) as part:
+    with files.replacing(target) as part:
         part.write_bytes(serialized(judge))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors: it warns of a machine's missing devices
@@ -146,7 +147,7 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
         raise ShoepairError(found, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
     target = path or Path("reports") / f"{split}.npy"
     shape: tuple[int, ...] = ()
-    with paths.replacing(target) as part, part.open("wb") as file:
+    with files.replacing(target) as part, part.open("wb") as file:
         for student in progress.track(batches.each_student(students), "export", "student", len(students)):
             if not shape:
                 shape = (len(students), *student.shape)

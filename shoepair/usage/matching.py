@@ -22,8 +22,9 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from shoepair import photos, progress, table
-from shoepair.errors import ShoepairError, escaped
+from shoepair import photos, table
+from shoepair.runtime import progress
+from shoepair.runtime.errors import ShoepairError, escaped
 from shoepair.usage.verdicts import Answer, Judge, Shoe, answer
 
 MOST = 200  # shoes in a folder: the time grows with the square of their number

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 from shoepair.usage import verdicts, web
 from shoepair.usage.workers import Workers, cores
 

@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import decision, models, params, photos, signs, store
+from shoepair import decision, models, photos, signs, store
 from shoepair.decision import Decision
+from shoepair.runtime import params
 
 SAME, DIFFERENT, NOT_SURE = "same pair", "different pairs", "not sure"
 BATCH = 32  # pairs scored at a time; no result depends on it

@@ -18,9 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shoepair.engine.flow import AHEAD, Room, Workers, in_order
-from shoepair.engine.local import available
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.parallel.local import available
+from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
 
 ADDRESS = "RAY_ADDRESS"
 SECONDS = 10  # within which a cluster must answer

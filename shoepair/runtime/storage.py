@@ -24,13 +24,14 @@ from fsspec.asyn import AsyncFileSystem, sync
 from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 if TYPE_CHECKING:
     import pandas as pd
     from fsspec import AbstractFileSystem
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
+
 
 ROOT = "SHOEPAIR_ROOT"
 SHARED = (paths.RAW, paths.store("any").parent)  # the folders that lie under it

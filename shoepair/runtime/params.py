@@ -19,8 +19,8 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from shoepair import paths
-from shoepair.errors import ShoepairError
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 
 BATCH_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 SALT_BYTES = 64  # the longest key of the hash in splits.py

@@ -5,15 +5,7 @@ Stages run in the project's folder (DVC sees to it), also when that is one of DV
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from shoepair.errors import ShoepairError
 
 PARAMS = Path("params.yaml")
 BATCHES = Path("data/batches.yaml")
@@ -34,7 +26,6 @@ CONFUSION = Path("plots/confusion.csv")
 ANALYSIS = Path("reports/analysis")
 AUDIT = Path("reports/audit.json")
 SYNTHETIC = "synthetic"  # the store of the drawn students that training learns from beside the class; no batch
-PART = ".part"  # ends the name of a file that is being written; DVC ignores it, `shoepair doctor` sweeps it
 WITHDRAWN = Path("data/withdrawn.yaml")
 JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed
 
@@ -112,61 +103,3 @@ def roc(model: str) -> Path:
 def iterations(model: str) -> Path:
     """Loss of a model in every iteration."""
     return Path("plots/loss") / f"{model}.csv"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and is gone when it does not.
-
-    A reader so sees the old file or the whole new one, and a killed run leaves nothing that looks finished.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        part.chmod(0o666 & ~_umask())  # mkstemp keeps the file to its owner; other outputs are not kept so
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as a whole."""
-    with replacing(path) as part:
-        part.write_bytes(text.encode())  # bytes: no line ends of another system
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a mapping; keys keep their order, which is the order in which tables show them."""
-    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: Path, fix: str) -> dict[str, Any]:
-    """Read a mapping.
-
-    Args:
-        path: the file.
-        fix: what to do where there is none, for the message.
-
-    Raises:
-        ShoepairError: the file is missing or is not such a file.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        found = f"{path}: missing"
-        raise ShoepairError(found, fix=fix) from None
-    except ValueError:  # of the text's encoding, or of JSON
-        document = None
-    if not isinstance(document, dict):
-        found = f"{path}: not a JSON object"
-        raise ShoepairError(found, fix=fix)
-    return document
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

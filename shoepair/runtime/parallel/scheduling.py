@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
 
 AHEAD = 2  # pieces per core that are under way, or done and not yet taken
 RETRIES = 3  # of a piece whose process died
@@ -92,3 +93,13 @@ def _patiently(
 def given_up(name: str, why: str, fix: str) -> ShoepairError:
     """What a user is told of work whose process died at every try."""
     return ShoepairError(f"{name}: given up after {RETRIES + 1} tries: {why}", fix=fix)
+
+
+Item = TypeVar("Item")
+
+
+def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
+    """The items in lists of this length, the last one shorter (Python 3.12 has it as itertools.batched)."""
+    iterator = iter(items)
+    while window := list(islice(iterator, length)):
+        yield window

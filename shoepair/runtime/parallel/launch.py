@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 import psutil
 
-from shoepair.engine.cluster import connected, digest, fitting, refused, taken, wanted, worker
-from shoepair.engine.flow import RETRIES, Room, given_up
-from shoepair.engine.local import available
-from shoepair.errors import LostError, ShoepairError
+from shoepair.runtime.errors import LostError, ShoepairError
+from shoepair.runtime.parallel.local import available
+from shoepair.runtime.parallel.ray_cluster import connected, digest, fitting, refused, taken, wanted, worker
+from shoepair.runtime.parallel.scheduling import RETRIES, Room, given_up
 
 ROOM = Path("checkpoints")  # where Ray Train keeps its notes while it runs
 FEWER = "set SHOEPAIR_RANKS to fewer"

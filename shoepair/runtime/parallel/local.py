@@ -19,8 +19,8 @@ from typing import TypeVar
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from shoepair import progress
-from shoepair.engine.flow import AHEAD, Room, Workers, in_order
+from shoepair.runtime import progress
+from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
 
 # Pieces that threads do sooner: starting processes costs each core about two seconds, as much as two to eight pieces
 # of 48 photos take. On 2 cores processes took 1.5 to 3.5 times as long for 10 pieces, 1.2 to 2.5 times for 20.

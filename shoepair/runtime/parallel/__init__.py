@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from shoepair.engine import cluster, group, local
-from shoepair.engine.flow import Room as Room
-from shoepair.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.parallel import launch, local, ray_cluster
+from shoepair.runtime.parallel.scheduling import Room as Room
 
 SWITCH = "SHOEPAIR_ENGINE"
-ENGINES = {"local": local.ordered, "ray": cluster.ordered}
+ENGINES = {"local": local.ordered, "ray": ray_cluster.ordered}
 RANKS = "SHOEPAIR_RANKS"
 STARTED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # variables that torchrun sets
-GROUPS = {"local": group.here, "ray": group.on_ray}
+GROUPS = {"local": launch.here, "ray": launch.on_ray}
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")

@@ -1,0 +1,1 @@
+"""The words, tables and pixels of a class: naming, schemas, stores, pairs."""
