@@ -36,7 +36,8 @@ from types import FrameType
 import numpy as np
 from PIL import Image, ImageCms
 
-from shoepair import archives, photos, store
+from shoepair import archives, photos
+from shoepair.data import naming, store
 from shoepair.runtime.errors import ShoepairError
 
 REGRESSIONS = Path(__file__).parent.parent / "tests/regressions"
@@ -46,7 +47,7 @@ MEMORY = 2**30  # bytes that a worker may grow by
 PIECE = 2_000  # executions of one worker process
 LIMIT = 2**20  # bytes of an input
 EDGE = 16
-REFUSALS = (ShoepairError, photos.PhotoError)
+REFUSALS = (ShoepairError, naming.PhotoError)
 NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1]
 
 
@@ -138,9 +139,9 @@ def read_photo(data: bytes, place: Path) -> None:
 def read_name(data: bytes, place: Path) -> None:  # noqa: ARG001  # a reader as the others
     """Parse it."""
     text = os.fsdecode(data)
-    photos.owner(text)
-    name = photos.parse(text)
-    if name.pair not in photos.PAIRS or photos.owner(text) != name.student:
+    naming.owner(text)
+    name = naming.parse(text)
+    if name.pair not in naming.PAIRS or naming.owner(text) != name.student:
         message = f"{name}"
         raise AssertionError(message)
 

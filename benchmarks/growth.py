@@ -26,7 +26,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import photos, rules, store, table
+from shoepair import photos, rules
+from shoepair.data import naming, store
+from shoepair.ingestion import scan
 from shoepair.runtime import params, paths, storage
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +58,7 @@ def draw(folder: Path, first: int, students: int) -> None:
     folder.mkdir(parents=True)
     for number in range(first, first + students):
         rng = np.random.default_rng(number)
-        for pair, side in photos.SHOES:
+        for pair, side in naming.SHOES:
             squares = rng.integers(0, 256, (EDGE // BLOCK, EDGE // BLOCK, 3), np.uint8)
             path = folder / f"u{number:06}_{pair}_{side}_m.png"
             Image.fromarray(squares.repeat(BLOCK, 0).repeat(BLOCK, 1)).save(path, compress_level=1)
@@ -154,7 +156,7 @@ def prepare() -> None:
     files: list[storage.Listed] = []
     students: list[str] = []
     for batch in params.load_batches().batches:
-        rows = rules.check(batch, paths.raw(batch), table.scan(paths.raw(batch)), edge).accepted
+        rows = rules.check(batch, paths.raw(batch), scan.scan(paths.raw(batch)), edge).accepted
         files += storage.listed(paths.raw(batch), rows)
         students += list(rows["student"].unique())
     store.write(paths.store("all"), students, photos.students(photos.read_all(files, edge), edge), edge)

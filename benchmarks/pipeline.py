@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, models, pairing, photos, recipes, rules, store, table, training
+from shoepair import deals, models, photos, recipes, rules, training
+from shoepair.data import pair_dataset, store
+from shoepair.ingestion import scan
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
 
@@ -67,7 +69,7 @@ def decode_bare(paths: list[Path]) -> None:
 
 def data_stages(folder: Path, times: int) -> list[Row]:
     """Photos per second of ingest, validate, normalize beside bare decoding; bytes stored per pixel value."""
-    rows = table.scan(folder)
+    rows = scan.scan(folder)
     accepted = rules.check("bench", folder, rows, EDGE).accepted
     listed = storage.listed(folder, accepted)
     paths = [photo.path for photo in listed]
@@ -79,7 +81,7 @@ def data_stages(folder: Path, times: int) -> list[Row]:
             store.write(path, students, photos.students(photos.read_all(listed, EDGE), EDGE), EDGE)
 
         works: dict[str, Callable[[], object]] = {
-            "ingest": lambda: table.scan(folder),
+            "ingest": lambda: scan.scan(folder),
             "validate": lambda: rules.check("bench", folder, rows, EDGE),
             "normalize": normalize,
         }
@@ -94,18 +96,18 @@ def data_stages(folder: Path, times: int) -> list[Row]:
 def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
     """Pairs per second of training steps, batches gathered as the pipeline does, beside one resident batch."""
     cpu.use_threads(THREADS)
-    pairs = pairing.from_arrays(data)
+    pairs = pair_dataset.from_arrays(data)
     return [_training_of(name, pairs, times) for name in ("cnn", "cnn_channel", "siamese")]
 
 
-def _training_of(name: str, data: pairing.PairData, times: int) -> Row:
+def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
     model = models.build(name, models.Shape(), 1)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters())
     resident = Resident(data)
     recipe = recipes.Recipe(batch_size=BATCH)
 
-    def run(source: pairing.Pairing) -> None:
+    def run(source: pair_dataset.Pairing) -> None:
         list(training.epoch(model, source, optimizer, recipe))
 
     spent = side_by_side(lambda: run(data), lambda: run(resident), times)
@@ -118,7 +120,7 @@ class Resident:
 
     synthetic = 0
 
-    def __init__(self, data: pairing.PairData) -> None:
+    def __init__(self, data: pair_dataset.PairData) -> None:
         self.shoes, self.same = data.shoes, data.same
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
         (self._students,) = data.students([torch.arange(min(BATCH // deals.STUDENT, len(data.images)))])
@@ -134,7 +136,7 @@ class Resident:
 
 def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
     """The photos of a class, or of one of its sets: (N, 3, 2, S, S, 3) bytes."""
-    accepted: pd.DataFrame = rules.accept(table.scan(folder))
+    accepted: pd.DataFrame = rules.accept(scan.scan(folder))
     kept = accepted if among is None else accepted[accepted["set"] == among]
     decoded = photos.read_all(storage.listed(folder, kept), EDGE)
     return np.stack(list(photos.students(decoded, EDGE)))

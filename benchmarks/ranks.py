@@ -24,7 +24,8 @@ import torch
 
 from benchmarks.engine import OPEN, cluster
 from benchmarks.output import Row, compare_networks
-from shoepair import models, pairing, ranks, recipes, training
+from shoepair import models, ranks, recipes, training
+from shoepair.data import pair_dataset
 from shoepair.runtime import cpu, params
 from shoepair.runtime.parallel import launch
 from shoepair.runtime.parallel.ray_cluster import ADDRESS
@@ -63,8 +64,8 @@ def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
         chosen = params.load(params.Train)
         cpu.use_threads(threads)
         shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
-        data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
-        data = replace(data, images=pairing.floats(data.images))
+        data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+        data = replace(data, images=pair_dataset.floats(data.images))
         model = models.build(name, recipes.shape_of(chosen), chosen.seed)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)

@@ -37,15 +37,15 @@ from PIL import Image
 
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import photos, sample, signs, store, table
-from shoepair.data import documents
+from shoepair import photos, sample, signs
+from shoepair.data import documents, naming, schemas, store, tables
 from shoepair.runtime import paths
 from shoepair.runtime.parallel import scheduling
 
 BATCH = "scale"
 STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit")
 PER_BATCH = STAGES[:3]
-PHOTO, SIGN = (list(schema.to_schema().columns) for schema in (table.Photos, signs.Signs))
+PHOTO, SIGN = (list(schema.to_schema().columns) for schema in (schemas.Photos, schemas.Signs))
 EDGE = 224  # pixels of a photo
 DRAWN = 50  # students whose photos the synthetic ones are made from
 PATCHES = 7  # of an edge: so many times the light changes across a synthetic photo
@@ -76,7 +76,7 @@ def write_students(folder: Path, pictures: Pictures, numbers: list[int]) -> None
     """Write the photos of these students."""
     for number in numbers:
         rng = np.random.default_rng(number)
-        for pair, side in photos.SHOES:
+        for pair, side in naming.SHOES:
             path = folder / f"u{number:06}_{pair}_{side}_m.png"
             photo = Image.fromarray(vary(pictures[rng.integers(len(pictures))], rng))
             photo.save(path, compress_type=3)  # run lengths, as the sample class has
@@ -85,7 +85,7 @@ def write_students(folder: Path, pictures: Pictures, numbers: list[int]) -> None
 def write_again(folder: Path, distinct: int, numbers: list[int]) -> None:
     """Write photos of the first, distinct students as those of these, each with a comment of its own."""
     for number in numbers:
-        for pair, side in photos.SHOES:
+        for pair, side in naming.SHOES:
             photo = (folder / f"u{number % distinct:06}_{pair}_{side}_m.png").read_bytes()
             comment = b"tEXtComment\0" + str(number).encode()
             chunk = struct.pack(">I", len(comment) - 4) + comment + struct.pack(">I", zlib.crc32(comment))
@@ -162,12 +162,12 @@ def write_tables(students: int) -> list[str]:
     rng = np.random.default_rng(1)
     names = [f"u{number:07}" for number in range(students)]
     rows = pd.DataFrame(
-        [(name, *shoe) for name in names for shoe in photos.SHOES], columns=["student", "pair", "side"]
+        [(name, *shoe) for name in names for shoe in naming.SHOES], columns=["student", "pair", "side"]
     )
     rows["path"] = rows["student"] + "_" + rows["pair"].astype(str) + "_" + rows["side"] + "_m.png"
     digests = [rng.bytes(32).hex() for _ in range(len(rows))]
-    table.write(
-        paths.valid(BATCH), rows.assign(set="train", kind="m", bytes=90_000, sha256=digests)[PHOTO], table.Photos
+    tables.write(
+        paths.valid(BATCH), rows.assign(set="train", kind="m", bytes=90_000, sha256=digests)[PHOTO], schemas.Photos
     )
     prints = [base64.b64encode(rng.bytes(32 * (len(signs.FRAMES) + 1))).decode() for _ in range(len(rows))]
     seen: dict[str, Any] = {
@@ -179,7 +179,7 @@ def write_tables(students: int) -> list[str]:
         "grey_99": 0.9,
         "prints": prints,
     }
-    table.write(paths.signs(BATCH), rows.assign(**seen)[SIGN], signs.Signs)
+    tables.write(paths.signs(BATCH), rows.assign(**seen)[SIGN], schemas.Signs)
     files = len(rows)
     counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
     documents.write_json(paths.validation(BATCH), counts | {"students": students, "quarantined_students": 0})

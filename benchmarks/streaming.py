@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from benchmarks.output import tell
 from benchmarks.watching import watched
-from shoepair import batches, devices, models, pairs, recipes, store, streaming, training
+from shoepair import devices, models, recipes, training
+from shoepair.data import loading, pairs, store, streaming
 from shoepair.runtime import cpu, params, paths
 
 STORE = 500  # students of a store, 0.45 GB
@@ -67,7 +68,7 @@ def train(model: str, students: int, memory_mb: int) -> Row:
     recipe, network = recipes.of(chosen), models.build(model, recipes.shape_of(chosen), chosen.seed)
     device = devices.placed(network, devices.chosen(chosen.device))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-    data = batches.within(rows, chosen.edge, chosen.memory_mb * 2**20, device)
+    data = loading.within(rows, chosen.edge, chosen.memory_mb * 2**20, device)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
     start = time.perf_counter()
     iterations = len(list(training.epoch(network, data, optimizer, recipe)))

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from benchmarks.output import Row, compare_networks
-from shoepair import devices, models, pairing, recipes, training
+from shoepair import devices, models, recipes, training
+from shoepair.data import pair_dataset
 from shoepair.runtime import cpu, params
 
 STUDENTS = 24
@@ -61,7 +62,7 @@ class RowsFirst(torch.nn.Module):
         return logits
 
 
-def runs(name: str, chosen: params.Train, data: pairing.PairData) -> Iterator[tuple[str, Callable[[], float]]]:
+def runs(name: str, chosen: params.Train, data: pair_dataset.PairData) -> Iterator[tuple[str, Callable[[], float]]]:
     """For each way a function that trains one epoch and returns its seconds."""
     device = devices.chosen(chosen.device)
     for what, way in WAYS.items():
@@ -91,8 +92,8 @@ def measure(names: list[str], times: int) -> list[Row]:
     chosen = params.load(params.Train)
     cpu.use_threads(chosen.threads)
     shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
-    data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
-    data = replace(data, images=pairing.floats(data.images))
+    data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    data = replace(data, images=pair_dataset.floats(data.images))
     rows = []
     for name in names:
         ways = dict(runs(name, chosen, data))

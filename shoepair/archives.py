@@ -23,8 +23,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from shoepair.data.naming import SETS
+from shoepair.ingestion.scan import is_system_file
 from shoepair.runtime.errors import ShoepairError, escaped
-from shoepair.table import SETS, is_system_file
 
 MEMBERS = 50_000  # of an archive: eight thousand students
 BYTES = 16 * 2**30  # unpacked: three thousand students with photos of a megabyte

@@ -17,8 +17,9 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, drift, roster, rules, table, tracking, withdrawals
+from shoepair import archives, batchlist, drift, roster, rules, tracking, withdrawals
 from shoepair.data import documents
+from shoepair.ingestion import scan
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError, escaped
 
@@ -51,7 +52,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     recover()
     _refuse_name(name)
     with archives.opened(source) as folder, parallel.here():
-        rows = table.scan(folder)
+        rows = scan.scan(folder)
         edge = params.load(params.Normalize).edge
         verdict = rules.check(name, folder, rows, edge, params.load(params.Validate))
         accepted = verdict.accepted
@@ -147,7 +148,7 @@ def _take_back(name: str) -> None:
 def _copy(folder: Path, raw: Path) -> None:
     """The bytes of every regular file; no owner, rights or times, and no link that might lead elsewhere."""
     try:
-        for path in table.walk(folder):
+        for path in scan.walk(folder):
             if path.is_file() and not path.is_symlink():
                 target = raw / path.relative_to(folder)
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
+from shoepair.data.pair_dataset import PairData
 from shoepair.evaluation import metrics
-from shoepair.pairing import PairData
 from shoepair.runtime.errors import ShoepairError
 
 FOLDS = 5

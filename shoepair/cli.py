@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, repair, report, results, roster, rules, table
+from shoepair import arrival, departure, integrity, repair, report, results, roster, rules
 from shoepair.analysis.cli import app as analyze
-from shoepair.data import documents
+from shoepair.data import documents, schemas, tables
 from shoepair.purge import purge as purge_everything
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import ShoepairError, refused
@@ -75,7 +75,7 @@ def suspects(
     *, top: Annotated[int, typer.Option(min=1, help="How many students.")] = 10, as_json: Json = False
 ) -> None:
     """List the students whose photos may be mislabelled, the most suspicious first; look at them yourself."""
-    rows = table.read(paths.SUSPECTS, table.Suspects).head(top).to_dict("records")
+    rows = tables.read(paths.SUSPECTS, schemas.Suspects).head(top).to_dict("records")
     text = report.suspect_table(rows)
     typer.echo(json.dumps(rows, indent=2) if as_json else text)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from shoepair import bootstrap
 from shoepair.bootstrap import FEW
+from shoepair.data.schemas import students_of
 from shoepair.evaluation import (
     FIGURES,
     SETS,
@@ -23,7 +24,6 @@ from shoepair.evaluation import (
     intervals,
     named,
     of_set,
-    students_of,
     tally,
     temperature,
 )

@@ -16,27 +16,21 @@ from itertools import product
 from typing import Any
 
 import pandas as pd
-from pandera.typing import Series
 
-from shoepair import batches, checkpoints, devices, inference, lessons, models, recipes, table, training
+from shoepair import checkpoints, devices, inference, models, recipes, training
 from shoepair.comparison import gained
-from shoepair.evaluation import Figures, Scores, metrics, students_of
+from shoepair.data import loading, tables
+from shoepair.data.naming import DEALT
+from shoepair.data.schemas import Scores, students_of
+from shoepair.evaluation import Figures, metrics
 from shoepair.results import BASELINE
 from shoepair.runtime import cpu, parallel, paths, progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Train
-from shoepair.splits import DEALT
 
 FEWEST = 2  # students in a fold
 WORKING = 2**30  # bytes that a training takes beside its photos: torch, and what a batch becomes in the layers
 FEWEST_FOLDS = 3  # where one is left out, one to choose an epoch by, and the rest to learn from
-
-
-class Folded(Scores):
-    """One row per model, repeat and pair, each pair scored by a model that did not see its student."""
-
-    repeat: Series[int]
-    fold: Series[int]
 
 
 @dataclass(frozen=True)
@@ -160,7 +154,7 @@ def run_all(plans: Sequence[Plan], rows: pd.DataFrame, report: Callable[[str], o
             raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
     dealt = rows[rows["split"].isin(DEALT)]
     scored: dict[Plan, list[pd.DataFrame]] = {_settled(plan): [] for plan in plans}
-    learnt = lessons.beside(dealt, max(plan.choice.chosen.synthetic for plan in plans), only_standard=False)
+    learnt = loading.beside(dealt, max(plan.choice.chosen.synthetic for plan in plans), only_standard=False)
     for task, scores in _scores(list(scored), learnt):
         done = scored[task.plan]
         done.append(scores.assign(repeat=task.repeat, fold=task.fold))
@@ -181,9 +175,9 @@ def _scores(plans: Sequence[Plan], rows: pd.DataFrame) -> Iterator[tuple[Task, p
     scored = parallel.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), room=room)
     what = f"cross-validate {', '.join(dict.fromkeys(plan.model for plan in plans))}"
     for task in progress.track(tasks, what, "fold"):
-        scores = next(scored) if task in missing else table.read(places[task], Scores)
+        scores = next(scored) if task in missing else tables.read(places[task], Scores)
         if not places[task].is_file():  # the worker keeps them too, but perhaps on a disk of its own
-            table.write(places[task], scores, Scores)
+            tables.write(places[task], scores, Scores)
         yield task, scores
 
 
@@ -240,7 +234,7 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     task, key = piece
     chosen, place = task.chosen, paths.fold(task.plan.model, key)
     if place.is_file():  # a worker died after it had written them, or another choice has the same key
-        return table.read(place, Scores)
+        return tables.read(place, Scores)
     cpu.use_threads(chosen.threads)
     model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
@@ -248,13 +242,13 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     device = devices.placed(model, devices.chosen(chosen.device))
     learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in parts.learnt()]
     memory = chosen.memory_mb * 2**20
-    *sources, out = [batches.within(each, chosen.edge, memory, device) for each in [*learnt, parts.out]]
+    *sources, out = [loading.within(each, chosen.edge, memory, device) for each in [*learnt, parts.out]]
     checkpoint = training.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
     valid = sources[1] if len(sources) > 1 else None
     training.fit(model, sources[0], valid, recipe, checkpoint, curves=False)
     answers = inference.logits(model, out)
     scores = parts.out.assign(model=task.plan.model, logit=(answers[:, 1] - answers[:, 0]).numpy())
-    table.write(place, scores, Scores)
+    tables.write(place, scores, Scores)
     checkpoint.path.unlink(missing_ok=True)
     return scores
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from shoepair.pairing import Pairing
+from shoepair.data.pair_dataset import Pairing
 from shoepair.recipes import Recipe
 from shoepair.runtime.errors import ShoepairError
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from dvc.utils.serialize import modify_yaml
 
-from shoepair import batchlist, photos, records, table, tracking, withdrawals
+from shoepair import batchlist, records, tracking, withdrawals
+from shoepair.data import naming
+from shoepair.ingestion import scan
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError, escaped
 
@@ -32,7 +34,7 @@ def remove(batch: str) -> int:
     _refuse_unlisted(batch)
     if batch not in params.load_batches().samples:
         _refuse_changed(batch)
-    files = len(list(table.walk(paths.raw(batch)))) if paths.raw(batch).is_dir() else 0
+    files = len(list(scan.walk(paths.raw(batch)))) if paths.raw(batch).is_dir() else 0
     batchlist.remove(batch)  # first: from here on the pipeline does not ask for the rest
     tracking.file(batch).unlink(missing_ok=True)
     shutil.rmtree(paths.raw(batch), ignore_errors=True)
@@ -111,8 +113,8 @@ def forget(student: str, batch: str) -> list[str]:
 
 def photos_of(student: str, batch: str) -> list[Path]:
     """The files in data/raw whose names say that they are this student's, also by a name that breaks the grammar."""
-    return sorted(path for path in table.walk(paths.raw(batch)) if photos.owner(path.name) == student)
+    return sorted(path for path in scan.walk(paths.raw(batch)) if naming.owner(path.name) == student)
 
 
 def _others(student: str, batch: str) -> bool:
-    return any(photos.owner(path.name) not in {student, ""} for path in table.walk(paths.raw(batch)))
+    return any(naming.owner(path.name) not in {student, ""} for path in scan.walk(paths.raw(batch)))

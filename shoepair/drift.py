@@ -17,9 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from shoepair import photos, table
+from shoepair import photos
+from shoepair.data import naming, schemas, tables
+from shoepair.data.store import Store
 from shoepair.runtime import params, paths, storage
-from shoepair.store import Store
 
 MEASURES = ("size", "brightness", "colour", "sharpness")
 LEVEL = 0.01  # chance of any false alarm, over all measures together
@@ -76,7 +77,7 @@ def _listed(edge: int) -> Iterator[pd.DataFrame]:
     """The measures of every listed batch that was worked and is here, stored at the same size."""
     for batch in params.load_batches().batches:
         if paths.valid(batch).is_file() and paths.store(batch).is_file():
-            rows = table.read(paths.valid(batch), table.Photos)
+            rows = tables.read(paths.valid(batch), schemas.Photos)
             with Store(paths.store(batch)) as store:
                 if store.edge == edge:
                     numbers = {student: row for row, student in enumerate(store.students)}
@@ -132,7 +133,7 @@ def _women(here: pd.DataFrame, there: pd.DataFrame) -> Shift:
     from scipy import stats  # as above
 
     p = float(stats.mannwhitneyu(here["women"], there["women"]).pvalue)
-    new, old = (float(each["women"].mean()) / len(photos.PAIRS) for each in (here, there))
+    new, old = (float(each["women"].mean()) / len(naming.PAIRS) for each in (here, there))
     return Shift("women", new, old, abs(new - old), p, _is_beyond_chance(p) and abs(new - old) > SHARE)
 
 

@@ -16,28 +16,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandera.typing import Series
 
 from shoepair import signs
 from shoepair.runtime.errors import ShoepairError
-from shoepair.table import Schema
 
 PARTS, PART = 13, 19  # parts of a fingerprint, and their bits
 FLIPS = 1  # bits by which a part may differ
 LIMIT = PARTS * (FLIPS + 1) - 1  # bits up to which nothing is missed: with one more, all parts could differ by two
 COPY = ["batch", "student", "path"]
-
-
-class Duplicates(Schema):
-    """One row per photo and photo that it nearly equals; each two of them stand here twice, either one first."""
-
-    batch: Series[str]
-    student: Series[str]
-    path: Series[str]
-    other_batch: Series[str]
-    other_student: Series[str]
-    other_path: Series[str]
-    bits: Series[int]  # of 256 that differ, at the least
 
 
 def search(codes: NDArray[np.uint8], queries: NDArray[np.uint8], bits: int) -> pd.DataFrame:

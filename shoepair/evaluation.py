@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandera.typing import Series
 
 from shoepair import bootstrap, calibration, curves
-from shoepair.pairs import Pairs
+from shoepair.data.naming import SPLITS
+from shoepair.data.schemas import students_of
 from shoepair.report import ENDS
-from shoepair.splits import SPLITS
 
 MEASURED = tuple(split for split in SPLITS if split != "train")
 TESTS = ("test_m", "test_w")
@@ -44,21 +43,9 @@ FIGURES = {
 Array = NDArray[np.float64]
 
 
-class Scores(Pairs):
-    """One row per model and pair: what the model says of the pair."""
-
-    model: Series[str]
-    logit: Series[np.float32]  # same minus different; above 0 the pair is called same
-
-
 def of_set(scores: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of one set; `test` is both test sets."""
     return scores[scores["split"].isin(TESTS if name == TEST else (name,))]
-
-
-def students_of(scores: pd.DataFrame) -> pd.Series[str]:
-    """Who each row is about: batch and student."""
-    return scores["batch"] + "/" + scores["student"]
 
 
 def tally(scores: pd.DataFrame) -> NDArray[np.int64]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from shoepair import ranks
+from shoepair.data.pair_dataset import Pairing
 from shoepair.networks import CLASSES, Model
-from shoepair.pairing import Pairing
 
 SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import struct
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,15 +22,12 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from shoepair.colours import is_srgb, to_srgb
+from shoepair.data.naming import PAIRS, SHOES, SIDES, PhotoError
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import escaped
 from shoepair.runtime.parallel.scheduling import windows
 from shoepair.runtime.storage import Listed
 
-PAIRS = (1, 2, 3)
-SIDES = ("left", "right")
-KINDS = ("m", "w")
-SHOES = tuple((pair, side) for pair in PAIRS for side in SIDES)  # the six photos of a student, in store order
 # What a file begins with -> what decodes it. Not Image.open: it would load, and could ask, decoders of forty formats.
 FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path | BinaryIO], Image.Image]], ...] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
@@ -60,67 +56,7 @@ TURNS = {  # its value -> what turns the picture upright
 }
 PIECE = 48  # photos that one worker is given at a time: eight students, seven megabytes when they are decoded
 
-NAME = re.compile(
-    r"(?P<student>u[0-9]+)_(?P<pair>[0-9]+)_(?P<side>[a-z]+)_(?P<kind>[a-z]+)\.[a-z0-9]+",
-    re.IGNORECASE | re.ASCII,
-)
-
-STUDENT = re.compile(r"(?<![a-z0-9])u[0-9]+(?![0-9])", re.IGNORECASE | re.ASCII)  # anywhere in a name or text
-
 Item = TypeVar("Item")
-
-
-class PhotoError(Exception):
-    """Why one file cannot be used as a photo; the caller knows which file and says so."""
-
-
-@dataclass(frozen=True)
-class PhotoName:
-    """What a file name tells: student id ("u052"), pair 1-3, side ("left", "right"), kind ("m", "w")."""
-
-    student: str
-    pair: int
-    side: str
-    kind: str
-
-
-def parse(name: str) -> PhotoName:
-    """Read a file name.
-
-    Raises:
-        PhotoError: the name breaks the grammar; the message says which part.
-    """
-    parts = NAME.fullmatch(name)
-    if parts is None:
-        reason = f"not a photo's name{_odd_letter(name)}, expected like u052_3_left_w.png"
-        raise PhotoError(reason)
-    if parts["pair"] not in {"1", "2", "3"}:
-        reason = f"pair {parts['pair']}, expected 1-3"
-        raise PhotoError(reason)
-    if parts["side"] not in SIDES:
-        reason = f"side {parts['side']!r}, expected left or right"
-        raise PhotoError(reason)
-    if parts["kind"] not in KINDS:
-        reason = f"kind {parts['kind']!r}, expected m or w"
-        raise PhotoError(reason)
-    if not parts["student"].startswith("u"):
-        reason = f"student {parts['student']!r}, expected a small u and digits"
-        raise PhotoError(reason)
-    return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["kind"])
-
-
-def _odd_letter(name: str) -> str:
-    """The first letter that only looks like one of ours, or is none at all."""
-    for letter in name:
-        if not letter.isascii():
-            return f" (has {letter!a} in it, {unicodedata.name(letter, '').lower() or 'not UTF-8'})"
-    return ""
-
-
-def owner(name: str) -> str:
-    """The student that a name mentions, also where it breaks the grammar: "u052" in "U052 copy.png"; or ""."""
-    student = STUDENT.search(name)
-    return student[0].lower() if student else ""
 
 
 @dataclass(frozen=True)

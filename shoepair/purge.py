@@ -17,11 +17,12 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from dvc.repo import Repo
 
-from shoepair import photos, records, withdrawals
+from shoepair import records, withdrawals
+from shoepair.data import naming
+from shoepair.data.store import Store
 from shoepair.records import Version
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import ShoepairError, escaped
-from shoepair.store import Store
 
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8")
 EMBEDDED = b"data:image/"  # a picture within a page
@@ -75,7 +76,7 @@ def _refuse_present(people: list[Person]) -> None:
         f"{escaped(str(path))}: holds {student}"
         for batch, student in people
         for path in _places(batch)
-        if (photos.owner(path.name) == student if path.is_relative_to(paths.RAW) else _holds(path, batch, student))
+        if (naming.owner(path.name) == student if path.is_relative_to(paths.RAW) else _holds(path, batch, student))
     ]
     if problems:
         found = f"the workspace still holds students who withdrew, in {len(problems)} files"
@@ -117,7 +118,7 @@ def _table_holds(path: Path, batch: str, student: str) -> bool:
         columns = parquet.read_table(path).to_pydict()
     except (arrow.ArrowInvalid, OSError):
         return True  # unreadable, so useless, and nobody can tell that it is innocent
-    students = [photos.owner(str(name)) for name in columns.get("student") or columns.get("path") or []]
+    students = [naming.owner(str(name)) for name in columns.get("student") or columns.get("path") or []]
     batches = columns.get("batch") or [batch] * len(students)
     return (batch, student) in set(zip(batches, students, strict=True))
 
@@ -157,7 +158,7 @@ def _theirs(digest: str, listing: dict[str, str], people: list[Person], versions
     """
     batches = {batch for version in versions for batch, raw in version.raw.items() if raw == digest}
     names = {student for batch, student in people if not batches or batch in batches}
-    return {file for path, file in listing.items() if photos.owner(Path(path).name) in names}
+    return {file for path, file in listing.items() if naming.owner(Path(path).name) in names}
 
 
 def _kind(path: Path, people: list[Person]) -> str:
@@ -173,8 +174,8 @@ def _kind(path: Path, people: list[Person]) -> str:
 
 def _is_photo(path: str) -> bool:
     try:
-        photos.parse(Path(path).name)
-    except photos.PhotoError:
+        naming.parse(Path(path).name)
+    except naming.PhotoError:
         return False
     return True
 
@@ -197,7 +198,7 @@ def _copies(people: list[Person]) -> Iterator[str]:
     """Photos elsewhere in the project's folder: DVC's temporary workspaces go, a person's own copies are told."""
     names = {student for _, student in people}
     for path in sorted(Path().rglob("*_*")):
-        if photos.owner(path.name) not in names or not path.is_file() or path.is_relative_to(paths.RAW):
+        if naming.owner(path.name) not in names or not path.is_file() or path.is_relative_to(paths.RAW):
             continue
         if path.is_relative_to(".dvc/tmp"):
             path.unlink()
@@ -225,4 +226,4 @@ def _elsewhere(
 
 def _held(listing: dict[str, str] | None, student: str) -> bool:
     """Whether a version of a batch had photos of the student, as far as its listing was in the cache."""
-    return any(photos.owner(Path(path).name) == student for path in listing or {})
+    return any(naming.owner(Path(path).name) == student for path in listing or {})

@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import photos, rules, table
-from shoepair.data import documents
+from shoepair import rules
+from shoepair.data import documents, naming, schemas, tables
+from shoepair.ingestion import scan
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -34,20 +35,20 @@ def members(batch: str) -> pd.DataFrame | None:
     if folder.is_dir():
         return pd.DataFrame(list(_named(batch)), columns=COLUMNS).sort_values("path", ignore_index=True)
     if paths.table(batch).is_file():
-        rows = table.read(paths.table(batch), table.Files)
+        rows = tables.read(paths.table(batch), schemas.Files)
         return rows.loc[rows["student"].notna(), COLUMNS].reset_index(drop=True)
     return None
 
 
 def _named(batch: str) -> Iterable[dict[str, Any]]:
     folder = paths.raw(batch)
-    for path in table.walk(folder):
+    for path in scan.walk(folder):
         within = path.relative_to(folder)
-        if table.is_system_file(within) or path.is_symlink() or not path.is_file():
+        if scan.is_system_file(within) or path.is_symlink() or not path.is_file():
             continue
         try:
-            name = photos.parse(path.name)
-        except photos.PhotoError:
+            name = naming.parse(path.name)
+        except naming.PhotoError:
             continue
         yield {"path": within.as_posix(), "student": name.student, "kind": name.kind, "bytes": path.stat().st_size}
 
@@ -91,7 +92,7 @@ def _same_content(other: str, there: pd.DataFrame, accepted: pd.DataFrame) -> li
     if paths.raw(other).is_dir():
         held = {path: hashlib.sha256((paths.raw(other) / path).read_bytes()).hexdigest() for path in alike["path"]}
     else:
-        rows = table.read(paths.table(other), table.Files)
+        rows = tables.read(paths.table(other), schemas.Files)
         held = dict(zip(rows["path"], rows["sha256"], strict=True))
     return sorted((digests[digest], path) for path, digest in held.items() if digest in digests)
 
@@ -107,7 +108,7 @@ def judged() -> dict[str, rules.Verdict]:
     if not here:
         found = f"{paths.RAW}: the photos of no listed batch are here"
         raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` for a sample class")
-    return {batch: rules.judge(paths.raw(batch), table.scan(paths.raw(batch)), edge, policy) for batch in here}
+    return {batch: rules.judge(paths.raw(batch), scan.scan(paths.raw(batch)), edge, policy) for batch in here}
 
 
 def overview() -> pd.DataFrame:

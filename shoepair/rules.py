@@ -17,10 +17,11 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from shoepair import photos, signs
+from shoepair.data import naming
+from shoepair.data.schemas import Photos
 from shoepair.runtime import progress, storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Validate
-from shoepair.table import Photos
 
 COUNTS = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
 KIND_OF_SET = {"test_m": "m", "test_w": "w"}  # a test set holds one kind; train holds both
@@ -125,7 +126,7 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
     shown = progress.track(looks, f"check {folder.name}", "photo", len(whole))
     with threadpool_limits(1):  # of the matrices; the photos are on all threads already
         for path, got in zip(whole["path"], shown, strict=True):
-            if isinstance(got, photos.PhotoError):
+            if isinstance(got, naming.PhotoError):
                 undecodable[path] = str(got)
             else:
                 remarks[path], seen[path] = got
@@ -215,7 +216,7 @@ def faults(rows: pd.DataFrame, undecodable: Mapping[str, str]) -> list[Fault]:
 
 def _owners(files: Iterable[str]) -> tuple[str, ...]:
     """The students that these files tell of, also by a name that breaks the grammar."""
-    names = {photos.owner(path.rpartition("/")[2]) for path in files}
+    names = {naming.owner(path.rpartition("/")[2]) for path in files}
     return tuple(sorted(names - {""}))
 
 
@@ -234,7 +235,7 @@ def _student_faults(group: pd.DataFrame) -> Iterator[str]:
         yield f"in the sets {' and '.join(sets)}, expected one"
         return  # what follows would only repeat it
     found = [(int(pair), str(side)) for pair, side in zip(group["pair"], group["side"], strict=True)]
-    if len(found) != len(photos.SHOES) or set(found) != set(photos.SHOES):
+    if len(found) != len(naming.SHOES) or set(found) != set(naming.SHOES):
         yield f"{len(found)} photo{'s' if len(found) > 1 else ''}, expected 6 ({_difference(found)})"
     for pair, kinds in group.groupby("pair")["kind"]:
         if kinds.nunique() > 1:
@@ -247,7 +248,7 @@ def _student_faults(group: pd.DataFrame) -> Iterator[str]:
 
 def _difference(found: list[tuple[int, str]]) -> str:
     """What of the six photos is missing and what is there twice."""
-    missing = [f"pair {pair} {side}" for pair, side in photos.SHOES if (pair, side) not in found]
-    twice = [f"pair {pair} {side}" for pair, side in photos.SHOES if found.count((pair, side)) > 1]
+    missing = [f"pair {pair} {side}" for pair, side in naming.SHOES if (pair, side) not in found]
+    twice = [f"pair {pair} {side}" for pair, side in naming.SHOES if found.count((pair, side)) > 1]
     parts = [("missing", missing), ("more than once", twice)]
     return "; ".join(f"{word}: {', '.join(shoes)}" for word, shoes in parts if shoes)

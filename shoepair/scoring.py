@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from shoepair.data.pair_dataset import PairData
 from shoepair.inference import logits
 from shoepair.models import Model
-from shoepair.pairing import PairData
 from shoepair.runtime import progress
 
 

@@ -21,14 +21,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 from numpy.typing import NDArray
-from pandera.typing import Series
 from PIL import Image
 
 from shoepair import photos
+from shoepair.data.schemas import Signs
 from shoepair.runtime.params import Validate
-from shoepair.table import Schema
 
 FLAGS = ("blurred", "dark", "overexposed", "low_contrast", "tiny")
 SIDE = 16  # of the square of frequencies in a fingerprint
@@ -44,22 +42,6 @@ FRAMES = tuple(
     for top, (_, height) in enumerate(INTERVALS)
     if width == height
 )
-
-
-class Signs(Schema):
-    """One row per accepted photo, in the order of `Photos`."""
-
-    path: Series[str] = pa.Field(unique=True)
-    student: Series[str]
-    pair: Series[int] = pa.Field(isin=photos.PAIRS)
-    side: Series[str] = pa.Field(isin=photos.SIDES)
-    width: Series[int] = pa.Field(gt=0)  # of the picture in the file, in pixels
-    height: Series[int] = pa.Field(gt=0)
-    blur: Series[float] = pa.Field(ge=0, le=1)  # 0 sharp, 1 blurred
-    grey_1: Series[float] = pa.Field(ge=0, le=1)  # percentiles of brightness, 0 black, 1 white
-    grey_5: Series[float] = pa.Field(ge=0, le=1)
-    grey_99: Series[float] = pa.Field(ge=0, le=1)
-    prints: Series[str]  # base 64 of 32 bytes each: of the FRAMES, then of the mirror image
 
 
 def measure(photo: photos.Photo) -> dict[str, Any]:

@@ -11,24 +11,10 @@ import hashlib
 from collections.abc import Mapping
 
 import pandas as pd
-import pandera.pandas as pa
-from pandera.typing import Series
 
-from shoepair import photos
+from shoepair.data import naming
+from shoepair.data.naming import DEALT, SPLITS
 from shoepair.runtime.errors import ShoepairError
-from shoepair.table import Schema
-
-SPLITS = ("train", "valid", "test_m", "test_w")
-DEALT = ("train", "valid")  # the two that the hash deals; the folder decides on the others
-
-
-class Split(Schema):
-    """One row per student: batches in the order of the list, students ascending."""
-
-    batch: Series[str]
-    student: Series[str] = pa.Field(unique=True)
-    row: Series[int] = pa.Field(ge=0)  # of the student in the batch's store
-    split: Series[str] = pa.Field(isin=SPLITS)
 
 
 def share_of(salt: str, batch: str, student: str) -> float:
@@ -136,7 +122,7 @@ def counts(split: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> dict[str,
 
 
 def _count(shoes: pd.DataFrame) -> dict[str, int]:
-    kinds = {kind: shoes[shoes["kind"] == kind] for kind in photos.KINDS}
+    kinds = {kind: shoes[shoes["kind"] == kind] for kind in naming.KINDS}
     numbers = {"students": shoes["student"].nunique(), "pairs": len(shoes)}
     for kind, group in kinds.items():
         numbers |= {f"students_{kind}": group["student"].nunique(), f"pairs_{kind}": len(group)}

@@ -31,8 +31,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from shoepair import photos
-from shoepair.table import Suspects
+from shoepair.data import naming
+from shoepair.data.schemas import Suspects
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # students, below which nothing is learnt
@@ -45,7 +45,7 @@ COMPONENTS = 40  # of thumbnails
 FAR = 13  # robust deviations from the median at which a photo is as likely no shoe as one
 SHOWN, THUMBNAIL, CAPTION = 10, 112, 22  # students on the picture, edge of a photo on it, height of a line; pixels
 DIGITS = 4
-PAIRINGS = list(permutations(range(len(photos.PAIRS))))  # the first one is how the photos are named
+PAIRINGS = list(permutations(range(len(naming.PAIRS))))  # the first one is how the photos are named
 
 Array = NDArray[np.float64]
 
@@ -154,7 +154,7 @@ def _mispaired(seen: dict[str, Array]) -> tuple[Array, list[str]]:
     others = np.stack([*scores[1:], *odd], axis=1)
     chance = expit(logsumexp(others, axis=1) - np.log(others.shape[1]) - scores[0] + logit(MISPAIRED))
     texts = [_pairing_text(pairing) for pairing in PAIRINGS[1:]]
-    texts += [f"pair {pair}: left and right do not match" for pair in photos.PAIRS]
+    texts += [f"pair {pair}: left and right do not match" for pair in naming.PAIRS]
     return chance, [texts[best] for best in others.argmax(axis=1)]
 
 
@@ -208,7 +208,7 @@ def _no_shoe(seen: dict[str, Array]) -> tuple[Array, list[str]]:
         far[held] = (rest**2).mean(axis=1)
     spread = np.median(np.abs(far - np.median(far))) * 1.4826  # of a normal distribution, the standard deviation
     deviations = ((far - np.median(far)) / max(spread, 1e-9)).reshape(count, 6)
-    texts = [f"pair {pair} {side}: unlike the other photos" for pair, side in photos.SHOES]
+    texts = [f"pair {pair} {side}: unlike the other photos" for pair, side in naming.SHOES]
     return expit(deviations.max(axis=1) - FAR), [texts[worst] for worst in deviations.argmax(axis=1)]
 
 

@@ -27,12 +27,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from shoepair import checkpoints, pairing, ranks, shares
+from shoepair import checkpoints, ranks, shares
+from shoepair.data import pair_dataset
+from shoepair.data.pair_dataset import Pairing
 from shoepair.deals import pair_batches, student_batches
 from shoepair.inference import SCORED, accuracies, answers, each, logits
 from shoepair.models import Weights, save_weights, weights_of
 from shoepair.networks import Model, Threshold, one_view
-from shoepair.pairing import Pairing
 from shoepair.recipes import Precision, Recipe
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
@@ -140,7 +141,7 @@ def fit(
     Raises:
         ShoepairError: the loss is no longer finite.
     """
-    photographed = pairing.photographed(train)
+    photographed = pair_dataset.photographed(train)
     if isinstance(model, Threshold):
         return _settled(model, photographed, valid, after_epoch)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
@@ -339,7 +340,7 @@ def train_model(
         if checkpoint_path is not None:
             save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
 
-    train, valid = pairing.from_arrays(train_data), pairing.from_arrays(valid_data)
+    train, valid = pair_dataset.from_arrays(train_data), pair_dataset.from_arrays(valid_data)
     return fit(model, train, valid, recipe or Recipe(), after_epoch=checkpoint)
 
 
@@ -354,4 +355,4 @@ def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[
     Returns:
         Share of the 3N same pairs called same, share of the 3N different pairs called different.
     """
-    return accuracies(model, pairing.from_arrays(data), batch_size)
+    return accuracies(model, pair_dataset.from_arrays(data), batch_size)

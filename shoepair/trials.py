@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
-from shoepair import crossval, pairs, table
+from shoepair import crossval
+from shoepair.data import schemas, tables
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -40,7 +41,7 @@ def run(
         choices.setdefault(chosen, crossval.Choice(tuple(told(trial, trials).items()), chosen))
     names = dict.fromkeys(models or evaluated.models)
     plans = [crossval.Plan(model, folds, repeats, choice) for model in names for choice in choices.values()]
-    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
     return crossval.summary(crossval.run_all(plans, rows, report), evaluated.resamples, evaluated.seed)
 
 

@@ -5,8 +5,8 @@ Writes  reports/audit.json
 Params  seed, evaluate, train.threads
 """
 
-from shoepair import audit, batches, pairs, table
-from shoepair.data import documents
+from shoepair import audit
+from shoepair.data import documents, loading, schemas, tables
 from shoepair.runtime import cpu, errors, params, paths
 
 
@@ -14,10 +14,10 @@ def main() -> None:
     """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
     chosen = params.load(params.Audit)
     cpu.use_threads(chosen.threads)
-    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["standard"]]
-    accepted = {str(batch): table.read(paths.valid(str(batch)), table.Photos) for batch in rows["batch"].unique()}
-    features = audit.pictures(batches.from_table(rows)) | {"file": audit.files(rows, accepted)}
+    accepted = {str(batch): tables.read(paths.valid(str(batch)), schemas.Photos) for batch in rows["batch"].unique()}
+    features = audit.pictures(loading.from_table(rows)) | {"file": audit.files(rows, accepted)}
     found = audit.audit(rows, features, chosen.resamples, chosen.seed)
     audit.refuse_leaks(found)
     documents.write_json(paths.AUDIT, found)

@@ -5,18 +5,18 @@ Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair import crossval, evaluation, pairs, table
-from shoepair.data import documents
+from shoepair import crossval, evaluation
+from shoepair.data import documents, schemas, tables
 from shoepair.runtime import errors, params, paths, progress
 
 
 def main(name: str) -> None:
     """Train on all folds but one, score that one, in turn and anew; count."""
     chosen, dealt = params.load(params.Train), params.load(params.Folds)
-    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
     plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice((), chosen))
     scores = crossval.run(plan, rows, report=progress.say)
-    table.write(paths.folded(name), scores, crossval.Folded)
+    tables.write(paths.folded(name), scores, schemas.Folded)
     documents.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))
     print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")
 

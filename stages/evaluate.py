@@ -6,8 +6,8 @@ Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metric
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import batches, charts, comparison, decision, evaluation, models, pairs, results, scoring, table
-from shoepair.data import documents
+from shoepair import charts, comparison, decision, evaluation, models, results, scoring
+from shoepair.data import documents, loading, schemas, tables
 from shoepair.runtime import cpu, errors, params, paths
 
 
@@ -15,13 +15,13 @@ def main() -> None:
     """Score every pair of every student not trained on; count, compare, and decide by validation who answers when."""
     chosen = params.load(params.Evaluate)
     cpu.use_threads(chosen.threads)
-    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["split"].isin(evaluation.MEASURED)]
-    data = batches.from_table(rows)
+    data = loading.from_table(rows)
     scores = scoring.score({name: models.load(name) for name in chosen.models}, rows, data)
     details = comparison.assess(scores, chosen.models, chosen.resamples, chosen.seed)
     best, verdict = details["best"], {"verdict": details["verdict"]["short"]}
-    table.write(paths.SCORES, scores, evaluation.Scores)
+    tables.write(paths.SCORES, scores, schemas.Scores)
     decision.write(decision.decide(scores, best, details["temperatures"][best]))
     charts.write(scores, chosen.models, best)
     documents.write_json(paths.EVALUATION_DETAILS, details)

@@ -4,14 +4,15 @@ Reads   data/raw/<batch>
 Writes  data/table/<batch>.parquet
 """
 
-from shoepair import table
+from shoepair.data import schemas, tables
+from shoepair.ingestion import scan
 from shoepair.runtime import errors, paths
 
 
 def main(batch: str) -> None:
     """List every file, with what its name tells and the digest of its content."""
-    rows = table.scan(paths.raw(batch))
-    table.write(paths.table(batch), rows, table.Files)
+    rows = scan.scan(paths.raw(batch))
+    tables.write(paths.table(batch), rows, schemas.Files)
     print(f"ingest {batch}: {len(rows)} files, {rows['ignored'].sum()} of them system files, ignored")
 
 

@@ -5,14 +5,15 @@ Writes  data/store/<batch>.h5; layout in shoepair/store.py
 Params  normalize
 """
 
-from shoepair import photos, store, table
+from shoepair import photos
+from shoepair.data import schemas, store, tables
 from shoepair.runtime import errors, params, paths, progress, storage
 
 
 def main(batch: str) -> None:
     """Decode, orient, crop and pack every accepted photo, in table order."""
     edge = params.load(params.Normalize).edge
-    rows = table.read(paths.valid(batch), table.Photos)
+    rows = tables.read(paths.valid(batch), schemas.Photos)
     students = list(rows["student"].unique())
     decoded = photos.read_all(storage.listed(paths.raw(batch), rows), edge)
     shown = progress.track(decoded, f"normalize {batch}", "photo", len(rows))

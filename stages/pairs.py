@@ -4,15 +4,15 @@ Reads   data/split.parquet
 Writes  data/pairs.parquet
 """
 
-from shoepair import pairs, splits, table
+from shoepair.data import pairs, schemas, tables
 from shoepair.runtime import errors, paths
 
 
 def main() -> None:
     """Write down the nine combinations of every student's left and right shoes."""
-    rows = pairs.build(table.read(paths.SPLIT, splits.Split))
-    table.write(paths.PAIRS, rows, pairs.Pairs)
-    print(f"pairs: {(rows['same'] == pairs.SAME).sum()} same, {(rows['same'] == pairs.DIFFERENT).sum()} different")
+    rows = pairs.build(tables.read(paths.SPLIT, schemas.Split))
+    tables.write(paths.PAIRS, rows, schemas.Pairs)
+    print(f"pairs: {(rows['same'] == schemas.SAME).sum()} same, {(rows['same'] == schemas.DIFFERENT).sum()} different")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Writes  data/split.parquet, data/duplicates.parquet, metrics/split.json, metrics
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair import duplicates, rules, signs, splits, table
-from shoepair.data import documents
+from shoepair import duplicates, rules, splits
+from shoepair.data import documents, schemas, tables
 from shoepair.runtime import errors, params, paths
 
 
@@ -14,15 +14,15 @@ def main() -> None:
     """Deal every student by a hash; refuse photos that are in two splits; count what came of it."""
     dealt = params.load(params.Split)
     batches = params.load_batches().batches
-    accepted = {batch: table.read(paths.valid(batch), table.Photos) for batch in batches}
+    accepted = {batch: tables.read(paths.valid(batch), schemas.Photos) for batch in batches}
     reports = {batch: documents.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
     split = splits.assign(accepted, dealt.salt, dealt.valid)
-    measured = {batch: table.read(paths.signs(batch), signs.Signs) for batch in batches}
+    measured = {batch: tables.read(paths.signs(batch), schemas.Signs) for batch in batches}
     twice = duplicates.find(measured, dealt.duplicate_bits)
     duplicates.refuse_across(twice, split)
     counts = splits.counts(split, accepted)
-    table.write(paths.SPLIT, split, splits.Split)
-    table.write(paths.DUPLICATES, twice, duplicates.Duplicates)
+    tables.write(paths.SPLIT, split, schemas.Split)
+    tables.write(paths.DUPLICATES, twice, schemas.Duplicates)
     documents.write_json(paths.SPLIT_METRICS, counts)
     documents.write_json(paths.VALIDATION_METRICS, rules.totals(reports))
     students = ", ".join(f"{name} {number['students']} students" for name, number in counts.items())

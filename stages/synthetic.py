@@ -4,7 +4,8 @@ Writes  data/store/synthetic.h5; layout in shoepair/store.py
 Params  synthetic, normalize
 """
 
-from shoepair import store, synthetic
+from shoepair import synthetic
+from shoepair.data import store
 from shoepair.runtime import errors, params, paths, progress
 
 

@@ -7,7 +7,8 @@ Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 
 from functools import partial
 
-from shoepair import batches, checkpoints, devices, lessons, models, pairs, ranks, recipes, table, training
+from shoepair import checkpoints, devices, models, ranks, recipes, training
+from shoepair.data import loading, pairs, schemas, tables
 from shoepair.runtime import cpu, errors, parallel, params, paths, progress
 
 
@@ -31,11 +32,11 @@ def _trained(name: str, chosen: params.Train) -> str:
     model = models.build(name, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     device = devices.placed(model, devices.agreed(devices.chosen(chosen.device)))
-    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
     alone = training.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
-    used[0] = lessons.beside(used[0], recipe.synthetic, only_standard=alone)
-    train, valid = (batches.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
+    used[0] = loading.beside(used[0], recipe.synthetic, only_standard=alone)
+    train, valid = (loading.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
     key = checkpoints.key((name, model.shape, recipe, device, chosen.threads), used) if ranks.first() else ""
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)

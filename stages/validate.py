@@ -5,18 +5,18 @@ Writes  data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validati
 Params  normalize, validate
 """
 
-from shoepair import rules, signs, table
-from shoepair.data import documents
+from shoepair import rules
+from shoepair.data import documents, schemas, tables
 from shoepair.runtime import errors, params, paths
 
 
 def main(batch: str) -> None:
     """Accept the photos, set students with faults aside, or refuse the batch with all its faults."""
-    rows = table.read(paths.table(batch), table.Files)
+    rows = tables.read(paths.table(batch), schemas.Files)
     edge, policy = params.load(params.Normalize).edge, params.load(params.Validate)
     verdict = rules.check(batch, paths.raw(batch), rows, edge, policy)
-    table.write(paths.valid(batch), verdict.accepted, table.Photos)
-    table.write(paths.signs(batch), verdict.measured, signs.Signs)
+    tables.write(paths.valid(batch), verdict.accepted, schemas.Photos)
+    tables.write(paths.signs(batch), verdict.measured, schemas.Signs)
     documents.write_json(paths.validation(batch), verdict.report(batch))
     print(f"validate {batch}: {verdict}")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shoepair import pairs
+from shoepair.data import pairs
 
 
 def scores_of(

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from classes import scores_of
 
-from shoepair import comparison, decision, duplicates, evaluation, pairs, splits, store, table
+from shoepair import comparison, decision, evaluation
+from shoepair.data import pairs, schemas, store, tables
 from shoepair.page import PAGE, facts, render
 from shoepair.page.facts import Facts
 from shoepair.runtime import paths
@@ -54,8 +55,8 @@ def made(
     details = comparison.assess(scores, list(models), 100, 1)
     best = details["best"]
     _write_store(list(split["student"]))
-    table.write(paths.SPLIT, split, splits.Split)
-    table.write(paths.PAIRS, pairs.build(split), pairs.Pairs)
+    tables.write(paths.SPLIT, split, schemas.Split)
+    tables.write(paths.PAIRS, pairs.build(split), schemas.Pairs)
     curve = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.9, 0.7, 0.5]})
     for name in ("train_positive", "train_negative", "valid_positive", "valid_negative"):
         curve[name] = [0.4, 0.6, 0.75]
@@ -65,7 +66,7 @@ def made(
         validation={"a": _validation(len(split)) | report},
         counts={name: _counts(name, number) for name, number in counts.items()},
         split=split,
-        twice=pd.DataFrame({name: [] for name in duplicates.Duplicates.to_schema().columns}),
+        twice=pd.DataFrame({name: [] for name in schemas.Duplicates.to_schema().columns}),
         suspects=_suspects(split),
         audit={"order": {"balanced": 0.5, "low": 0.47, "high": 0.53, "leaks": False}},
         details=details,
@@ -127,7 +128,7 @@ def _suspects(split: pd.DataFrame) -> pd.DataFrame:
     rows = split[["batch", "student"]].assign(rank=range(1, len(split) + 1), why="pair 1: left and right do not match")
     chances = np.linspace(0.4, 0, len(split))
     rows = rows.assign(suspicion=chances, mispaired=chances, swapped=0.0, not_a_shoe=0.0)
-    return rows[list(table.Suspects.to_schema().columns)]
+    return rows[list(schemas.Suspects.to_schema().columns)]
 
 
 class Reader(HTMLParser):

@@ -22,8 +22,9 @@ from torch import Tensor
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import stages.train
-from shoepair import batches, models, pairing, pairs, ranks, shares, splits, store, streaming, table, training
+from shoepair import models, ranks, shares, training
 from shoepair.augmentation import Augmentation
+from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
 from shoepair.recipes import Recipe
 from shoepair.runtime import errors, paths
 
@@ -49,20 +50,20 @@ def write_class(folder: Path) -> None:
         if batch != paths.SYNTHETIC:
             split += [(batch, name, row, "train") for row, name in enumerate(names)]
     frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
-    table.write(folder / paths.SPLIT, frame, splits.Split)
+    tables.write(folder / paths.SPLIT, frame, schemas.Split)
     rows = pairs.build(frame)
-    table.write(folder / paths.PAIRS, pd.concat([rows, rows.assign(split="valid")]), pairs.Pairs)
+    tables.write(folder / paths.PAIRS, pd.concat([rows, rows.assign(split="valid")]), schemas.Pairs)
 
 
 def rows() -> pd.DataFrame:
     """The pairs to learn from."""
-    return pairs.of_split(table.read(paths.PAIRS, pairs.Pairs), "train", only_standard=False)
+    return pairs.of_split(tables.read(paths.PAIRS, schemas.Pairs), "train", only_standard=False)
 
 
-def train(name: str, data: pairing.Pairing, result: str, *, scored: bool = True) -> None:
+def train(name: str, data: pair_dataset.Pairing, result: str, *, scored: bool = True) -> None:
     """Train; the first rank writes what comes of it."""
     model = models.build(name, SHAPE, 1)
-    if isinstance(data, pairing.PairData) and data.images.dtype == torch.float64:
+    if isinstance(data, pair_dataset.PairData) and data.images.dtype == torch.float64:
         model.double()
     recipe = replace(RECIPE, batch_size=10) if model.whole_students else RECIPE
     history = training.fit(model, data, data if scored else None, recipe, curves=scored)
@@ -95,15 +96,15 @@ def ranked(what: str) -> None:
 
 def compare() -> None:
     """Every model in single and in double precision, from memory, and one from the stores."""
-    single = batches.from_table(rows())
-    double = replace(single, images=pairing.floats(single.images).double())
+    single = loading.from_table(rows())
+    double = replace(single, images=pair_dataset.floats(single.images).double())
     for name in NAMES:
         train(name, single, f"{name}-single-{ranks.size()}")
         if name != "histogram":
             train(name, double, f"{name}-double-{ranks.size()}", scored=False)
     if ranks.size() == 2:
         streaming.WORKERS = 1
-        train("cnn", batches.within(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False)
+        train("cnn", loading.within(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False)
     if ranks.size() == 1:
         kept = shares.dealt, shares.seeing_all
         shares.dealt, shares.seeing_all = reordered, shares._WholeBatch
@@ -112,7 +113,7 @@ def compare() -> None:
         shares.dealt, shares.seeing_all = kept
 
 
-class Failing(pairing.PairData):
+class Failing(pair_dataset.PairData):
     """Photos that one rank cannot read."""
 
     def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -126,7 +127,7 @@ class Failing(pairing.PairData):
 
 def fail() -> None:
     """The second rank meets a fault, the others do not."""
-    whole = batches.from_table(rows())
+    whole = loading.from_table(rows())
     train("cnn", Failing(whole.images, whole.shoes, whole.same), "cnn")
 
 

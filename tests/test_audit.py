@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import audit, pairing, pairs
-from shoepair.data import documents
-from shoepair.pairing import PairData
+from shoepair import audit
+from shoepair.data import documents, pair_dataset, pairs
+from shoepair.data.pair_dataset import PairData
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import audit as stage
@@ -71,7 +71,7 @@ def framed(images: Tensor, labels: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("leak", "probe"), [(swapped, "order"), (darker, "brightness"), (framed, "border")])
 def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
-    sound = pairing.from_arrays(DATA)
+    sound = pair_dataset.from_arrays(DATA)
     kind = type("Leaking", (Leaking,), {"leak": staticmethod(leak)})
     found = audit.audit(rows(), audit.pictures(kind(sound.images, sound.shoes, sound.same)), 200, 1)
     assert found[probe]["leaks"]
@@ -81,7 +81,7 @@ def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
 
 
 def test_sound_pairs_pass_every_probe_exactly() -> None:
-    found = audit.audit(rows(), audit.pictures(pairing.from_arrays(DATA)), 200, 1)
+    found = audit.audit(rows(), audit.pictures(pair_dataset.from_arrays(DATA)), 200, 1)
     assert {name: got["balanced"] for name, got in found.items()} == dict.fromkeys(audit.PROBES, 0.5)
     audit.refuse_leaks(found)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from shoepair import batches, pairing, pairs, splits, store, table
+from shoepair.data import loading, pair_dataset, pairs, schemas, store, tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -30,31 +30,31 @@ def _stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def write_split(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
     split = pd.DataFrame(rows, columns=["batch", "row", "split"])
     split.insert(1, "student", [f"u{IN_STORE[batch][row]}" for batch, row, _ in rows])
-    table.write(paths.SPLIT, split, splits.Split)
+    tables.write(paths.SPLIT, split, schemas.Split)
     return split
 
 
 @pytest.mark.usefixtures("_stores")
 def test_load_split_keeps_the_order_of_the_table_over_batches() -> None:
     write_split([("b", 1, "train"), ("a", 2, "valid"), ("a", 1, "train"), ("b", 0, "train"), ("a", 0, "train")])
-    loaded = batches.load_split("train")
+    loaded = loading.load_split("train")
     assert loaded.dtype == np.float32
     assert (loaded == store.scaled(PIXELS[[4, 1, 3, 0]])).all()
-    assert (batches.load_split("valid") == store.scaled(PIXELS[[2]])).all()
+    assert (loading.load_split("valid") == store.scaled(PIXELS[[2]])).all()
 
 
 @pytest.mark.usefixtures("_stores")
 def test_split_without_students_says_where_to_put_them() -> None:
     write_split([("a", 0, "train")])
     with pytest.raises(ShoepairError, match=r"split 'test_w': no students in it\nput students into the folder test_w"):
-        batches.load_split("test_w")
+        loading.load_split("test_w")
 
 
 @pytest.mark.usefixtures("_stores")
 def test_no_photos_are_loaded_but_those_of_the_pairs_and_none_twice() -> None:
     split = write_split([("a", 1, "train"), ("b", 2, "train"), ("a", 0, "valid")])
     rows = pairs.standard(pairs.build(split), "train")
-    data = batches.from_table(rows)
+    data = loading.from_table(rows)
     assert len(data) == 12
     assert data.images.dtype == torch.uint8
     assert data.images.nbytes == 2 * PIXELS[0].nbytes
@@ -64,7 +64,7 @@ def test_no_photos_are_loaded_but_those_of_the_pairs_and_none_twice() -> None:
 @pytest.mark.usefixtures("_stores")
 def test_batch_equals_the_slow_plain_way() -> None:
     rows = pairs.build(write_split([("b", 2, "train"), ("a", 1, "train"), ("b", 0, "train")]))
-    data = batches.from_table(rows)
+    data = loading.from_table(rows)
     which = torch.tensor([26, 3, 3, 0, 17])  # not in order, one twice
     images, labels = data.batch(which)
     assert images.shape == (5, 3, 32, 16)
@@ -82,7 +82,7 @@ def test_batch_equals_the_slow_plain_way() -> None:
 
 def test_every_byte_becomes_the_number_that_the_store_says() -> None:
     every = np.resize(np.arange(256, dtype=np.uint8), (1, 3, 2, 16, 16, 3))
-    images, _ = pairing.from_arrays(every).batch(torch.tensor([0]))
+    images, _ = pair_dataset.from_arrays(every).batch(torch.tensor([0]))
     above = images[0, :, :16].permute(1, 2, 0).numpy()
     assert (above == store.scaled(every[0, 0, 0])).all()
     assert len(np.unique(images.numpy())) == 256
@@ -92,17 +92,17 @@ def test_upright_picture_stays_upright() -> None:
     shoes = np.zeros((1, 3, 2, 16, 16, 3), np.uint8)
     shoes[0, 0, 0, :4, :, 0] = 255  # left: a red bar at the top
     shoes[0, 0, 1, :, :4, 2] = 255  # right: a blue bar at the left
-    images, labels = pairing.from_arrays(shoes).batch(torch.tensor([0]))
+    images, labels = pair_dataset.from_arrays(shoes).batch(torch.tensor([0]))
     expected = torch.full((3, 32, 16), -0.5)
     expected[0, :4, :] = 0.5
     expected[2, 16:, :4] = 0.5
     assert torch.equal(images[0], expected)
-    assert int(labels[0]) == pairs.SAME
+    assert int(labels[0]) == schemas.SAME
 
 
 @pytest.mark.parametrize("held", [PIXELS.copy(), PIXELS.astype(np.float32)], ids=["bytes", "floats"])
 def test_batches_change_no_photo(held: NDArray[np.uint8] | NDArray[np.float32]) -> None:
-    data = pairing.from_arrays(held)
+    data = pair_dataset.from_arrays(held)
     first, _ = data.batch(torch.arange(len(data)))
     kept = first.clone()
     first.zero_()
@@ -113,7 +113,7 @@ def test_batches_change_no_photo(held: NDArray[np.uint8] | NDArray[np.float32]) 
 
 
 def test_doubles_of_a_notebook_are_held_as_float32() -> None:
-    data = pairing.from_arrays(store.scaled(PIXELS).astype(np.float64))  # type: ignore[arg-type]  # as notebooks do
+    data = pair_dataset.from_arrays(store.scaled(PIXELS).astype(np.float64))  # type: ignore[arg-type]  # as notebooks do
     assert data.images.dtype == torch.float32
     assert torch.equal(data.images, torch.from_numpy(store.scaled(PIXELS)))
 
@@ -123,14 +123,14 @@ def test_stores_of_two_sizes_are_refused() -> None:
     store.write(paths.store("b"), ["u3", "u4", "u5"], np.zeros((3, 3, 2, 32, 32, 3), np.uint8), 32)
     write_split([("a", 0, "train"), ("b", 0, "train")])
     with pytest.raises(ShoepairError, match=r"data/store: images of 16 and 32 pixels, expected one size\nrun `dvc"):
-        batches.load_split("train")
+        loading.load_split("train")
 
 
 @pytest.mark.usefixtures("_stores")
 def test_missing_store_or_split_is_named() -> None:
     with pytest.raises(ShoepairError, match=r"data/split\.parquet: missing\nrun `dvc repro`"):
-        batches.load_split("train")
+        loading.load_split("train")
     write_split([("a", 0, "train")])
     paths.store("a").unlink()
     with pytest.raises(ShoepairError, match=r"data/store/a\.h5: missing\nrun `dvc repro`"):
-        batches.load_split("train")
+        loading.load_split("train")

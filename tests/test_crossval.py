@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import batches, crossval, evaluation, pairs, results, table, training, trials
+from shoepair import crossval, evaluation, results, training, trials
 from shoepair.cli import app
+from shoepair.data import loading, schemas, tables
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster
@@ -65,10 +66,10 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
     paired: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert paired.is_dir()
-    rows = table.read(paths.PAIRS, pairs.Pairs)
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
     seen: list[set[str]] = []
     drawn: list[int] = []
-    real = batches.within
+    real = loading.within
 
     def spy(given: pd.DataFrame, edge: int, memory: int, device: torch.device) -> object:
         own = given["batch"] == "tiny"
@@ -76,7 +77,7 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
         drawn.append(given["student"][~own].nunique())
         return real(given, edge, memory, device)
 
-    monkeypatch.setattr(batches, "within", spy)
+    monkeypatch.setattr(loading, "within", spy)
     crossval.run(plan("siamese", 3, 1, {"epochs": "1"}), rows, lambda _line: None)
     assert len(seen) == 6
     assert drawn == [2, 0] * 3, "drawn students are learnt from, and judge nobody"
@@ -173,7 +174,7 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
 ) -> None:
     assert paired.is_dir()
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    rows, words = table.read(paths.PAIRS, pairs.Pairs), {"epochs": "1", "train.threads": "1"}
+    rows, words = tables.read(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
     longer = crossval.Choice((("epochs", "2"),), params.load(params.Train, words | {"epochs": "2"}))
     plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words), crossval.Plan("siamese", 3, 1, longer)]
     here, lines = crossval.run_all(plans, rows, lambda _line: None), list[str]()
@@ -230,7 +231,7 @@ def test_command_prints_table_and_json_and_names_mistakes(paired: Path) -> None:
 def test_stage_writes_scores_and_metrics(paired: Path) -> None:
     edit(paired / "params.yaml", "folds: 5 ", "folds: 3 ")
     stage.main("histogram")
-    scores = table.read(paths.folded("histogram"), crossval.Folded)
+    scores = tables.read(paths.folded("histogram"), schemas.Folded)
     assert len(scores) == 2 * 6 * 9
     told = json.loads(paths.folded_metrics("histogram").read_text())
     assert told == evaluation.metrics(scores, 100, 1)

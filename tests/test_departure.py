@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from conftest import CLI, Run, outputs, write_class, write_student
 
-from shoepair import arrival, batchlist, departure, photos, report, roster, withdrawals
+from shoepair import arrival, batchlist, departure, report, roster, withdrawals
+from shoepair.data import naming
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -158,7 +159,7 @@ def test_list_of_the_withdrawn_with_another_form_is_refused(text: str) -> None:
     ],
 )
 def test_owner_is_told_from_any_name(name: str, student: str) -> None:
-    assert photos.owner(name) == student
+    assert naming.owner(name) == student
 
 
 @pytest.mark.usefixtures("project")

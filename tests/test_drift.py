@@ -12,7 +12,9 @@ import pytest
 from conftest import CLI, Run, write_class, write_student
 from PIL import Image, ImageFilter
 
-from shoepair import drift, rules, table
+from shoepair import drift, rules
+from shoepair.data import schemas, tables
+from shoepair.ingestion import scan
 from shoepair.runtime import paths
 from stages import ingest, normalize, validate
 
@@ -38,7 +40,7 @@ def write_half(folder: Path, students: list[str]) -> None:
 
 
 def shifted(folder: Path) -> set[str]:
-    accepted = rules.check("new", folder, table.scan(folder), EDGE).accepted
+    accepted = rules.check("new", folder, scan.scan(folder), EDGE).accepted
     found = drift.compare(folder, accepted, EDGE)
     assert [shift.measure for shift in found] == [*drift.MEASURES, "women"]
     return {shift.measure for shift in found if shift.shifted}
@@ -84,17 +86,17 @@ def test_files_of_another_size_and_women_alone_are_flagged(there: Path) -> None:
 
 def test_few_students_or_nothing_to_compare_with_say_nothing(there: Path) -> None:
     write_class(there / "new", {"train": ("u400", "u401")})
-    accepted = rules.check("new", there / "new", table.scan(there / "new"), EDGE).accepted
+    accepted = rules.check("new", there / "new", scan.scan(there / "new"), EDGE).accepted
     assert drift.compare(there / "new", accepted, EDGE) == []
     paths.store("tiny").unlink()
     write_half(there / "more", EVEN)
-    accepted = rules.check("more", there / "more", table.scan(there / "more"), EDGE).accepted
+    accepted = rules.check("more", there / "more", scan.scan(there / "more"), EDGE).accepted
     assert drift.compare(there / "more", accepted, EDGE) == []
 
 
 def test_students_of_a_large_batch_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch, there: Path) -> None:
     monkeypatch.setattr(drift, "STUDENTS", 7)
-    rows = table.read(paths.valid("tiny"), table.Photos)
+    rows = tables.read(paths.valid("tiny"), schemas.Photos)
     chosen = list(drift._spread(rows)["student"].unique())
     assert len(chosen) == 7
     assert (chosen[0], chosen[-1]) == (ODD[0], ODD[-1])

@@ -12,7 +12,8 @@ from conftest import edit
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shoepair import duplicates, photos, sample, signs, table
+from shoepair import duplicates, photos, sample, signs
+from shoepair.data import schemas, tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
@@ -141,7 +142,7 @@ def test_photo_twice_in_one_split_is_told_only(capsys: pytest.CaptureFixture[str
     copy_again("train/u001_1_left_m.jpg", "train/u001_2_right_m.jpg")
     build()
     assert "near-duplicates: 1 within a student, 0 between students" in capsys.readouterr().out
-    found = table.read(paths.DUPLICATES, duplicates.Duplicates)
+    found = tables.read(paths.DUPLICATES, schemas.Duplicates)
     assert list(found["path"]) == ["train/u001_1_left_m.jpg", "train/u001_2_right_m.jpg"]
     assert list(found["other_path"]) == ["train/u001_2_right_m.jpg", "train/u001_1_left_m.jpg"]
 

@@ -19,7 +19,9 @@ from conftest import ROOT, outputs, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair import photos, table
+from shoepair import photos
+from shoepair.data import tables
+from shoepair.ingestion import scan
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster, scheduling
@@ -187,7 +189,7 @@ def test_message_names_the_photos_of_a_piece() -> None:
         photos._named([storage.Listed(path, "") for path in files])
         == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
     )
-    assert table._named(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
+    assert scan._named(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
 
 
 def test_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +260,7 @@ def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypat
     }
 
     def small() -> None:
-        for module in (photos, table):
+        for module in (photos, tables):
             monkeypatch.setattr(module, "PIECE", 6)
         monkeypatch.setattr(local, "available", lambda: 3)
 

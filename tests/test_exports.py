@@ -15,12 +15,12 @@ import usage
 from conftest import EDGE, ROOT
 from typer.testing import CliRunner
 
-from shoepair import batches, models, store, table
+from shoepair import models
 from shoepair.cli import app
-from shoepair.pairs import Pairs
+from shoepair.data import loading, store, tables
+from shoepair.data.schemas import Pairs, Split
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.splits import Split
 from shoepair.usage import exports, verdicts
 from shoepair.usage.verdicts import Judge
 
@@ -38,7 +38,7 @@ def export(*words: str) -> str:
 def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     usage.decide(model="cnn_channel", temperature=1.5)
-    rows = table.read(paths.PAIRS, Pairs)
+    rows = tables.read(paths.PAIRS, Pairs)
     tests = rows[rows["split"].isin(exports.TESTS)]
     assert f"logits of {len(tests)} test pairs differ from torch's by " in export("onnx")
     session = onnxruntime.InferenceSession("reports/cnn_channel.onnx", providers=["CPUExecutionProvider"])
@@ -91,7 +91,7 @@ def test_onnx_without_its_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.
 def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None:  # noqa: ARG001
     said = export("npy", "--split", split)
     got = np.load(f"reports/{split}.npy")
-    wanted = batches.load_split(split)
+    wanted = loading.load_split(split)
     assert got.dtype == np.float32
     assert got.shape == wanted.shape == (len(wanted), 3, 2, EDGE, EDGE, 3)
     assert (got == wanted).all()
@@ -105,7 +105,7 @@ def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None: 
 )
 def test_split_that_is_not_there_is_refused(project: Path, split: str, message: str) -> None:  # noqa: ARG001
     columns = {"batch": ["a"], "student": ["u001"], "row": [0], "split": ["train"]}
-    table.write(paths.SPLIT, pd.DataFrame(columns), Split)
+    tables.write(paths.SPLIT, pd.DataFrame(columns), Split)
     with pytest.raises(ShoepairError, match=message):
         export("npy", "--split", split)
 
@@ -117,7 +117,7 @@ def test_npy_holds_one_student_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
     grey = np.full((3, 2, edge, edge, 3), 200, np.uint8)
     store.write(paths.store("a"), names, (grey for _ in names), edge)
     columns = {"batch": ["a"] * students, "student": names, "row": range(students), "split": ["train"] * students}
-    table.write(paths.SPLIT, pd.DataFrame(columns), Split)
+    tables.write(paths.SPLIT, pd.DataFrame(columns), Split)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     path, shape = exports.npy("train")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -21,9 +21,10 @@ from hypothesis.stateful import (
 )
 from ruamel.yaml import YAML
 
-from shoepair import arrival, departure, table
+from shoepair import arrival, departure
+from shoepair.data import tables
+from shoepair.data.schemas import Split
 from shoepair.runtime import params, paths
-from shoepair.splits import Split
 from stages import ingest, normalize, pairs, split, validate
 
 pytestmark = pytest.mark.slow
@@ -54,7 +55,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 def students() -> dict[str, str]:
     """Who is in which split."""
-    rows = table.read(paths.SPLIT, Split)
+    rows = tables.read(paths.SPLIT, Split)
     return dict(zip(rows["student"], rows["split"], strict=True))
 
 

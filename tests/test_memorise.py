@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from shoepair import models, photos, recipes, rules, sample, table, training
+from shoepair import models, photos, recipes, rules, sample, training
+from shoepair.ingestion import scan
 from shoepair.runtime import storage
 
 STUDENTS = 5
@@ -19,7 +20,7 @@ STUDENTS = 5
 def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, tmp_path: Path) -> None:
     torch.set_num_threads(2)
     sample.draw_class(tmp_path, STUDENTS, 1, seed=1)
-    rows = rules.accept(table.scan(tmp_path))
+    rows = rules.accept(scan.scan(tmp_path))
     listed = storage.listed(tmp_path, rows[rows["set"] == "train"])
     data = np.stack(list(photos.students(photos.read_all(listed, 224), 224)))
     assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)

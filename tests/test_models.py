@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from shoepair import devices, histogram, inference, models, networks, pairing, recipes, siamese, training
+from shoepair import devices, histogram, inference, models, networks, recipes, siamese, training
+from shoepair.data import pair_dataset
 from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
@@ -67,7 +68,7 @@ def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypa
         raise InterruptedError(len(images))
 
     monkeypatch.setattr(networks, "views", asked)
-    data = pairing.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
+    data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
     for average in (0.0, 0.9):
         model = models.build(name, replace(SHAPE, tta=True), 1)
         training.fit(model, data, data, recipes.Recipe(2, 8, average=average))
@@ -177,7 +178,7 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
 
 def test_whole_students_are_scored_like_single_pairs() -> None:
     photos = np.random.default_rng(3).integers(0, 256, (5, 3, 2, EDGE, EDGE, 3), np.uint8)
-    data = pairing.from_arrays(photos)
+    data = pair_dataset.from_arrays(photos)
     model = models.build("siamese", SHAPE, 1).eval()
     with torch.inference_mode():
         single = torch.cat([model(data.batch(torch.tensor([pair]))[0]) for pair in range(len(data))])

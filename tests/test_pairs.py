@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shoepair import pairs, splits, table
+from shoepair.data import naming, pairs, schemas, tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
@@ -25,7 +25,7 @@ SPLIT = pd.DataFrame(
 def test_splits_come_in_their_order_and_students_in_theirs() -> None:
     rows = pairs.build(SPLIT)
     assert list(rows["student"].unique()) == ["u2", "u8", "u3", "u7", "u1"]
-    assert list(rows["split"].unique()) == list(splits.SPLITS)
+    assert list(rows["split"].unique()) == list(naming.SPLITS)
     assert rows.index.tolist() == list(range(45))
 
 
@@ -36,7 +36,7 @@ def test_pairs_point_at_the_rows_of_their_own_student() -> None:
     assert (rows.groupby("student").size() == 9).all()
 
 
-@pytest.mark.parametrize("name", splits.SPLITS)
+@pytest.mark.parametrize("name", naming.SPLITS)
 def test_standard_pairs_are_of_the_asked_split_alone_and_half_of_them_same(name: str) -> None:
     rows = pairs.standard(pairs.build(SPLIT), name)
     assert set(rows["student"]) == set(SPLIT[SPLIT["split"] == name]["student"])
@@ -54,7 +54,10 @@ def test_every_shoe_is_as_often_in_same_as_in_different_standard_pairs() -> None
 def test_generated_pairs_are_those_of_the_table() -> None:
     data = np.arange(2 * 3 * 2, dtype=np.float32).reshape(2, 3, 2, 1, 1, 1) * np.ones((1, 1, 1, 2, 2, 3), np.float32)
     rows = pairs.build(SPLIT[SPLIT["split"] == "train"].assign(row=[0, 1]))
-    for same, generate in ((pairs.SAME, pairs.generate_same_pair), (pairs.DIFFERENT, pairs.generate_different_pair)):
+    for same, generate in (
+        (schemas.SAME, pairs.generate_same_pair),
+        (schemas.DIFFERENT, pairs.generate_different_pair),
+    ):
         chosen = rows[rows["standard"] & (rows["same"] == same)]
         row, left, right = (chosen[name].to_numpy() for name in ("row", "left", "right"))
         told = np.concatenate([data[row, left - 1, 0], data[row, right - 1, 1]], axis=1)
@@ -80,7 +83,7 @@ def test_stage_writes_the_same_bytes_again_and_says_how_many(capsys: pytest.Capt
     paths.PAIRS.unlink()
     stage.main()
     assert paths.PAIRS.read_bytes() == first
-    assert table.read(paths.PAIRS, pairs.Pairs).equals(pairs.build(table.read(paths.SPLIT, splits.Split)))
+    assert tables.read(paths.PAIRS, schemas.Pairs).equals(pairs.build(tables.read(paths.SPLIT, schemas.Split)))
 
 
 @pytest.mark.usefixtures("project")

@@ -19,22 +19,23 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from shoepair import photos
+from shoepair.data import naming
 from shoepair.runtime import storage
 
 RNG = np.random.default_rng(3)
 
 
-@given(st.integers(0, 10**9), st.sampled_from((1, 2, 3)), st.sampled_from(photos.SIDES), st.sampled_from("mw"))
+@given(st.integers(0, 10**9), st.sampled_from((1, 2, 3)), st.sampled_from(naming.SIDES), st.sampled_from("mw"))
 def test_name_and_its_parts_are_one(number: int, pair: int, side: str, kind: str) -> None:
-    name = photos.parse(f"u{number:03}_{pair}_{side}_{kind}.jpg")
-    assert name == photos.PhotoName(f"u{number:03}", pair, side, kind)
+    name = naming.parse(f"u{number:03}_{pair}_{side}_{kind}.jpg")
+    assert name == naming.PhotoName(f"u{number:03}", pair, side, kind)
 
 
 @given(st.text(max_size=30))
 def test_any_other_text_is_refused_with_a_reason(text: str) -> None:
-    if not photos.NAME.fullmatch(text):
-        with pytest.raises(photos.PhotoError, match="expected"):
-            photos.parse(text)
+    if not naming.NAME.fullmatch(text):
+        with pytest.raises(naming.PhotoError, match="expected"):
+            naming.parse(text)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -56,7 +57,7 @@ def test_format_is_read_from_the_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["GIF", "BMP", "TIFF"])
 def test_other_formats_are_refused(tmp_path: Path, encoding: str) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png", encoding)
-    with pytest.raises(photos.PhotoError, match="not a PNG, JPEG or WebP image"):
+    with pytest.raises(naming.PhotoError, match="not a PNG, JPEG or WebP image"):
         photos.decode(tmp_path / "a.png", 16)
 
 
@@ -111,7 +112,7 @@ def claiming(path: Path, width: int, height: int) -> None:
 def test_photo_that_claims_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     claiming(tmp_path / "a.png", 60_000, 60_000)
     tracemalloc.start()
-    with pytest.raises(photos.PhotoError, match="60000 x 60000 pixels, expected 64 million at most: scale it down"):
+    with pytest.raises(naming.PhotoError, match="60000 x 60000 pixels, expected 64 million at most: scale it down"):
         photos.decode(tmp_path / "a.png", 16)
     assert tracemalloc.get_traced_memory()[1] < 10**7
     tracemalloc.stop()
@@ -127,7 +128,7 @@ def test_photo_that_claims_too_many_pixels_is_refused_before_it_is_decoded(tmp_p
 )
 def test_photo_of_a_hopeless_shape_is_refused(tmp_path: Path, size: tuple[int, int], text: str) -> None:
     Image.new("RGB", size).save(tmp_path / "a.png")
-    with pytest.raises(photos.PhotoError, match=text):
+    with pytest.raises(naming.PhotoError, match=text):
         photos.decode(tmp_path / "a.png", 16)
 
 
@@ -146,10 +147,10 @@ def test_photo_of_60_megapixels_is_read(tmp_path: Path) -> None:
 def test_photo_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path: Path) -> None:
     path, wide = tmp_path / "a.jpg", (6_250, 4_001)
     Image.new("L", wide, 90).save(path, "JPEG", progressive=True)
-    with pytest.raises(photos.PhotoError, match="6250 x 4001 pixels, expected 25 million at most: scale it down"):
+    with pytest.raises(naming.PhotoError, match="6250 x 4001 pixels, expected 25 million at most: scale it down"):
         photos.decode(path, 32)
     Image.new("CMYK", wide).save(path, "JPEG")
-    with pytest.raises(photos.PhotoError, match="expected 25 million at most"):
+    with pytest.raises(naming.PhotoError, match="expected 25 million at most"):
         photos.decode(path, 32)
     Image.new("L", wide, 90).save(path, "JPEG")
     assert (photos.decode(path, 32).pixels == 90).all()
@@ -159,10 +160,10 @@ def test_photo_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path
     Image.new("RGB", wide).save(
         path, "JPEG", icc_profile=plain.replace("sRGB".encode("utf-16-be"), "grey".encode("utf-16-be"))
     )
-    with pytest.raises(photos.PhotoError, match="expected 25 million at most"):
+    with pytest.raises(naming.PhotoError, match="expected 25 million at most"):
         photos.decode(path, 32)
     Image.new("RGB", (4_000, 3_001)).save(path, "WEBP", method=0)
-    with pytest.raises(photos.PhotoError, match="4000 x 3001 pixels, expected 12 million at most"):
+    with pytest.raises(naming.PhotoError, match="4000 x 3001 pixels, expected 12 million at most"):
         photos.decode(path, 32)
 
 
@@ -185,7 +186,7 @@ def test_every_orientation_of_a_larger_photo_ends_as_the_upright_one_but_for_rou
 def test_animated_picture_is_refused(tmp_path: Path, encoding: str) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "a.png", encoding, save_all=True, append_images=frames[1:])
-    with pytest.raises(photos.PhotoError, match="animated, expected a single picture"):
+    with pytest.raises(naming.PhotoError, match="animated, expected a single picture"):
         photos.decode(tmp_path / "a.png", 16)
 
 
@@ -196,7 +197,7 @@ def test_photos_come_in_order_and_one_fault_hides_no_other(tmp_path: Path) -> No
     names[3].write_bytes(b"")
     names[110].write_bytes(b"x")
     found = list(photos.read_all([storage.Listed(path, "") for path in names], 16))
-    reds = [None if isinstance(photo, photos.PhotoError) else int(photo.pixels[0, 0, 0]) for photo in found]
+    reds = [None if isinstance(photo, naming.PhotoError) else int(photo.pixels[0, 0, 0]) for photo in found]
     assert reds == [None if number in {3, 110} else number for number in range(120)]
 
 
@@ -214,7 +215,7 @@ def test_no_part_of_a_damaged_photo_gets_through(tmp_path: Path) -> None:
     whole = buffer.getvalue()
     for length in (0, 1, 8, 20, 40, 100, 1000, len(whole) - 100):
         (tmp_path / "a.png").write_bytes(whole[:length])
-        with pytest.raises(photos.PhotoError, match="cannot be decoded"):
+        with pytest.raises(naming.PhotoError, match="cannot be decoded"):
             photos.decode(tmp_path / "a.png", 16)
 
 
@@ -257,7 +258,7 @@ def test_no_part_of_a_cut_photo_of_another_format_gets_through(tmp_path: Path, e
     whole = buffer.getvalue()
     for length in (0, 1, 8, 20, 40, 100, 1000, len(whole) - 100):
         (tmp_path / "a.jpg").write_bytes(whole[:length])
-        with pytest.raises(photos.PhotoError, match="cannot be decoded"):
+        with pytest.raises(naming.PhotoError, match="cannot be decoded"):
             photos.decode(tmp_path / "a.jpg", 16)
 
 
@@ -273,15 +274,15 @@ def test_no_part_of_a_cut_photo_of_another_format_gets_through(tmp_path: Path, e
     ],
 )
 def test_letters_that_only_look_like_ascii_break_the_grammar_and_are_named(name: str, text: str) -> None:
-    with pytest.raises(photos.PhotoError, match=re.escape(text)):
-        photos.parse(name)
+    with pytest.raises(naming.PhotoError, match=re.escape(text)):
+        naming.parse(name)
 
 
 def test_student_of_a_photo_that_is_damaged_is_not_made() -> None:
     whole = photos.Photo(np.zeros((16, 16, 3), np.uint8), (16, 16))
-    decoded: list[photos.Photo | photos.PhotoError] = [whole, whole, whole, whole, whole]
-    decoded.append(photos.PhotoError("cut"))
-    with pytest.raises(photos.PhotoError, match="cut"):
+    decoded: list[photos.Photo | naming.PhotoError] = [whole, whole, whole, whole, whole]
+    decoded.append(naming.PhotoError("cut"))
+    with pytest.raises(naming.PhotoError, match="cut"):
         list(photos.students(decoded, 16))
 
 
@@ -318,5 +319,5 @@ print(*sorted(Image.OPEN))
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"])
 def test_photos_of_phones_that_nobody_decodes_here_are_refused_by_name(tmp_path: Path, brand: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
-    with pytest.raises(photos.PhotoError, match="a HEIC or AVIF image, expected PNG, JPEG or WebP"):
+    with pytest.raises(naming.PhotoError, match="a HEIC or AVIF image, expected PNG, JPEG or WebP"):
         photos.decode(tmp_path / "a.jpg", 16)

@@ -16,7 +16,7 @@ import pytest
 from buckets import ROOT
 from buckets import server as server  # a fixture
 
-from shoepair import store
+from shoepair.data import store
 from shoepair.runtime import paths, storage
 from shoepair.runtime.errors import ShoepairError
 

@@ -15,7 +15,8 @@ from conftest import Run, outputs
 from test_resume import rows as rows  # a fixture
 from torch import Tensor
 
-from shoepair import batches, models, recipes, streaming, training
+from shoepair import models, recipes, training
+from shoepair.data import loading, streaming
 from shoepair.runtime import paths, storage
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, normalize, validate
@@ -82,7 +83,7 @@ def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypat
 
 def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
     """The weights after an epoch over the pairs."""
-    data = batches.within(rows, EDGE, memory, torch.device("cpu"))
+    data = loading.within(rows, EDGE, memory, torch.device("cpu"))
     assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
     model = models.build("cnn_channel", models.Shape(2, edge=EDGE), 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

@@ -14,10 +14,10 @@ from conftest import Run, edit, outputs, write_student
 from pages import CLASS, Reader, made, written_page
 
 from shoepair import report
+from shoepair.data.store import Store
 from shoepair.page import EXAMPLES, PAGE, examples_of, facts, figures
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.store import Store
 
 HOSTILE = 'train/u9"><script>alert(1)</script><img src=x onerror=alert(1)>&amp;.jpg'
 

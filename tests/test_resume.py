@@ -14,8 +14,9 @@ from conftest import ROOT
 from test_pipeline_files import needed
 from torch import Tensor, nn
 
-from shoepair import batches, checkpoints, models, pairing, pairs, splits, store, streaming, table, training
+from shoepair import checkpoints, models, training
 from shoepair.augmentation import Augmentation
+from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
 from shoepair.recipes import Recipe
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
@@ -35,7 +36,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
         store.write(paths.store(batch), students, rng.integers(0, 256, (count, 3, 2, EDGE, EDGE, 3), np.uint8), EDGE)
         split += [(batch, student, row, "train") for row, student in enumerate(students)]
     frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
-    table.write(paths.SPLIT, frame, splits.Split)
+    tables.write(paths.SPLIT, frame, schemas.Split)
     return pairs.build(frame)
 
 
@@ -50,7 +51,7 @@ def weights(model: nn.Module) -> list[Tensor]:
 @pytest.mark.parametrize("name", ["cnn_channel", "siamese"])
 @pytest.mark.parametrize(("after", "average"), [(1, 0.0), (3, 0.0), (3, 0.9)])
 def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, average: float, rows: pd.DataFrame) -> None:
-    data, recipe = batches.from_table(rows), replace(RECIPE, average=average)
+    data, recipe = loading.from_table(rows), replace(RECIPE, average=average)
     shape = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
     lines: list[str] = []
     checkpoint = training.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
@@ -71,7 +72,7 @@ def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, averag
 
 
 def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFrame) -> None:
-    data, path = batches.from_table(rows), Path("checkpoints/x")
+    data, path = loading.from_table(rows), Path("checkpoints/x")
     keys = [
         checkpoints.key(RECIPE, [rows]),
         checkpoints.key(replace(RECIPE, lr=0.5), [rows]),
@@ -116,8 +117,8 @@ def test_key_tells_other_photos(rows: pd.DataFrame) -> None:
 @pytest.mark.parametrize("edge", [EDGE, EDGE // 2])
 def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows: pd.DataFrame) -> None:
     device = torch.device("cpu")
-    held, streamed = (batches.within(rows, edge, memory, device) for memory in (2**30, 0))
-    assert isinstance(held, pairing.PairData)
+    held, streamed = (loading.within(rows, edge, memory, device) for memory in (2**30, 0))
+    assert isinstance(held, pair_dataset.PairData)
     assert isinstance(streamed, streaming.StreamedPairs)
     assert torch.equal(held.shoes, streamed.shoes)
     plan = [torch.tensor([5, 60, 5]), torch.tensor([0]), torch.arange(20, 41)]
@@ -129,7 +130,7 @@ def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows:
 
 
 def test_damaged_store_is_one_message_where_photos_are_streamed(rows: pd.DataFrame) -> None:
-    data = batches.within(rows, EDGE, 0, torch.device("cpu"))
+    data = loading.within(rows, EDGE, 0, torch.device("cpu"))
     paths.store("a").write_bytes(b"not a store")
     with pytest.raises(ShoepairError, match=r"^data/store/a.h5: not an HDF5 file") as caught:
         list(data.pairs([torch.arange(len(rows))]))
@@ -140,7 +141,7 @@ def test_damaged_store_is_one_message_where_photos_are_streamed(rows: pd.DataFra
 def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) -> None:
     trained = []
     for memory in (2**30, 0):
-        data = batches.within(rows, EDGE // 2, memory, torch.device("cpu"))
+        data = loading.within(rows, EDGE // 2, memory, torch.device("cpu"))
         model = models.build(name, models.Shape(2, dropout=0.3, edge=EDGE // 2), 1)
         training.fit(model, data, data, replace(RECIPE, epochs=1))
         trained.append(weights(model))
@@ -149,4 +150,4 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
 
 def test_photos_that_do_not_come_out_even_are_refused(rows: pd.DataFrame) -> None:
     with pytest.raises(ShoepairError, match=r"photos of 32 pixels, expected 48 or a multiple of it\nset `train.edge`"):
-        batches.within(rows, 48, 2**30, torch.device("cpu"))
+        loading.within(rows, 48, 2**30, torch.device("cpu"))

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shoepair import arrival, roster, rules, table
-from shoepair.data import documents
+from shoepair import arrival, roster, rules
+from shoepair.data import documents, tables
+from shoepair.data.schemas import Split
+from shoepair.ingestion import scan
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.splits import Split
 from stages import ingest, normalize, split, validate
 
 TRAIN = Path("data/raw/tiny/train")
@@ -56,7 +57,7 @@ def test_student_with_a_fault_is_set_aside_and_the_rest_goes_on() -> None:
     }
     normalize.main("tiny")
     split.main()
-    students = table.read(paths.SPLIT, Split)["student"]
+    students = tables.read(paths.SPLIT, Split)["student"]
     assert {"u001", "u002"}.isdisjoint(students)
     assert len(students) == 6
     metrics = documents.read_json(paths.VALIDATION_METRICS, "")
@@ -150,7 +151,7 @@ def test_counts_add_up_and_exactly_the_guilty_go(
         FAULTS[fault](sorted(folder.glob(f"{student}_*")))
     for number in range(system):
         (folder / f"._{number}").write_bytes(b"x")
-    verdict = rules.judge(folder, table.scan(folder), 32)
+    verdict = rules.judge(folder, scan.scan(folder), 32)
     counts = verdict.counts()
     assert counts["files"] == len(list(folder.iterdir()))
     assert counts["files"] == counts["accepted"] + counts["quarantined"] + counts["ignored"]

@@ -13,8 +13,9 @@ import pytest
 from conftest import CLI, Run, write_class
 from PIL import Image, ImageFilter, ImageOps
 
-from shoepair import photos, rules, sample, signs, table
-from shoepair.data import documents
+from shoepair import photos, rules, sample, signs
+from shoepair.data import documents, schemas, tables
+from shoepair.ingestion import scan
 from shoepair.runtime import params, paths
 from stages import ingest, validate
 
@@ -36,7 +37,7 @@ def measured(image: Image.Image, path: Path) -> dict[str, Any]:
 
 def flagged(image: Image.Image, path: Path) -> set[str]:
     known = {"path": path.name, "student": "u001", "pair": 1, "side": "left"}
-    rows = signs.Signs.validate(pd.DataFrame([known | measured(image, path)]))
+    rows = schemas.Signs.validate(pd.DataFrame([known | measured(image, path)]))
     return set(signs.flags(rows, params.load(params.Validate), EDGE))
 
 
@@ -107,8 +108,8 @@ def test_flagged_photos_are_told_everywhere_and_accepted_all_the_same(run: Run) 
     report = documents.read_json(paths.validation("tiny"), "")
     assert "train/u001_2_right_m.jpg" in report["flags"]["dark"]
     assert report["accepted"] == 48
-    rows = table.read(paths.signs("tiny"), signs.Signs)
-    accepted = table.read(paths.valid("tiny"), table.Photos)
+    rows = tables.read(paths.signs("tiny"), schemas.Signs)
+    accepted = tables.read(paths.valid("tiny"), schemas.Photos)
     assert list(rows["path"]) == list(accepted["path"])
     said = run(*CLI, "validate").stdout
     assert "dark: train/u001_2_right_m.jpg" in said
@@ -117,7 +118,7 @@ def test_flagged_photos_are_told_everywhere_and_accepted_all_the_same(run: Run) 
 
 def test_without_thresholds_nothing_is_flagged(tmp_path: Path) -> None:
     write_class(tmp_path / "new")
-    assert rules.judge(tmp_path / "new", table.scan(tmp_path / "new"), 32).flags == {}
+    assert rules.judge(tmp_path / "new", scan.scan(tmp_path / "new"), 32).flags == {}
 
 
 @pytest.mark.usefixtures("project")

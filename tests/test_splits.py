@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_splits_and_pairs import photo_rows
 
-from shoepair import splits, table
-from shoepair.data import documents
+from shoepair import splits
+from shoepair.data import documents, naming, schemas, tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
@@ -94,8 +94,8 @@ def test_stage_counts_everybody_and_writes_the_same_bytes_again() -> None:
     split.main()
     assert (paths.SPLIT.read_bytes(), paths.SPLIT_METRICS.read_bytes()) == written
     counted = documents.read_json(paths.SPLIT_METRICS, "")
-    sizes = table.read(paths.SPLIT, splits.Split)["split"].value_counts()
-    assert list(counted) == list(splits.SPLITS)
+    sizes = tables.read(paths.SPLIT, schemas.Split)["split"].value_counts()
+    assert list(counted) == list(naming.SPLITS)
     assert {name: numbers["students"] for name, numbers in counted.items()} == sizes.to_dict()
     assert sum(numbers["pairs"] for numbers in counted.values()) == 24
     assert (counted["test_m"]["pairs_m"], counted["test_m"]["pairs_w"]) == (3, 0)

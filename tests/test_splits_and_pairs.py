@@ -12,7 +12,8 @@ from conftest import edit, write_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoepair import pairs, photos, splits, table
+from shoepair import splits
+from shoepair.data import naming, pairs, schemas, tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
@@ -27,7 +28,7 @@ def photo_rows(students: list[str], folder: str = "train", kind: str = "m") -> p
             {"path": f"{student}{pair}{side}", "set": folder, "student": student, "pair": pair, "side": side}
             | {"kind": kind, "bytes": 1, "sha256": f"{student}{pair}{side}"}
             for student in students
-            for pair, side in photos.SHOES
+            for pair, side in naming.SHOES
         ]
     )
 
@@ -154,10 +155,10 @@ def test_batch_taken_from_the_list_is_no_longer_read() -> None:
         ingest.main(batch)
         validate.main(batch)
     split.main()
-    assert set(table.read(paths.SPLIT, splits.Split)["batch"]) == {"tiny", "late"}
+    assert set(tables.read(paths.SPLIT, schemas.Split)["batch"]) == {"tiny", "late"}
     edit(Path("data/batches.yaml"), "  - late\n", "")
     split.main()
-    assert set(table.read(paths.SPLIT, splits.Split)["batch"]) == {"tiny"}
+    assert set(tables.read(paths.SPLIT, schemas.Split)["batch"]) == {"tiny"}
 
 
 @given(st.integers(0, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 99))

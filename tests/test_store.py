@@ -16,8 +16,8 @@ import xarray
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from shoepair import batches, pairing, splits, store, table
-from shoepair import pairs as pair_table
+from shoepair.data import loading, pair_dataset, schemas, store, tables
+from shoepair.data import pairs as pair_table
 from shoepair.runtime import errors, paths
 from stages import ingest, normalize, pairs, split, validate
 
@@ -133,15 +133,15 @@ def prepare() -> None:
 @pytest.mark.usefixtures("project")
 def test_load_split_gives_the_assignments_array() -> None:
     prepare()
-    rows = table.read(paths.SPLIT, splits.Split)
-    train = batches.load_split("train")
+    rows = tables.read(paths.SPLIT, schemas.Split)
+    train = loading.load_split("train")
     assert train.dtype == np.float32
     assert train.shape == ((rows["split"] == "train").sum(), 3, 2, 32, 32, 3)
     with store.Store(paths.store("tiny")) as opened:
         pixels = opened.read(rows[rows["split"] == "train"]["row"].to_numpy())
     assert (train == (pixels / 255 - 0.5).astype(np.float32)).all()
     with pytest.raises(errors.ShoepairError, match="split 'tset', expected one of train, valid, test_m, test_w"):
-        batches.load_split("tset")
+        loading.load_split("tset")
 
 
 @pytest.mark.usefixtures("project")
@@ -150,11 +150,11 @@ def test_test_sets_are_not_mixed_up() -> None:
     for name, student in (("test_m", "u021"), ("test_w", "u034")):
         with store.Store(paths.store("tiny")) as opened:
             pixels = opened.read([opened.students.index(student)])
-        assert (batches.load_split(name) == store.scaled(pixels)).all()
+        assert (loading.load_split(name) == store.scaled(pixels)).all()
 
 
 def test_batch_is_left_above_right_height_before_width_and_channels_last() -> None:
-    data = pairing.from_arrays(PIXELS)
+    data = pair_dataset.from_arrays(PIXELS)
     images, labels = data.batch(torch.arange(len(data)))
     assert images.shape == (24, 3, 32, 16)
     assert images.is_contiguous(memory_format=torch.channels_last)
@@ -166,7 +166,7 @@ def test_batch_is_left_above_right_height_before_width_and_channels_last() -> No
 
 
 def test_pairs_of_an_array_are_those_of_the_assignment() -> None:
-    data = pairing.from_arrays(store.scaled(PIXELS))
+    data = pair_dataset.from_arrays(store.scaled(PIXELS))
     images, labels = data.batch(torch.arange(len(data)))
     stacked = images.permute(0, 2, 3, 1).numpy()
     for label, generate in ((1, pair_table.generate_same_pair), (0, pair_table.generate_different_pair)):
@@ -179,7 +179,7 @@ def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch
     store.write(paths.store("a"), NAMES[:2], PIXELS[:2], 16)
     store.write(paths.store("b"), NAMES[2:], PIXELS[2:], 16)
     rows = pd.DataFrame({"batch": ["b", "a", "b"], "row": [1, 0, 0], "left": [1, 2, 3], "right": [1, 3, 3]})
-    data = batches.from_table(rows.assign(same=[1, 0, 1]))
+    data = loading.from_table(rows.assign(same=[1, 0, 1]))
     images, _ = data.batch(torch.arange(3))
     for image, student, left, right in zip(images, (3, 0, 2), (0, 1, 2), (0, 2, 2), strict=True):
         both = np.concatenate([PIXELS[student, left, 0], PIXELS[student, right, 1]])
@@ -187,7 +187,7 @@ def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch
 
 
 def test_photos_are_held_once_as_bytes() -> None:
-    data = pairing.from_arrays(PIXELS)
+    data = pair_dataset.from_arrays(PIXELS)
     assert data.images.dtype == torch.uint8
     assert data.images.nbytes == PIXELS.nbytes
 

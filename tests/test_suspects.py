@@ -12,7 +12,9 @@ from conftest import CLI, Run
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import photos, sample, suspects, table
+from shoepair import photos, sample, suspects
+from shoepair.data import schemas, tables
+from shoepair.ingestion import scan
 from shoepair.runtime import paths, storage
 from stages import ingest, normalize, split, validate
 from stages import suspects as stage
@@ -26,14 +28,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Class:
     """(60, 3, 2, 64, 64, 3): sixty drawn students."""
     folder = tmp_path_factory.mktemp("drawn")
     sample.draw_class(folder, STUDENTS - 2, 1, 3)
-    rows = table.scan(folder).sort_values(["student", "pair", "side"])
+    rows = scan.scan(folder).sort_values(["student", "pair", "side"])
     decoded = photos.read_all(storage.listed(folder, rows), EDGE)
     return np.stack(list(photos.students(decoded, EDGE)))
 
 
 def ranked(images: Class) -> pd.DataFrame:
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(len(images))]})
-    return table.Suspects.validate(suspects.rank(students, images))
+    return schemas.Suspects.validate(suspects.rank(students, images))
 
 
 def guilty(seed: int) -> list[int]:
@@ -108,7 +110,7 @@ def test_few_students_are_not_ranked(run: Run) -> None:
         each.main("tiny")
     split.main()
     stage.main()
-    assert table.read(paths.SUSPECTS, table.Suspects).empty
+    assert tables.read(paths.SUSPECTS, schemas.Suspects).empty
     assert Path("reports/suspects.png").stat().st_size > 100
     assert "too few students" in run(*CLI, "suspects").stdout
 
@@ -116,7 +118,7 @@ def test_few_students_are_not_ranked(run: Run) -> None:
 @pytest.mark.usefixtures("project")
 def test_command_lists_the_first_ones(run: Run, drawn: Class) -> None:
     assert "error: data/suspects.parquet: missing" in run(*CLI, "suspects", status=1).stderr
-    table.write(paths.SUSPECTS, ranked(drawn[:12]), table.Suspects)
+    tables.write(paths.SUSPECTS, ranked(drawn[:12]), schemas.Suspects)
     lines = run(*CLI, "suspects", "--top", "4").stdout.splitlines()
     assert len(lines) == 5
     assert lines[0].split() == [

@@ -10,12 +10,13 @@ import pytest
 import torch
 from conftest import edit
 
-from shoepair import arrival, batches, deals, inference, lessons, models, pairing, pairs, recipes, sample, training
+from shoepair import arrival, deals, inference, models, recipes, sample, training
 from shoepair import synthetic as drawing
+from shoepair.data import loading, pair_dataset, pairs
+from shoepair.data.store import Store
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local
-from shoepair.store import Store
 from stages import synthetic as stage
 
 EDGE = 32
@@ -73,30 +74,30 @@ def test_numbers_ascend_as_text_too() -> None:
 @pytest.mark.parametrize(("alone", "each"), [(True, 6), (False, 9)])
 def test_they_stand_behind_the_class(alone: bool, each: int) -> None:
     class_rows = pairs.of_split(rows(3), "train", only_standard=alone)
-    both = lessons.beside(class_rows, 1.0, only_standard=alone)
+    both = loading.beside(class_rows, 1.0, only_standard=alone)
     assert (both["batch"] == ["tiny"] * 3 * each + [paths.SYNTHETIC] * 5 * each).all()
     assert both[: 3 * each].equals(class_rows.reset_index(drop=True))
-    assert lessons.beside(class_rows, 0.0, only_standard=alone) is class_rows
+    assert loading.beside(class_rows, 0.0, only_standard=alone) is class_rows
 
 
 @pytest.mark.usefixtures("project")
 def test_store_that_is_missing_is_named() -> None:
     with pytest.raises(ShoepairError, match=r"synthetic.h5: missing\nrun `dvc repro`, which builds it"):
-        lessons.beside(pd.DataFrame(), 1.0, only_standard=False)
+        loading.beside(pd.DataFrame(), 1.0, only_standard=False)
 
 
 @pytest.mark.usefixtures("drawn")
 def test_store_that_is_damaged_is_drawn_anew() -> None:
     paths.store(paths.SYNTHETIC).write_bytes(b"\x89HDF")
     with pytest.raises(ShoepairError, match="delete it and run `dvc repro synthetic`, which rebuilds it"):
-        lessons.beside(pd.DataFrame(), 1.0, only_standard=False)
+        loading.beside(pd.DataFrame(), 1.0, only_standard=False)
 
 
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("memory", [MANY, 0])
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 2), (1.0, 3), (9.0, 5)])
 def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, count: int) -> None:
-    data = batches.within(lessons.beside(rows(3), 1.0, only_standard=False), 16, memory, torch.device("cpu"))
+    data = loading.within(loading.beside(rows(3), 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     assert data.synthetic == 5
     recipe = recipes.Recipe(batch_size=6, synthetic=share, different="drawn")
     epochs = [deals.taken(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)]
@@ -117,27 +118,27 @@ def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, co
 @pytest.mark.parametrize("memory", [MANY, 0])
 def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
     real = rows(3)
-    data = batches.within(lessons.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
+    data = loading.within(loading.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     for name in ("cnn_channel", "siamese", "histogram"):
         model = models.build(name, models.Shape(2, edge=16), 1)
         recipe = recipes.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
-        history = training.fit(model, data, pairing.photographed(data), recipe)
-        alone = batches.within(real, 16, MANY, torch.device("cpu"))
+        history = training.fit(model, data, pair_dataset.photographed(data), recipe)
+        alone = loading.within(real, 16, MANY, torch.device("cpu"))
         got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
         assert got == inference.accuracies(model, alone)
-        assert len(inference.logits(model, pairing.photographed(data))) == 27
+        assert len(inference.logits(model, pair_dataset.photographed(data))) == 27
 
 
 @pytest.mark.usefixtures("drawn")
 def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
-    def weights(data: pairing.Pairing) -> list[torch.Tensor]:
+    def weights(data: pair_dataset.Pairing) -> list[torch.Tensor]:
         model = models.build("siamese", models.Shape(2, edge=16), 1)
         training.fit(model, data, None, recipes.Recipe(epochs=1, batch_size=6, keep="last", different="drawn"))
         return list(model.parameters())
 
     real = rows(3)
-    both = batches.within(lessons.beside(real, 1.0, only_standard=False), 16, MANY, torch.device("cpu"))
-    alone = batches.within(real, 16, MANY, torch.device("cpu"))
+    both = loading.within(loading.beside(real, 1.0, only_standard=False), 16, MANY, torch.device("cpu"))
+    alone = loading.within(real, 16, MANY, torch.device("cpu"))
     assert all(torch.equal(a, b) for a, b in zip(weights(both), weights(alone), strict=True))
 
 

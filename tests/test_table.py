@@ -14,8 +14,7 @@ import pytest
 from conftest import write_photo, write_student
 from PIL import Image
 
-from shoepair import table
-from shoepair.data import documents
+from shoepair.data import documents, schemas, tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, validate
@@ -44,7 +43,7 @@ def refused() -> str:
 @pytest.mark.usefixtures("project")
 def test_sound_class_is_accepted_whole(capsys: pytest.CaptureFixture[str]) -> None:
     run_both()
-    rows = table.read(paths.valid("tiny"), table.Photos)
+    rows = tables.read(paths.valid("tiny"), schemas.Photos)
     assert len(rows) == 48
     assert list(rows["student"].unique()) == ["u001", "u002", "u003", "u005", "u008", "u013", "u021", "u034"]
     assert list(zip(rows["pair"], rows["side"], strict=True))[:6] == [
@@ -57,17 +56,17 @@ def test_sound_class_is_accepted_whole(capsys: pytest.CaptureFixture[str]) -> No
 def test_student_whose_files_end_in_png_is_not_lost() -> None:
     write_student(TRAIN, "u052", extension="png")
     run_both()
-    assert (table.read(paths.valid("tiny"), table.Photos)["student"] == "u052").sum() == 6
+    assert (tables.read(paths.valid("tiny"), schemas.Photos)["student"] == "u052").sum() == 6
 
 
 @pytest.mark.usefixtures("project")
 def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
     run_both()
-    before = table.read(paths.valid("tiny"), table.Photos)
+    before = tables.read(paths.valid("tiny"), schemas.Photos)
     for name in (".DS_Store", "Thumbs.db", "._u001_1_left_m.jpg"):
         (TRAIN / name).write_bytes(b"x")
     run_both()
-    assert table.read(paths.valid("tiny"), table.Photos).equals(before)
+    assert tables.read(paths.valid("tiny"), schemas.Photos).equals(before)
     report = documents.read_json(paths.validation("tiny"), "")
     counts = {"files": 51, "accepted": 48, "quarantined": 0, "ignored": 3, "students": 8, "quarantined_students": 0}
     assert report.pop("flags")  # of noise, as the tiny class is
@@ -78,7 +77,7 @@ def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
 def test_photos_directly_in_the_batch_count_as_train() -> None:
     write_student(TRAIN.parent, "u060")
     run_both()
-    rows = table.read(paths.valid("tiny"), table.Photos)
+    rows = tables.read(paths.valid("tiny"), schemas.Photos)
     assert set(rows.loc[rows["student"] == "u060", "set"]) == {"train"}
 
 
@@ -223,12 +222,12 @@ def test_same_rows_give_the_same_bytes() -> None:
 def test_table_of_another_kind_or_no_table_is_refused() -> None:
     run_both()
     with pytest.raises(ShoepairError, match="table photos of format 1, expected files of format 1"):
-        table.read(paths.valid("tiny"), table.Files)
+        tables.read(paths.valid("tiny"), schemas.Files)
     paths.valid("tiny").write_bytes(b"junk")
     with pytest.raises(ShoepairError, match="not a Parquet file"):
-        table.read(paths.valid("tiny"), table.Photos)
+        tables.read(paths.valid("tiny"), schemas.Photos)
     with pytest.raises(ShoepairError, match=r"none.parquet: missing\nrun `dvc repro`"):
-        table.read(paths.valid("none"), table.Photos)
+        tables.read(paths.valid("none"), schemas.Photos)
 
 
 @pytest.mark.usefixtures("project")
@@ -282,7 +281,7 @@ def test_files_of_file_managers_and_hidden_folders_are_ignored(capsys: pytest.Ca
 def test_stray_photo_is_told_and_moves_no_other_students_rows() -> None:
     write_photo(TRAIN / "u000_1_left_m.jpg", [6])  # first of all in the listing
     assert "1 problem," in refused()
-    rows = table.read(paths.table("tiny"), table.Files)
+    rows = tables.read(paths.table("tiny"), schemas.Files)
     assert list(rows["student"]) == [Path(path).name[:4] for path in rows["path"]]
 
 
@@ -299,7 +298,7 @@ def test_men_and_women_shoes_of_one_student_are_accepted_in_train() -> None:
     for side in ("left", "right"):
         (TRAIN / f"u001_3_{side}_m.jpg").rename(TRAIN / f"u001_3_{side}_w.jpg")
     run_both()
-    rows = table.read(paths.valid("tiny"), table.Photos)
+    rows = tables.read(paths.valid("tiny"), schemas.Photos)
     assert list(rows.loc[rows["student"] == "u001", "kind"]) == ["m", "m", "m", "m", "w", "w"]
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from shoepair import deals, models, pairing, recipes, training
+from shoepair import deals, models, recipes, training
+from shoepair.data import pair_dataset
 from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
@@ -190,12 +191,12 @@ def test_loss_that_is_no_number_stops_the_run() -> None:
 
 def test_data_are_held_as_they_come() -> None:
     photos = class_of(5)
-    assert pairing.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"
+    assert pair_dataset.from_arrays(photos).images.data_ptr() == photos.ctypes.data, "the photos were copied"
 
 
 def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
     shape = models.Shape(2, batch_norm=True, edge=EDGE)
-    train = pairing.from_arrays(class_of(4))
+    train = pair_dataset.from_arrays(class_of(4))
     recipe = recipes.Recipe(epochs=2, batch_size=8, average=0.9, keep="last")
     plain = models.build("siamese", shape, 1)
     optimizer = torch.optim.Adam(plain.parameters(), lr=recipe.lr)
@@ -217,7 +218,7 @@ def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_training_without_progress_ends_after_the_patience(keep: recipes.Keep, tmp_path: Path) -> None:
     model = models.build("cnn", SHAPE, 1)
-    train, valid = (pairing.from_arrays(class_of(4, seed)) for seed in (1, 2))
+    train, valid = (pair_dataset.from_arrays(class_of(4, seed)) for seed in (1, 2))
     seen: list[list[Tensor]] = []
     recipe = recipes.Recipe(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
     checkpoint = training.Checkpoint(tmp_path / "x.safetensors", "key", lambda _line: None)

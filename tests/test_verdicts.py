@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
-from shoepair import photos, table
+from shoepair import photos
 from shoepair.cli import app
+from shoepair.data import tables
+from shoepair.data.schemas import Scores
+from shoepair.data.store import Store
 from shoepair.decision import Decision
-from shoepair.evaluation import Scores
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.store import Store
 from shoepair.usage import verdicts
 from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Shoe
 
@@ -178,7 +179,7 @@ def test_help_tells_the_exit_statuses() -> None:
 
 @pytest.mark.slow
 def test_scores_are_those_of_the_pipeline(trained: Path) -> None:  # noqa: ARG001
-    scored = table.read(paths.SCORES, Scores)
+    scored = tables.read(paths.SCORES, Scores)
     rows = scored[scored["model"] == "cnn_channel"].reset_index(drop=True)
     usage.decide(model="cnn_channel")
     judge = verdicts.appoint()

@@ -10,11 +10,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from shoepair.data.naming import SPLITS
 from shoepair.page import wording
 from shoepair.page.facts import FIX, Facts
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.splits import SPLITS
 
 SPECIFICATIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 # Word for word what the specification gives: any other context is warned of.

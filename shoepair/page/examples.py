@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from shoepair import calibration, photos
+from shoepair import calibration
+from shoepair.data import naming
+from shoepair.data.store import Store
 from shoepair.runtime import paths
-from shoepair.store import Store
 
 EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels
 QUALITY = 80  # of JPEG
@@ -98,7 +99,7 @@ def suspected(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any
     found: list[dict[Any, Any]] = rows.to_dict("records")
     for each in found:
         place = (str(each["batch"]), int(each["row"]))
-        each["pairs"] = [((*place, pair, "left"), (*place, pair, "right")) for pair in photos.PAIRS]
+        each["pairs"] = [((*place, pair, "left"), (*place, pair, "right")) for pair in naming.PAIRS]
     return found
 
 
@@ -117,7 +118,7 @@ def thumbnails(shoes: Iterable[Shoe]) -> dict[Shoe, Image.Image]:
             for row, some in sorted(students.items()):
                 six = store.read([row])[0]  # (3, 2, S, S, 3)
                 for shoe in sorted(some):
-                    small[shoe] = _small(six[shoe[2] - 1, photos.SIDES.index(shoe[3])])
+                    small[shoe] = _small(six[shoe[2] - 1, naming.SIDES.index(shoe[3])])
     return small
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import decision, duplicates, evaluation, splits, table
-from shoepair.data import documents
+from shoepair import decision, evaluation
+from shoepair.data import documents, schemas, tables
+from shoepair.data.naming import SHOES
 from shoepair.decision import Decision
-from shoepair.photos import SHOES
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Crossval
@@ -114,12 +114,12 @@ def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
         drawn=[batch for batch in batches if batch in set(samples)],
         validation={batch: documents.read_json(paths.validation(batch), FIX) for batch in batches},
         counts=documents.read_json(paths.SPLIT_METRICS, FIX),
-        split=table.read(paths.SPLIT, splits.Split),
-        twice=table.read(paths.DUPLICATES, duplicates.Duplicates),
-        suspects=table.read(paths.SUSPECTS, table.Suspects),
+        split=tables.read(paths.SPLIT, schemas.Split),
+        twice=tables.read(paths.DUPLICATES, schemas.Duplicates),
+        suspects=tables.read(paths.SUSPECTS, schemas.Suspects),
         audit=documents.read_json(paths.AUDIT, FIX),
         details=details,
-        scores=table.read(paths.SCORES, evaluation.Scores),
+        scores=tables.read(paths.SCORES, schemas.Scores),
         decision=decision.read(),
         cards={model: documents.read_json(paths.card(model), FIX) for model in models},
         epochs={model: _curve(paths.epochs(model)) for model in models},

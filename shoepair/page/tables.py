@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from shoepair import report, results
+from shoepair.data.naming import SHOES, SPLITS
 from shoepair.page import SETS, percent, plural
 from shoepair.page.facts import Facts
-from shoepair.photos import SHOES
 from shoepair.results import BASELINE
-from shoepair.splits import SPLITS
 
 MOST = 40  # rows of a list of faults or of near-duplicates
 NAMED = 3  # photos named of each flag

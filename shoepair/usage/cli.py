@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shoepair import photos
+from shoepair.data import naming
 from shoepair.runtime.errors import ShoepairError, escaped
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _shoe(judge: verdicts.Judge, path: Path) -> verdicts.Shoe:
     """A photo, or the message that it is none."""
     try:
         return judge.prepare(path)
-    except photos.PhotoError as error:
+    except naming.PhotoError as error:
         found = f"{escaped(str(path))}: {error}"
         raise ShoepairError(found, fix="PNG, JPEG and WebP photos are read") from None
 

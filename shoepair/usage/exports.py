@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from shoepair import batches, table
-from shoepair.pairs import Pairs
+from shoepair.data import loading, tables
+from shoepair.data.naming import SPLITS
+from shoepair.data.schemas import Pairs, Split
+from shoepair.data.store import scaled
 from shoepair.runtime import files, paths, progress
 from shoepair.runtime.errors import ShoepairError
-from shoepair.splits import SPLITS, Split
-from shoepair.store import scaled
 from shoepair.usage.verdicts import Judge, appoint
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def _quietly() -> Iterator[None]:
 
 def compare(judge: Judge, session: InferenceSession) -> tuple[int, float]:
     """How far onnxruntime's logits are from torch's, over all pairs of the test sets."""
-    rows = table.read(paths.PAIRS, Pairs)
+    rows = tables.read(paths.PAIRS, Pairs)
     tests = rows[rows["split"].isin(TESTS)]
-    data = batches.from_table(tests) if len(tests) else None
+    data = loading.from_table(tests) if len(tests) else None
     difference = 0.0
     for which in torch.split(torch.arange(len(tests)), BATCH) if data else ():
         x = data.batch(which)[0]  # type: ignore[union-attr]  # (B, 3, 2S, S)
@@ -140,7 +140,7 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
     if split not in SPLITS:
         found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
         raise ShoepairError(found)
-    rows = table.read(paths.SPLIT, Split)
+    rows = tables.read(paths.SPLIT, Split)
     students: pd.DataFrame = rows[rows["split"] == split]
     if students.empty:
         found = f"split {split!r}: no students in it"
@@ -148,7 +148,7 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
     target = path or Path("reports") / f"{split}.npy"
     shape: tuple[int, ...] = ()
     with files.replacing(target) as part, part.open("wb") as file:
-        for student in progress.track(batches.each_student(students), "export", "student", len(students)):
+        for student in progress.track(loading.each_student(students), "export", "student", len(students)):
             if not shape:
                 shape = (len(students), *student.shape)
                 header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}

@@ -22,7 +22,8 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from shoepair import photos, table
+from shoepair.data import naming
+from shoepair.ingestion import scan
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError, escaped
 from shoepair.usage.verdicts import Answer, Judge, Shoe, answer
@@ -85,7 +86,7 @@ def match_folder(folder: Path, judge: Judge) -> Matching:
     Raises:
         ShoepairError: there are fewer than two photos, or more than `MOST`.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not table.is_system_file(Path(path.name)))
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not scan.is_system_file(Path(path.name)))
     if not 2 <= len(files) <= MOST:
         found = f"{escaped(str(folder))}: {len(files)} files, expected 2 to {MOST} photos of one shoe each"
         raise ShoepairError(found, fix="put the photos directly into the folder")
@@ -94,7 +95,7 @@ def match_folder(folder: Path, judge: Judge) -> Matching:
     for path in progress.track(files, "check", "photo"):
         try:
             shoes[escaped(path.name)] = judge.prepare(path)
-        except (photos.PhotoError, OSError) as error:
+        except (naming.PhotoError, OSError) as error:
             unreadable[escaped(path.name)] = str(getattr(error, "strerror", None) or error)
     sides = {name: side(name) for name in shoes}
     edges = scores(shoes, sides, judge)

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import decision, models, photos, signs, store
+from shoepair import decision, models, photos, signs
+from shoepair.data import store
 from shoepair.decision import Decision
 from shoepair.runtime import params
 

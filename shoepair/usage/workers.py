@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from pebble import ProcessPool
 
-from shoepair.photos import PhotoError
+from shoepair.data.naming import PhotoError
 from shoepair.usage.verdicts import Answer, Judge, appoint
 
 PIXELS = 40_000_000  # that an uploaded photo may have

@@ -103,3 +103,6 @@ def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while window := list(islice(iterator, length)):
         yield window
+
+
+Item = TypeVar("Item")

@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair import photos
+from shoepair.data import naming
 from shoepair.runtime import storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.files import replacing
@@ -35,6 +35,7 @@ from shoepair.runtime.paths import SYNTHETIC
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
+
 
 FORMAT = 1
 # What h5py raises on a file that is damaged or forged.
@@ -46,7 +47,7 @@ HEAP, OBJECT = struct.Struct("<5s3xQ"), struct.Struct("<H6xQ")  # signature, len
 HEAP_LIMIT = 2**24  # bytes of one heap; HDF5 makes them of 4096
 TEXT_LIMIT = 255  # bytes of a student's number, which came from a file name
 STUDENT = re.compile(r"u[0-9]+", re.ASCII)
-STUDENT_SHAPE = (len(photos.PAIRS), len(photos.SIDES))
+STUDENT_SHAPE = (len(naming.PAIRS), len(naming.SIDES))
 
 
 def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -110,8 +111,8 @@ def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) 
     text = h5py.string_dtype()
     scales: dict[str, tuple[Sequence[object], object]] = {
         "student": (students, text),
-        "pair": (photos.PAIRS, np.uint8),
-        "side": (photos.SIDES, text),
+        "pair": (naming.PAIRS, np.uint8),
+        "side": (naming.SIDES, text),
         "height": (range(data.shape[3]), np.uint16),
         "width": (range(data.shape[4]), np.uint16),
         "channel": (("red", "green", "blue"), text),

@@ -10,31 +10,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 from numpy.typing import NDArray
-from pandera.typing import Series
 
-from shoepair import photos
-from shoepair.splits import SPLITS
-from shoepair.table import Schema
+from shoepair.data import naming
+from shoepair.data.naming import SPLITS
+from shoepair.data.schemas import DIFFERENT, SAME, Pairs
 
-SAME, DIFFERENT = 1, 0
-COUNT = len(photos.PAIRS)
+COUNT = len(naming.PAIRS)
 
 Number = TypeVar("Number", bound=np.generic)
-
-
-class Pairs(Schema):
-    """One row per pair image; nine per student: 3 same, 6 different, of which 3 are the standard ones."""
-
-    split: Series[str] = pa.Field(isin=SPLITS)
-    batch: Series[str]
-    student: Series[str]
-    row: Series[int] = pa.Field(ge=0)  # of the student in the batch's store
-    left: Series[int] = pa.Field(isin=photos.PAIRS)  # the pair that the left shoe is of
-    right: Series[int] = pa.Field(isin=photos.PAIRS)  # the pair that the right shoe is of
-    same: Series[int] = pa.Field(isin=(DIFFERENT, SAME))
-    standard: Series[bool]  # same, or left of pair p with right of pair p + 1 modulo 3
 
 
 def generate_same_pair(data: NDArray[Number]) -> NDArray[Number]:
@@ -69,7 +53,7 @@ def _stacked(left: NDArray[Number], right: NDArray[Number]) -> NDArray[Number]:
 
 def combinations() -> pd.DataFrame:
     """The nine left-right combinations of a student: columns `left`, `right`, `same`, `standard`."""
-    nine = pd.DataFrame([(left, right) for left in photos.PAIRS for right in photos.PAIRS], columns=["left", "right"])
+    nine = pd.DataFrame([(left, right) for left in naming.PAIRS for right in naming.PAIRS], columns=["left", "right"])
     nine["same"] = np.where(nine["left"] == nine["right"], SAME, DIFFERENT)
     nine["standard"] = (nine["right"] - nine["left"]) % COUNT <= 1  # the next pair, or the same one
     return nine

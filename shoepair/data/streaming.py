@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from shoepair.pairing import floats, shrunk
+from shoepair.data.pair_dataset import floats, shrunk
+from shoepair.data.store import Store
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.store import Store
 
 WORKERS = 2  # processes that read ahead where photos are streamed
 AHEAD = 4  # batches that each of them has ready

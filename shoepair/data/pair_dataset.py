@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from shoepair import pairs
+from shoepair.data import pairs
 from shoepair.runtime.errors import ShoepairError
 
 

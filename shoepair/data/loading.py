@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import table
-from shoepair.pairing import PairData
+from shoepair.data import pairs, tables
+from shoepair.data.naming import SPLITS
+from shoepair.data.pair_dataset import PairData
+from shoepair.data.schemas import Split
+from shoepair.data.store import Store, scaled
+from shoepair.data.streaming import StreamedPairs
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.splits import SPLITS, Split
-from shoepair.store import Store, scaled
-from shoepair.streaming import StreamedPairs
 
 
 def from_table(rows: pd.DataFrame) -> PairData:
@@ -81,7 +82,7 @@ def load_split(split: str) -> NDArray[np.float32]:
     if split not in SPLITS:
         found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
         raise ShoepairError(found)
-    rows = table.read(paths.SPLIT, Split)
+    rows = tables.read(paths.SPLIT, Split)
     students = rows[rows["split"] == split]
     if students.empty:
         found = f"split {split!r}: no students in it"
@@ -121,3 +122,29 @@ def _joined(parts: Sequence[NDArray[np.uint8]], order: Sequence[int]) -> NDArray
         whole[list(order[start : start + len(part)])] = part
         start += len(part)
     return whole
+
+
+def beside(rows: pd.DataFrame, share: float, *, only_standard: bool) -> pd.DataFrame:
+    """Pairs to learn from.
+
+    Args:
+        rows: `Pairs` rows of the class.
+        share: `train.synthetic`; 0 for the rows alone.
+        only_standard: whether the standard pairs of the drawn students are enough, or all nine are wanted.
+
+    Returns:
+        `Pairs` rows, those of the drawn students last.
+
+    Raises:
+        ShoepairError: the drawn students are missing.
+    """
+    if not share:
+        return rows
+    return pd.concat([rows, pairs.of_split(_drawn(), "train", only_standard=only_standard)], ignore_index=True)
+
+
+def _drawn() -> pd.DataFrame:
+    with Store(paths.store(paths.SYNTHETIC), shared=True) as store:
+        students = store.students
+    about = {"batch": paths.SYNTHETIC, "student": students, "row": range(len(students)), "split": "train"}
+    return pairs.build(pd.DataFrame(about))

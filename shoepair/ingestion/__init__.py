@@ -1,0 +1,1 @@
+"""Files handed in -> accepted, decoded, split: scanning, decoding, quality, rules, duplicates, splits."""
