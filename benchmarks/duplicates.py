@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.output import tell
-from shoepair import duplicates, signs
+from shoepair.ingestion import duplicates, phash
 from shoepair.runtime import params
 
 PLANTED = 1000  # copies
@@ -30,7 +30,7 @@ def measure(count: int, bits: int, seed: int) -> dict[str, Any]:
         Seconds of both ways, the share of the planted copies that was found, what else was found, peak memory.
     """
     rng = np.random.default_rng(seed)
-    codes = rng.integers(0, 256, (count, signs.BITS // 8), np.uint8)
+    codes = rng.integers(0, 256, (count, phash.BITS // 8), np.uint8)
     planted = min(PLANTED, count // 2)
     codes[-planted:] = _changed(codes[:planted], bits, rng)
     start = time.perf_counter()
@@ -47,7 +47,7 @@ def measure(count: int, bits: int, seed: int) -> dict[str, Any]:
 
 def _changed(codes: NDArray[np.uint8], bits: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     single = np.unpackbits(codes, axis=1)
-    places = rng.permuted(np.tile(np.arange(signs.BITS), (len(codes), 1)), axis=1)[:, :bits]
+    places = rng.permuted(np.tile(np.arange(phash.BITS), (len(codes), 1)), axis=1)[:, :bits]
     np.put_along_axis(single, places, 1 - np.take_along_axis(single, places, axis=1), axis=1)
     return np.packbits(single, axis=1)
 
@@ -56,7 +56,7 @@ def _all(codes: NDArray[np.uint8], bits: int) -> float:
     """Seconds that faiss takes to compare all with all, carried on from some."""
     import faiss  # here, as in shoepair/duplicates.py
 
-    index = faiss.IndexBinaryFlat(signs.BITS)
+    index = faiss.IndexBinaryFlat(phash.BITS)
     index.add(codes)
     some = codes[:COMPARED]
     start = time.perf_counter()

@@ -36,8 +36,9 @@ from types import FrameType
 import numpy as np
 from PIL import Image, ImageCms
 
-from shoepair import archives, photos
+from shoepair import archives
 from shoepair.data import naming, store
+from shoepair.ingestion import decode
 from shoepair.runtime.errors import ShoepairError
 
 REGRESSIONS = Path(__file__).parent.parent / "tests/regressions"
@@ -130,7 +131,7 @@ def read_photo(data: bytes, place: Path) -> None:
     """Decode it."""
     path = place / "a.jpg"
     path.write_bytes(data)
-    got = photos.decode(path, EDGE)
+    got = decode.decode(path, EDGE)
     if got.pixels.shape != (EDGE, EDGE, 3) or got.pixels.dtype != np.uint8:
         message = f"pixels of shape {got.pixels.shape}"
         raise AssertionError(message)

@@ -26,9 +26,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import photos, rules
 from shoepair.data import naming, store
-from shoepair.ingestion import scan
+from shoepair.ingestion import decode_all, rules, scan
 from shoepair.runtime import params, paths, storage
 
 ROOT = Path(__file__).parent.parent
@@ -159,7 +158,7 @@ def prepare() -> None:
         rows = rules.check(batch, paths.raw(batch), scan.scan(paths.raw(batch)), edge).accepted
         files += storage.listed(paths.raw(batch), rows)
         students += list(rows["student"].unique())
-    store.write(paths.store("all"), students, photos.students(photos.read_all(files, edge), edge), edge)
+    store.write(paths.store("all"), students, decode_all.students(decode_all.read_all(files, edge), edge), edge)
 
 
 def compare(classes: list[int], students: int, times: int) -> list[dict[str, Any]]:

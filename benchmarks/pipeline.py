@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, models, photos, recipes, rules, training
+from shoepair import deals, models, recipes, training
 from shoepair.data import pair_dataset, store
-from shoepair.ingestion import scan
+from shoepair.ingestion import decode_all, rules, scan
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
 
@@ -78,7 +78,7 @@ def data_stages(folder: Path, times: int) -> list[Row]:
         path = Path(place) / "bench.h5"
 
         def normalize() -> None:
-            store.write(path, students, photos.students(photos.read_all(listed, EDGE), EDGE), EDGE)
+            store.write(path, students, decode_all.students(decode_all.read_all(listed, EDGE), EDGE), EDGE)
 
         works: dict[str, Callable[[], object]] = {
             "ingest": lambda: scan.scan(folder),
@@ -138,8 +138,8 @@ def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
     """The photos of a class, or of one of its sets: (N, 3, 2, S, S, 3) bytes."""
     accepted: pd.DataFrame = rules.accept(scan.scan(folder))
     kept = accepted if among is None else accepted[accepted["set"] == among]
-    decoded = photos.read_all(storage.listed(folder, kept), EDGE)
-    return np.stack(list(photos.students(decoded, EDGE)))
+    decoded = decode_all.read_all(storage.listed(folder, kept), EDGE)
+    return np.stack(list(decode_all.students(decoded, EDGE)))
 
 
 def whole_training(folder: Path, name: str, epochs: int) -> None:

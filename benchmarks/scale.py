@@ -37,8 +37,9 @@ from PIL import Image
 
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import photos, sample, signs
+from shoepair import sample
 from shoepair.data import documents, naming, schemas, store, tables
+from shoepair.ingestion import decode, phash
 from shoepair.runtime import paths
 from shoepair.runtime.parallel import scheduling
 
@@ -59,7 +60,7 @@ Pictures = NDArray[np.uint8]
 def originals(folder: Path) -> Pictures:
     """The photos that the synthetic ones are made from: (6 DRAWN, 224, 224, 3)."""
     sample.draw_class(folder, DRAWN, 0, seed=1)
-    return np.stack([photos.decode(path, EDGE).pixels for path in sorted(folder.glob("train/*"))])
+    return np.stack([decode.decode(path, EDGE).pixels for path in sorted(folder.glob("train/*"))])
 
 
 def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
@@ -169,7 +170,7 @@ def write_tables(students: int) -> list[str]:
     tables.write(
         paths.valid(BATCH), rows.assign(set="train", kind="m", bytes=90_000, sha256=digests)[PHOTO], schemas.Photos
     )
-    prints = [base64.b64encode(rng.bytes(32 * (len(signs.FRAMES) + 1))).decode() for _ in range(len(rows))]
+    prints = [base64.b64encode(rng.bytes(32 * (len(phash.FRAMES) + 1))).decode() for _ in range(len(rows))]
     seen: dict[str, Any] = {
         "width": 224,
         "height": 224,

@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, drift, roster, rules, tracking, withdrawals
+from shoepair import archives, batchlist, drift, roster, tracking, withdrawals
 from shoepair.data import documents
-from shoepair.ingestion import scan
+from shoepair.ingestion import rules, scan
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError, escaped
 

@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, repair, report, results, roster, rules
+from shoepair import arrival, departure, integrity, repair, report, results, roster
 from shoepair.analysis.cli import app as analyze
 from shoepair.data import documents, schemas, tables
+from shoepair.ingestion import rules
 from shoepair.purge import purge as purge_everything
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import ShoepairError, refused

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from shoepair import photos
 from shoepair.data import naming, schemas, tables
 from shoepair.data.store import Store
+from shoepair.ingestion import decode_all
 from shoepair.runtime import params, paths, storage
 
 MEASURES = ("size", "brightness", "colour", "sharpness")
@@ -68,8 +68,8 @@ def compare(folder: Path, accepted: pd.DataFrame, edge: int) -> list[Shift]:
     if sum(map(len, old)) < FEWEST:
         return []
     there = pd.concat(old)
-    decoded = photos.read_all(storage.listed(folder, chosen), edge)
-    here = _measured(chosen, photos.students(decoded, edge))
+    decoded = decode_all.read_all(storage.listed(folder, chosen), edge)
+    here = _measured(chosen, decode_all.students(decoded, edge))
     return [*(_shift(name, here[name], there[name]) for name in MEASURES), _women(here, there)]
 
 

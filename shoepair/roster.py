@@ -12,9 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import rules
 from shoepair.data import documents, naming, schemas, tables
-from shoepair.ingestion import scan
+from shoepair.ingestion import rules, scan
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 

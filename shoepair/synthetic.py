@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair import photos, sample
+from shoepair import sample
+from shoepair.ingestion import decode, decode_all
 from shoepair.runtime import parallel
 from shoepair.runtime.parallel import scheduling
 
@@ -51,17 +52,17 @@ def draw(students: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _drawn(numbers: list[int], seed: int, edge: int) -> list[NDArray[np.uint8]]:
-    return [student for number in numbers for student in photos.students(_shots(number, seed, edge), edge)]
+    return [student for number in numbers for student in decode_all.students(_shots(number, seed, edge), edge)]
 
 
-def _shots(number: int, seed: int, edge: int) -> Iterator[photos.Photo]:
+def _shots(number: int, seed: int, edge: int) -> Iterator[decode.Photo]:
     """The six photos of a student, made what every photo is made."""
     student = sample.dressed(sample.stream(seed, STREAM, number, 0), "train", _name(number))
     for _, _, shot in sample.shots(student, seed, STREAM, number):
         file = io.BytesIO()
         shot.save(file, format="PNG", compress_level=0)
         file.seek(0)
-        yield photos.decode(file, edge)
+        yield decode.decode(file, edge)
 
 
 def _named(numbers: list[int]) -> str:

@@ -5,8 +5,8 @@ Writes  data/store/<batch>.h5; layout in shoepair/store.py
 Params  normalize
 """
 
-from shoepair import photos
 from shoepair.data import schemas, store, tables
+from shoepair.ingestion import decode_all
 from shoepair.runtime import errors, params, paths, progress, storage
 
 
@@ -15,9 +15,9 @@ def main(batch: str) -> None:
     edge = params.load(params.Normalize).edge
     rows = tables.read(paths.valid(batch), schemas.Photos)
     students = list(rows["student"].unique())
-    decoded = photos.read_all(storage.listed(paths.raw(batch), rows), edge)
+    decoded = decode_all.read_all(storage.listed(paths.raw(batch), rows), edge)
     shown = progress.track(decoded, f"normalize {batch}", "photo", len(rows))
-    store.write(paths.store(batch), students, photos.students(shown, edge), edge)
+    store.write(paths.store(batch), students, decode_all.students(shown, edge), edge)
     print(f"normalize {batch}: {len(rows)} photos of {len(students)} students, {edge} x {edge} pixels each")
 
 

@@ -5,8 +5,8 @@ Writes  data/split.parquet, data/duplicates.parquet, metrics/split.json, metrics
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair import duplicates, rules, splits
 from shoepair.data import documents, schemas, tables
+from shoepair.ingestion import duplicates, rules, splits
 from shoepair.runtime import errors, params, paths
 
 

@@ -5,8 +5,8 @@ Writes  data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validati
 Params  normalize, validate
 """
 
-from shoepair import rules
 from shoepair.data import documents, schemas, tables
+from shoepair.ingestion import rules
 from shoepair.runtime import errors, params, paths
 
 

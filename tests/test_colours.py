@@ -10,7 +10,7 @@ import pytest
 from conftest import EDGE, outputs, write_class
 from PIL import Image, ImageCms, PngImagePlugin
 
-from shoepair import colours, photos
+from shoepair.ingestion import color, decode
 from shoepair.runtime import paths
 from stages import ingest, normalize, validate
 
@@ -19,10 +19,10 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 
 
-def photo(path: Path, image: Image.Image, encoding: str = "PNG", **options: Any) -> photos.Photo:
+def photo(path: Path, image: Image.Image, encoding: str = "PNG", **options: Any) -> decode.Photo:
     """A picture, written and decoded at its own size."""
     image.save(path / "a.png", encoding, **options)
-    return photos.decode(path / "a.png", image.width)
+    return decode.decode(path / "a.png", image.width)
 
 
 def test_grey_of_16_bits_is_scaled_and_rounded(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_what_is_not_opaque_is_laid_on_white_and_remarked(tmp_path: Path) -> Non
     pixels[:16, :, 3] = 0
     pixels[16, :, 3] = 51  # a fifth
     got = photo(tmp_path, Image.fromarray(pixels))
-    assert got.remarks == (colours.BLENDED,)
+    assert got.remarks == (color.BLENDED,)
     assert (got.pixels[:16] == 255).all()
     assert np.abs(got.pixels[16].astype(int) - (244, 224, 204)).max() <= 1
     assert (got.pixels[17:] == (200, 100, 0)).all()
@@ -51,7 +51,7 @@ def test_transparent_colour_counts_as_transparency(tmp_path: Path, mode: str) ->
     image = Image.new(mode, (16, 16), 0)
     got = photo(tmp_path, image, transparency=(0, 0, 0) if mode == "RGB" else 0)
     assert (got.pixels == 255).all()
-    assert got.remarks == (colours.BLENDED,)
+    assert got.remarks == (color.BLENDED,)
 
 
 def test_profile_of_srgb_changes_no_bit(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_profile_that_is_broken_or_does_not_fit_is_ignored_and_remarked(tmp_path
     pixels = RNG.integers(0, 256, (32, 32, 3), np.uint8)
     got = photo(tmp_path, Image.fromarray(pixels), icc_profile=profile)
     assert (got.pixels == pixels).all()
-    assert got.remarks == (colours.UNPROFILED,)
+    assert got.remarks == (color.UNPROFILED,)
 
 
 @pytest.mark.usefixtures("project")

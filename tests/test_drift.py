@@ -12,9 +12,9 @@ import pytest
 from conftest import CLI, Run, write_class, write_student
 from PIL import Image, ImageFilter
 
-from shoepair import drift, rules
+from shoepair import drift
 from shoepair.data import schemas, tables
-from shoepair.ingestion import scan
+from shoepair.ingestion import rules, scan
 from shoepair.runtime import paths
 from stages import ingest, normalize, validate
 

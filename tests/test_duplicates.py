@@ -12,8 +12,9 @@ from conftest import edit
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shoepair import duplicates, photos, sample, signs
+from shoepair import sample
 from shoepair.data import schemas, tables
+from shoepair.ingestion import decode, duplicates, phash, quality
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
@@ -59,7 +60,7 @@ def rows(images: list[Image.Image], folder: Path, jpeg_quality: int) -> pd.DataF
         path = folder / f"{number}.jpg"
         image.save(path, "JPEG", quality=jpeg_quality)
         known = {"path": path.name, "student": f"u{number:03}", "pair": 1, "side": "left"}
-        found.append(known | signs.measure(photos.decode(path, EDGE)))
+        found.append(known | quality.measure(decode.decode(path, EDGE)))
     return pd.DataFrame(found)
 
 
@@ -105,7 +106,7 @@ def test_search_finds_what_a_comparison_of_all_finds() -> None:
 def flipped(codes: NDArray[np.uint8], count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     bits = np.unpackbits(codes, axis=-1)
     for row in bits:
-        row[rng.choice(signs.BITS, count, replace=False)] ^= 1
+        row[rng.choice(phash.BITS, count, replace=False)] ^= 1
     return np.packbits(bits, axis=-1)
 
 

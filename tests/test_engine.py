@@ -19,9 +19,8 @@ from conftest import ROOT, outputs, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair import photos
 from shoepair.data import tables
-from shoepair.ingestion import scan
+from shoepair.ingestion import decode, decode_all, scan
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster, scheduling
@@ -186,7 +185,7 @@ def test_piece_whose_process_is_killed_each_time_is_named(tmp_path: Path, monkey
 def test_message_names_the_photos_of_a_piece() -> None:
     files = [Path("data/raw/winter/train") / f"u00{number}_1_left_m.jpg" for number in (1, 2)]
     assert (
-        photos._named([storage.Listed(path, "") for path in files])
+        decode_all._named([storage.Listed(path, "") for path in files])
         == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
     )
     assert scan._named(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
@@ -260,7 +259,7 @@ def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypat
     }
 
     def small() -> None:
-        for module in (photos, tables):
+        for module in (decode, tables):
             monkeypatch.setattr(module, "PIECE", 6)
         monkeypatch.setattr(local, "available", lambda: 3)
 
@@ -273,7 +272,7 @@ def test_outputs_are_the_same_on_ray(project: Path, monkeypatch: pytest.MonkeyPa
     here = worked(lambda: None, project)
     monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
     monkeypatch.setenv(parallel.SWITCH, "ray")
-    monkeypatch.setattr(photos, "PIECE", 6)
+    monkeypatch.setattr(decode_all, "PIECE", 6)
     try:
         assert worked(lambda: None, project) == here
         assert ray.is_initialized()

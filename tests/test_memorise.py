@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from shoepair import models, photos, recipes, rules, sample, training
-from shoepair.ingestion import scan
+from shoepair import models, recipes, sample, training
+from shoepair.ingestion import decode_all, rules, scan
 from shoepair.runtime import storage
 
 STUDENTS = 5
@@ -22,7 +22,7 @@ def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, 
     sample.draw_class(tmp_path, STUDENTS, 1, seed=1)
     rows = rules.accept(scan.scan(tmp_path))
     listed = storage.listed(tmp_path, rows[rows["set"] == "train"])
-    data = np.stack(list(photos.students(photos.read_all(listed, 224), 224)))
+    data = np.stack(list(decode_all.students(decode_all.read_all(listed, 224), 224)))
     assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)
     # All 15 same and 15 different pairs are one batch: an epoch is an iteration.
     recipe = recipes.Recipe(epochs=50, batch_size=30, lr=lr, seed=1)

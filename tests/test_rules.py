@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shoepair import arrival, roster, rules
+from shoepair import arrival, roster
 from shoepair.data import documents, tables
 from shoepair.data.schemas import Split
-from shoepair.ingestion import scan
+from shoepair.ingestion import rules, scan
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, normalize, split, validate

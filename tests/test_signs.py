@@ -13,9 +13,9 @@ import pytest
 from conftest import CLI, Run, write_class
 from PIL import Image, ImageFilter, ImageOps
 
-from shoepair import photos, rules, sample, signs
+from shoepair import sample
 from shoepair.data import documents, schemas, tables
-from shoepair.ingestion import scan
+from shoepair.ingestion import decode, phash, quality, rules, scan
 from shoepair.runtime import params, paths
 from stages import ingest, validate
 
@@ -32,13 +32,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(image: Image.Image, path: Path) -> dict[str, Any]:
     image.save(path, "PNG")
-    return signs.measure(photos.decode(path, EDGE))
+    return quality.measure(decode.decode(path, EDGE))
 
 
 def flagged(image: Image.Image, path: Path) -> set[str]:
     known = {"path": path.name, "student": "u001", "pair": 1, "side": "left"}
     rows = schemas.Signs.validate(pd.DataFrame([known | measured(image, path)]))
-    return set(signs.flags(rows, params.load(params.Validate), EDGE))
+    return set(quality.flags(rows, params.load(params.Validate), EDGE))
 
 
 Change = Callable[[Image.Image], Image.Image]
@@ -52,7 +52,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("sign", signs.FLAGS)
+@pytest.mark.parametrize("sign", quality.FLAGS)
 def test_each_sign_is_seen_and_a_plain_photo_has_none(sign: str, drawn: Path, tmp_path: Path) -> None:
     source = sorted(drawn.rglob("*_1_left_*"))[0]
     folder = tmp_path / "photos"
@@ -72,7 +72,7 @@ def test_measures_are_what_they_say(tmp_path: Path) -> None:
     assert measured(Image.new("RGB", (300, 400), "white"), tmp_path / "b.png")["blur"] == 1.0
     wide = measured(Image.new("RGB", (300, 400), "white"), tmp_path / "c.png")
     assert (wide["width"], wide["height"]) == (300, 400)
-    assert signs.prints(pd.DataFrame([got])).shape == (1, len(signs.FRAMES) + 1, signs.BITS // 8)
+    assert phash.prints(pd.DataFrame([got])).shape == (1, len(phash.FRAMES) + 1, phash.BITS // 8)
 
 
 @pytest.mark.parametrize("edge", [32, EDGE])
@@ -80,20 +80,20 @@ def test_fingerprints_are_those_of_imagehash(edge: int, drawn: Path) -> None:
     for path in sorted(path for path in drawn.rglob("u*") if path.is_file()):
         with Image.open(path) as image:
             grey = image.convert("L").resize((edge, edge))
-        got = np.unpackbits(signs.fingerprints(np.asarray(grey)), axis=1)
+        got = np.unpackbits(phash.fingerprints(np.asarray(grey)), axis=1)
         parts = []
-        for left, top in signs.FRAMES[::9]:
-            (x, width), (y, height) = signs.INTERVALS[left], signs.INTERVALS[top]
+        for left, top in phash.FRAMES[::9]:
+            (x, width), (y, height) = phash.INTERVALS[left], phash.INTERVALS[top]
             box = (x * edge, y * edge, (x + width) * edge, (y + height) * edge)
-            parts.append(grey.resize((signs.SAMPLED, signs.SAMPLED), Image.Resampling.LANCZOS, box))
-        wanted = np.stack([imagehash.phash(part, hash_size=signs.SIDE).hash.ravel() for part in parts])
+            parts.append(grey.resize((phash.SAMPLED, phash.SAMPLED), Image.Resampling.LANCZOS, box))
+        wanted = np.stack([imagehash.phash(part, hash_size=phash.SIDE).hash.ravel() for part in parts])
         assert (got[:-1:9] != wanted).sum(axis=1).max() <= 6  # imagehash rounds to bytes in between
-        mirrored = imagehash.phash(ImageOps.mirror(grey), hash_size=signs.SIDE).hash.ravel()
+        mirrored = imagehash.phash(ImageOps.mirror(grey), hash_size=phash.SIDE).hash.ravel()
         assert (got[-1] != mirrored).sum() <= 6
 
 
 def test_plain_photo_has_no_frequencies_but_its_brightness() -> None:
-    got = np.unpackbits(signs.fingerprints(np.full((EDGE, EDGE), 77, np.uint8)), axis=1)
+    got = np.unpackbits(phash.fingerprints(np.full((EDGE, EDGE), 77, np.uint8)), axis=1)
     assert (got.sum(axis=1) == 1).all()
     assert got[:, 0].all()
 
@@ -129,8 +129,8 @@ def test_without_thresholds_nothing_is_flagged(tmp_path: Path) -> None:
 def test_each_threshold_is_of_its_own_sign(sign: str, value: float, drawn: Path) -> None:
     paths_of = sorted(path for path in drawn.rglob("u*") if path.is_file())
     known = [{"path": path.name, "student": "u001", "pair": 1, "side": "left"} for path in paths_of]
-    rows = pd.DataFrame([a | signs.measure(photos.decode(b, EDGE)) for a, b in zip(known, paths_of, strict=True)])
+    rows = pd.DataFrame([a | quality.measure(decode.decode(b, EDGE)) for a, b in zip(known, paths_of, strict=True)])
     policy = params.load(params.Validate)
-    assert signs.flags(rows, policy, EDGE) == {}
+    assert quality.flags(rows, policy, EDGE) == {}
     strict = policy.model_copy(update={sign: value})
-    assert signs.flags(rows, strict, EDGE) == {sign: sorted(rows["path"])}
+    assert quality.flags(rows, strict, EDGE) == {sign: sorted(rows["path"])}

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_splits_and_pairs import photo_rows
 
-from shoepair import splits
 from shoepair.data import documents, naming, schemas, tables
+from shoepair.ingestion import splits
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate

@@ -12,8 +12,8 @@ from conftest import edit, write_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoepair import splits
 from shoepair.data import naming, pairs, schemas, tables
+from shoepair.ingestion import splits
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate

@@ -12,9 +12,9 @@ from conftest import CLI, Run
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import photos, sample, suspects
+from shoepair import sample, suspects
 from shoepair.data import schemas, tables
-from shoepair.ingestion import scan
+from shoepair.ingestion import decode_all, scan
 from shoepair.runtime import paths, storage
 from stages import ingest, normalize, split, validate
 from stages import suspects as stage
@@ -29,8 +29,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Class:
     folder = tmp_path_factory.mktemp("drawn")
     sample.draw_class(folder, STUDENTS - 2, 1, 3)
     rows = scan.scan(folder).sort_values(["student", "pair", "side"])
-    decoded = photos.read_all(storage.listed(folder, rows), EDGE)
-    return np.stack(list(photos.students(decoded, EDGE)))
+    decoded = decode_all.read_all(storage.listed(folder, rows), EDGE)
+    return np.stack(list(decode_all.students(decoded, EDGE)))
 
 
 def ranked(images: Class) -> pd.DataFrame:

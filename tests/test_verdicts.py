@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
-from shoepair import photos
 from shoepair.cli import app
 from shoepair.data import tables
 from shoepair.data.schemas import Scores
 from shoepair.data.store import Store
 from shoepair.decision import Decision
+from shoepair.ingestion import decode
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.usage import verdicts
@@ -135,7 +135,7 @@ def test_phone_photo_is_turned_as_its_exif_tells(pairs: dict[str, usage.Pair], t
         large = picture.convert("RGB").resize((320, 320))
         large.save(upright)
         exif = Image.Exif()
-        exif[photos.ORIENTATION] = 6
+        exif[decode.ORIENTATION] = 6
         large.transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif, quality=100, subsampling=0)
     scores = [json.loads(check("--json", path, right)[1])["score"] for path in (upright, turned)]
     assert scores[1] == pytest.approx(scores[0], abs=0.02)

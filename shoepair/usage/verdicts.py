@@ -18,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import decision, models, photos, signs
+from shoepair import decision, models
 from shoepair.data import store
 from shoepair.decision import Decision
+from shoepair.ingestion import decode, quality
 from shoepair.runtime import params
 
 SAME, DIFFERENT, NOT_SURE = "same pair", "different pairs", "not sure"
@@ -91,7 +92,7 @@ class Judge:
     edge: int
     policy: params.Validate
 
-    def prepare(self, source: Path | BinaryIO, most: int = photos.PIXELS) -> Shoe:
+    def prepare(self, source: Path | BinaryIO, most: int = decode.PIXELS) -> Shoe:
         """One photo, as the pipeline would store it, and what is wrong with it.
 
         Args:
@@ -101,9 +102,9 @@ class Judge:
         Raises:
             PhotoError: it cannot be used.
         """
-        photo = photos.decode(source, self.edge, most)
-        measured = pd.DataFrame([signs.quality(photo) | {"path": ""}])
-        return Shoe(photo.pixels, tuple(signs.flags(measured, self.policy, self.edge)))
+        photo = decode.decode(source, self.edge, most)
+        measured = pd.DataFrame([quality.quality(photo) | {"path": ""}])
+        return Shoe(photo.pixels, tuple(quality.flags(measured, self.policy, self.edge)))
 
     def logits(self, pairs: Sequence[tuple[Shoe, Shoe]]) -> NDArray[np.float64]:
         """What the network says of pairs of (left, right): (P,) logits, same minus different."""

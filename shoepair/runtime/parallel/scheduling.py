@@ -106,3 +106,5 @@ def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
 
 
 Item = TypeVar("Item")
+
+Item = TypeVar("Item")

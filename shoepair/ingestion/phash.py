@@ -15,23 +15,15 @@ axis does both at once, in a few milliseconds. A test holds the outcome against 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import photos
-from shoepair.data.schemas import Signs
-from shoepair.runtime.params import Validate
-
-FLAGS = ("blurred", "dark", "overexposed", "low_contrast", "tiny")
 SIDE = 16  # of the square of frequencies in a fingerprint
 BITS = SIDE * SIDE
-WHITE = 255
 SAMPLED = 4 * SIDE  # pixels of an edge that imagehash looks at
 STEP, STEPS = 1 / 60, 5  # of an edge, by which frames differ: any crop is then within half of it on either axis
 INTERVALS = tuple((start * STEP, 1 - cut * STEP) for cut in range(STEPS + 1) for start in range(cut + 1))
@@ -42,25 +34,6 @@ FRAMES = tuple(
     for top, (_, height) in enumerate(INTERVALS)
     if width == height
 )
-
-
-def measure(photo: photos.Photo) -> dict[str, Any]:
-    """The columns of `Signs` that are measured."""
-    grey = np.asarray(Image.fromarray(photo.pixels).convert("L"))
-    return quality(photo) | {"prints": base64.b64encode(fingerprints(grey).tobytes()).decode()}
-
-
-def quality(photo: photos.Photo) -> dict[str, Any]:
-    """The columns of `Signs` that `flags` looks at: all that are measured but the fingerprints."""
-    from skimage.measure import blur_effect  # here, since it takes a third of a second, and `--help` must not wait
-
-    grey = np.asarray(Image.fromarray(photo.pixels).convert("L"))
-    dark, shade, light = (float(value) for value in np.percentile(grey, [1, 5, 99]) / WHITE)
-    blur: float = blur_effect(grey) if grey.min() < grey.max() else 1.0  # of one colour: nothing in it is sharp
-    return {
-        **{"width": photo.original[0], "height": photo.original[1], "blur": round(min(max(blur, 0.0), 1.0), 4)},
-        **{"grey_1": round(dark, 4), "grey_5": round(shade, 4), "grey_99": round(light, 4)},
-    }
 
 
 def fingerprints(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -92,43 +65,7 @@ def _matrices(edge: int) -> NDArray[np.float64]:
     return matrices
 
 
-def of(accepted: pd.DataFrame, seen: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """What was measured of the accepted photos.
-
-    Args:
-        accepted: `Photos` rows.
-        seen: path -> what `measure` returned.
-
-    Returns:
-        `Signs` rows.
-    """
-    known = accepted[["path", "student", "pair", "side"]].reset_index(drop=True)
-    columns = list(Signs.to_schema().columns)[len(known.columns) :]
-    return known.join(pd.DataFrame([seen[path] for path in known["path"]], columns=columns))
-
-
 def prints(measured: pd.DataFrame) -> NDArray[np.uint8]:
     """The fingerprints of some photos: (N, frames + 1, 32) bytes."""
     data = b"".join(map(base64.b64decode, measured["prints"]))
     return np.frombuffer(data, np.uint8).reshape(len(measured), len(FRAMES) + 1, BITS // 8)
-
-
-def flags(measured: pd.DataFrame, policy: Validate, edge: int) -> dict[str, list[str]]:
-    """The photos that somebody should look at; nobody is excluded for them.
-
-    Args:
-        measured: `Signs` rows.
-        policy: the thresholds.
-        edge: of a photo as it is stored, in pixels.
-
-    Returns:
-        Sign -> paths, ascending; no entry for a sign that no photo shows.
-    """
-    shown = {
-        "blurred": measured["blur"] >= policy.blurred,
-        "dark": measured["grey_99"] < policy.dark,
-        "overexposed": measured["grey_5"] > policy.overexposed,
-        "low_contrast": measured["grey_99"] - measured["grey_1"] < policy.low_contrast,
-        "tiny": measured[["width", "height"]].min(axis=1) < policy.tiny * edge,
-    }
-    return {sign: sorted(measured["path"][shown[sign]]) for sign in FLAGS if shown[sign].any()}

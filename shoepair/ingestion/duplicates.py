@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shoepair import signs
+from shoepair.ingestion import phash
 from shoepair.runtime.errors import ShoepairError
 
 PARTS, PART = 13, 19  # parts of a fingerprint, and their bits
@@ -45,7 +45,7 @@ def search(codes: NDArray[np.uint8], queries: NDArray[np.uint8], bits: int) -> p
     if bits > LIMIT:
         text = f"{bits} bits, expected {LIMIT} at most"
         raise ValueError(text)
-    index = faiss.IndexBinaryMultiHash(signs.BITS, PARTS, PART)
+    index = faiss.IndexBinaryMultiHash(phash.BITS, PARTS, PART)
     index.nflip = FLIPS
     index.add(np.ascontiguousarray(codes))
     ends, distances, found = index.range_search(np.ascontiguousarray(queries), bits + 1)  # below, not up to
@@ -66,7 +66,7 @@ def find(measured: Mapping[str, pd.DataFrame], bits: int) -> pd.DataFrame:
         `Duplicates` rows.
     """
     whole = pd.concat([rows.assign(batch=batch) for batch, rows in measured.items()], ignore_index=True)
-    prints = signs.prints(whole)
+    prints = phash.prints(whole)
     parts, upright, mirrored = prints[:, :-1], prints[:, 0], prints[:, -1]
     frames, count = parts.shape[1], len(whole)
     got = search(np.concatenate([upright, mirrored]), parts.reshape(-1, parts.shape[-1]), bits)
@@ -112,7 +112,7 @@ def refuse_across(found: pd.DataFrame, split: pd.DataFrame) -> None:
     if leaks.empty:
         return
     problems = [
-        f"{row.place} ({row.split}) and {row.other_place} ({row.other_split}): {row.bits} of {signs.BITS} bits differ"
+        f"{row.place} ({row.split}) and {row.other_place} ({row.other_split}): {row.bits} of {phash.BITS} bits differ"
         for row in leaks.itertuples()
     ]
     count = f"{len(leaks)} photo{'s' if len(leaks) > 1 else ''}"

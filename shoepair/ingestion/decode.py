@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from shoepair.colours import is_srgb, to_srgb
-from shoepair.data.naming import PAIRS, SHOES, SIDES, PhotoError
-from shoepair.runtime import parallel, storage
-from shoepair.runtime.errors import escaped
-from shoepair.runtime.parallel.scheduling import windows
-from shoepair.runtime.storage import Listed
+from shoepair.data.naming import PhotoError
+from shoepair.ingestion.color import is_srgb, to_srgb
 
 # What a file begins with -> what decodes it. Not Image.open: it would load, and could ask, decoders of forty formats.
 FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[Path | BinaryIO], Image.Image]], ...] = (
@@ -54,9 +49,6 @@ TURNS = {  # its value -> what turns the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-PIECE = 48  # photos that one worker is given at a time: eight students, seven megabytes when they are decoded
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -155,76 +147,3 @@ def _refuse_shape(width: int, height: int, most: int) -> None:
         return
     reason = f"{width} x {height} pixels, expected {wanted}"
     raise PhotoError(reason)
-
-
-def read_all(listed: Iterable[Listed], edge: int) -> Iterator[Photo | PhotoError]:
-    """Decode photos on all cores, in the order given, with a bounded number of them in memory.
-
-    Args:
-        listed: the files, where they are or under `SHOEPAIR_ROOT`.
-        edge: see `decode`.
-
-    Yields:
-        For each of them the photo, or the error that `decode` raised: one damaged file does not hide another.
-    """
-    yield from look_at_all(listed, edge, _whole)
-
-
-def _whole(photo: Photo) -> Photo:
-    return photo
-
-
-def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
-    """Decode photos as `read_all` does and hand on only what is seen in each.
-
-    Args:
-        listed: the files, as in `read_all`.
-        edge: see `decode`.
-        look: what to do with a photo; it runs where that was decoded, so it must be a function of a module.
-
-    Yields:
-        For each of them what `look` returned, or the error that `decode` raised.
-    """
-    work = partial(_look_at, edge=edge, look=look)
-    for piece in parallel.ordered(work, list(windows(listed, PIECE)), tell=_named):
-        yield from piece
-
-
-def _look_at(listed: Sequence[Listed], edge: int, look: Callable[[Photo], Item]) -> list[Item | PhotoError]:
-    """One piece of `look_at_all`."""
-    return [_attempt(source, edge, look) for source in storage.opened(listed)]
-
-
-def _attempt(source: Path | BinaryIO, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
-    try:
-        return look(decode(source, edge))
-    except PhotoError as error:
-        return error
-
-
-def _named(listed: Sequence[Listed]) -> str:
-    """What a message calls a piece."""
-    first, last = listed[0].path, listed[-1].path
-    return escaped(f"{first.parent}: photos {first.name} ... {last.name}")
-
-
-def students(decoded: Iterable[Photo | PhotoError], edge: int) -> Iterator[NDArray[np.uint8]]:
-    """Six photos each, in the order of `SHOES`, as one array of a student.
-
-    Args:
-        decoded: what `read_all` yields; a multiple of six.
-        edge: of one photo, in pixels.
-
-    Yields:
-        (3, 2, edge, edge, 3) bytes: pair, side, height, width, RGB.
-
-    Raises:
-        PhotoError: a photo could not be decoded.
-    """
-    for six in windows(decoded, len(SHOES)):
-        whole = np.empty((len(SHOES), edge, edge, 3), np.uint8)
-        for place, photo in enumerate(six):
-            if isinstance(photo, PhotoError):
-                raise photo
-            whole[place] = photo.pixels
-        yield whole.reshape(len(PAIRS), len(SIDES), edge, edge, 3)

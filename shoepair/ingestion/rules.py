@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from shoepair import photos, signs
 from shoepair.data import naming
 from shoepair.data.schemas import Photos
+from shoepair.ingestion import decode, decode_all, quality
 from shoepair.runtime import progress, storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Validate
@@ -122,7 +122,7 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
     undecodable: dict[str, str] = {}
     remarks: dict[str, tuple[str, ...]] = {}
     seen: dict[str, dict[str, Any]] = {}
-    looks = photos.look_at_all(storage.listed(folder, whole), edge, _look)
+    looks = decode_all.look_at_all(storage.listed(folder, whole), edge, _look)
     shown = progress.track(looks, f"check {folder.name}", "photo", len(whole))
     with threadpool_limits(1):  # of the matrices; the photos are on all threads already
         for path, got in zip(whole["path"], shown, strict=True):
@@ -136,15 +136,15 @@ def judge(folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None =
     sound = rows[~rows["ignored"] & ~rows["student"].isin(guilty) & ~rows["path"].isin(broken)]
     accepted = accept(sound)
     counted = Counter(remark for path in accepted["path"] for remark in remarks[path])
-    measured = signs.of(accepted, seen)
-    flags = signs.flags(measured, policy, edge) if policy else {}
+    measured = quality.of(accepted, seen)
+    flags = quality.flags(measured, policy, edge) if policy else {}
     return Verdict(rows, accepted, found, dict(sorted(counted.items())), measured, flags)
 
 
-def _look(photo: photos.Photo) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _look(photo: decode.Photo) -> tuple[tuple[str, ...], dict[str, Any]]:
     """What is kept of a photo while the rules are held against it."""
     _one_thread()
-    return photo.remarks, signs.measure(photo)
+    return photo.remarks, quality.measure(photo)
 
 
 @cache
