@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, models, recipes, training
+from shoepair import deals, recipes, training
 from shoepair.data import pair_dataset, store
 from shoepair.ingestion import decode_all, rules, scan
+from shoepair.models import registry
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
 
-EDGE = models.EDGE
+EDGE = registry.EDGE
 BATCH = 32
 THREADS = 2
 Row = dict[str, Any]
@@ -101,7 +102,7 @@ def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
 
 
 def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
-    model = models.build(name, models.Shape(), 1)
+    model = registry.build(name, registry.Shape(), 1)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters())
     resident = Resident(data)
@@ -147,7 +148,7 @@ def whole_training(folder: Path, name: str, epochs: int) -> None:
     cpu.use_threads(THREADS)
     data = read(folder, "train")
     valid = max(1, len(data) // 5)
-    model = models.build(name, models.Shape(), 1)
+    model = registry.build(name, registry.Shape(), 1)
     recipe = recipes.Recipe(epochs=epochs, batch_size=BATCH)
     spent = seconds(lambda: training.train_model(model, data[valid:], data[:valid], recipe=recipe))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -24,8 +24,9 @@ import torch
 
 from benchmarks.engine import OPEN, cluster
 from benchmarks.output import Row, compare_networks
-from shoepair import models, ranks, recipes, training
+from shoepair import recipes, training
 from shoepair.data import pair_dataset
+from shoepair.models import distributed, registry
 from shoepair.runtime import cpu, params
 from shoepair.runtime.parallel import launch
 from shoepair.runtime.parallel.ray_cluster import ADDRESS
@@ -60,30 +61,30 @@ WAYS = {
 
 def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
     """Seconds of each epoch, the first of which warms up, and the bytes that a rank gives into sums in one step."""
-    with ranks.joined():
+    with distributed.joined():
         chosen = params.load(params.Train)
         cpu.use_threads(threads)
         shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
         data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
         data = replace(data, images=pair_dataset.floats(data.images))
-        model = models.build(name, recipes.shape_of(chosen), chosen.seed)
+        model = registry.build(name, recipes.shape_of(chosen), chosen.seed)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)
         recipe = replace(recipes.of(chosen), different="standard")
         spent, sent, steps = [], 0, 0
-        summed = ranks.summed
+        summed = distributed.summed
 
         def counted(tensor: torch.Tensor) -> torch.Tensor:
             nonlocal sent
             sent += tensor.nbytes
             return summed(tensor)
 
-        ranks.summed = counted
+        distributed.summed = counted
         for _ in range(times + 1):
             start = time.perf_counter()
             steps += len(list(training.epoch(model, data, optimizer, recipe)))
             spent.append(time.perf_counter() - start)
-        ranks.summed = summed
+        distributed.summed = summed
         return spent, sent // steps
 
 

@@ -26,9 +26,11 @@ from numpy.typing import NDArray
 
 from benchmarks.output import tell
 from benchmarks.watching import watched
-from shoepair import devices, models, recipes, training
+from shoepair import recipes, training
 from shoepair.data import loading, pairs, store, streaming
+from shoepair.models import devices, registry
 from shoepair.runtime import cpu, params, paths
+from shoepair.training.placement import placed
 
 STORE = 500  # students of a store, 0.45 GB
 EDGE = 224
@@ -65,8 +67,8 @@ def train(model: str, students: int, memory_mb: int) -> Row:
         if students > at * STORE
     ]
     rows = pairs.build(pd.concat(every, ignore_index=True))
-    recipe, network = recipes.of(chosen), models.build(model, recipes.shape_of(chosen), chosen.seed)
-    device = devices.placed(network, devices.chosen(chosen.device))
+    recipe, network = recipes.of(chosen), registry.build(model, recipes.shape_of(chosen), chosen.seed)
+    device = placed(network, devices.chosen(chosen.device))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     data = loading.within(rows, chosen.edge, chosen.memory_mb * 2**20, device)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
@@ -115,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
     parser.add_argument("--gb", type=float, default=20, help="of the class, in gigabytes of pixels")
     parser.add_argument(
-        "--model", default="cnn_channel", choices=[name for name in models.MODELS if name != "histogram"]
+        "--model", default="cnn_channel", choices=[name for name in registry.MODELS if name != "histogram"]
     )
     parser.add_argument("--folder", type=Path, help="where there is room; by default the system's temporary folder")
     parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from benchmarks.output import Row, compare_networks
-from shoepair import devices, models, recipes, training
+from shoepair import recipes, training
 from shoepair.data import pair_dataset
+from shoepair.models import devices, registry
 from shoepair.runtime import cpu, params
 
 STUDENTS = 24
@@ -66,9 +67,9 @@ def runs(name: str, chosen: params.Train, data: pair_dataset.PairData) -> Iterat
     """For each way a function that trains one epoch and returns its seconds."""
     device = devices.chosen(chosen.device)
     for what, way in WAYS.items():
-        if way.layout == torch.contiguous_format and models.MODELS[name].whole_students:
+        if way.layout == torch.contiguous_format and registry.MODELS[name].whole_students:
             continue
-        model: torch.nn.Module = models.build(name, recipes.shape_of(chosen), chosen.seed)
+        model: torch.nn.Module = registry.build(name, recipes.shape_of(chosen), chosen.seed)
         model.to(device).to(memory_format=way.layout)  # type: ignore[call-overload]  # torch's stub lacks this form
         if way.layout == torch.contiguous_format:
             model = RowsFirst(model)

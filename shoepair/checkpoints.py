@@ -29,7 +29,7 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from shoepair.models import Weights, weights_of
+from shoepair.models.registry import Weights, weights_of
 from shoepair.runtime import files, paths
 
 FORMAT = 2

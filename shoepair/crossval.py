@@ -17,16 +17,18 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import checkpoints, devices, inference, models, recipes, training
+from shoepair import checkpoints, recipes, training
 from shoepair.comparison import gained
 from shoepair.data import loading, tables
 from shoepair.data.naming import DEALT
 from shoepair.data.schemas import Scores, students_of
 from shoepair.evaluation import Figures, metrics
+from shoepair.models import devices, inference, registry
 from shoepair.results import BASELINE
 from shoepair.runtime import cpu, parallel, paths, progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Train
+from shoepair.training.placement import placed
 
 FEWEST = 2  # students in a fold
 WORKING = 2**30  # bytes that a training takes beside its photos: torch, and what a batch becomes in the layers
@@ -219,9 +221,9 @@ def _parts(task: Task, whole: pd.DataFrame, recipe: recipes.Recipe) -> Parts:
 def _key(task: Task, rows: pd.DataFrame) -> str:
     """What the scores of a task depend on."""
     chosen = task.chosen
-    model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
+    model = registry.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
-    device, parts = devices.placed(model, devices.chosen(chosen.device)), _parts(task, rows, recipe)
+    device, parts = placed(model, devices.chosen(chosen.device)), _parts(task, rows, recipe)
     about = (task.plan.model, model.shape, recipe, device, chosen.threads)
     return checkpoints.key(about, [*parts.learnt(), parts.out])
 
@@ -236,10 +238,10 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     if place.is_file():  # a worker died after it had written them, or another choice has the same key
         return tables.read(place, Scores)
     cpu.use_threads(chosen.threads)
-    model = models.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
+    model = registry.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
     parts = _parts(task, rows, recipe)
-    device = devices.placed(model, devices.chosen(chosen.device))
+    device = placed(model, devices.chosen(chosen.device))
     learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in parts.learnt()]
     memory = chosen.memory_mb * 2**20
     *sources, out = [loading.within(each, chosen.edge, memory, device) for each in [*learnt, parts.out]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shoepair.augmentation import Augmentation
-from shoepair.networks import Shape
+from shoepair.models.base import Shape
 from shoepair.runtime import params
 from shoepair.runtime.errors import ShoepairError
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from shoepair import ranks
+from shoepair.models import distributed
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def dealt(kinds: Tensor) -> Share:
     Args:
         kinds: (T,) int64, such as the labels 0 and 1.
     """
-    parts = [torch.nonzero(kinds == kind).flatten().tensor_split(ranks.size()) for kind in set(kinds.tolist())]
-    return Share(torch.cat([part[ranks.rank()] for part in parts]).sort().values, len(kinds))
+    parts = [torch.nonzero(kinds == kind).flatten().tensor_split(distributed.size()) for kind in set(kinds.tolist())]
+    return Share(torch.cat([part[distributed.rank()] for part in parts]).sort().values, len(kinds))
 
 
 def seeing_all(share: Share) -> AbstractContextManager[object]:
     """Within it, batch normalisation and dropout do to this rank's rows what one process would do to them."""
-    return _WholeBatch(share) if ranks.size() > 1 else nullcontext()
+    return _WholeBatch(share) if distributed.size() > 1 else nullcontext()
 
 
 class _WholeBatch(TorchFunctionMode):
@@ -107,7 +107,7 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
         count = x.numel() // x.shape[1]
         var, mean = (each.double() for each in torch.var_mean(x, _all_but_channels(x), correction=0))
         sums = torch.cat([mean * count, (var + mean.square()) * count, mean.new_tensor([count])])
-    ranks.summed(sums)
+    distributed.summed(sums)
     mean, square = (sums[:-1] / sums[-1]).chunk(2)
     return mean.to(x.dtype), (square - mean.square()).clamp_min(0).to(x.dtype), float(sums[-1])
 
@@ -138,7 +138,7 @@ class _Normalisation(torch.autograd.Function):
         of_bias, of_weight = sums.clone()  # of this rank, to be summed with all other gradients
         of_x = None
         if ctx.needs_input_grad[0]:
-            through_mean, through_var = (each.view(shape) for each in ranks.summed(sums) / ctx.count)
+            through_mean, through_var = (each.view(shape) for each in distributed.summed(sums) / ctx.count)
             of_x = (grad - through_mean - normal * through_var) * (scale * weight).view(shape)
             of_x = of_x.to(x.dtype)
         return of_x, of_weight, of_bias, None, None, None, None

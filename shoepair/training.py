@@ -27,13 +27,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from shoepair import checkpoints, ranks, shares
+from shoepair import checkpoints, shares
 from shoepair.data import pair_dataset
 from shoepair.data.pair_dataset import Pairing
 from shoepair.deals import pair_batches, student_batches
-from shoepair.inference import SCORED, accuracies, answers, each, logits
-from shoepair.models import Weights, save_weights, weights_of
-from shoepair.networks import Model, Threshold, one_view
+from shoepair.models import distributed
+from shoepair.models.base import Model, Threshold
+from shoepair.models.cnn import one_view
+from shoepair.models.inference import SCORED, accuracies, answers, each, logits
+from shoepair.models.registry import Weights, save_weights, weights_of
 from shoepair.recipes import Precision, Recipe
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
@@ -149,15 +151,15 @@ def fit(
     average = AveragedModel(model, multi_avg_fn=_moving(recipe.average), use_buffers=True)
     judged = average.module if recipe.average else model
     history, best = History(), {}
-    writer = checkpoint if ranks.first() else None
-    content = ranks.told(checkpoints.read(writer.path, writer.key) if writer else b"")
+    writer = checkpoint if distributed.first() else None
+    content = distributed.told(checkpoints.read(writer.path, writer.key) if writer else b"")
     if state := checkpoints.parsed(content):
         checkpoints.restore(state, model, optimizer, average)
         history, best = History.of(state.course), state.best
         if writer:
             writer.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
     numbers = range(len(history.epochs) + 1, recipe.epochs + 1)
-    bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not ranks.first())
+    bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not distributed.first())
     for number in bar:
         if recipe.patience and history.epochs and number - history.best.epoch > recipe.patience:
             break
@@ -174,7 +176,7 @@ def fit(
             saved = checkpoints.snapshot(model, best, optimizer, average, asdict(history))
             checkpoints.save(writer.path, writer.key, saved)
         bar.set_postfix_str(str(history.epochs[-1]))
-        if ranks.first():
+        if distributed.first():
             after_epoch(history.epochs[-1], weights_of(judged))
     bar.close()
     model.load_state_dict(best)
@@ -202,7 +204,7 @@ def _settled(
     done = _measure(model, train, valid, 1, [float("nan")])
     loss = functional.cross_entropy(logits(model, train), train.same, weight=None).item()
     history = History([Epoch(**(asdict(done) | {"train_loss": loss}))], [loss])
-    if ranks.first():
+    if distributed.first():
         after_epoch(history.epochs[0], weights_of(model))
     return history
 
@@ -242,7 +244,7 @@ def epoch(
                 loss = loss / (WHOLE * share.total if whole else share.total)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
-            value = ranks.sum_gradients(model, loss)
+            value = distributed.sum_gradients(model, loss)
             rate = recipe.lr * recipe.step((number - 1) * len(plan) + place, recipe.epochs * len(plan))
             if not math.isfinite(value):
                 found = f"training: the loss is {value} in epoch {number}, iteration {place + 1}, with lr {rate:g}"
@@ -263,8 +265,8 @@ def _dealt(kinds: Sequence[Tensor]) -> list[shares.Share]:
         ShoepairError: there are more ranks than the first, the fullest batch has rows of a kind.
     """
     fewest = min(Counter(kinds[0].tolist()).values())
-    if ranks.size() > fewest:
-        found = f"training: {ranks.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
+    if distributed.size() > fewest:
+        found = f"training: {distributed.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
         raise ShoepairError(found, fix="start fewer ranks, or set a larger `batch_size`")
     return [shares.dealt(each) for each in kinds]
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair import networks, sample
+from shoepair import sample
 from shoepair.analysis import page
+from shoepair.models import base
 from shoepair.runtime import errors, params, paths
 
 
 def main() -> None:
     """Write the page, its receptive fields drawn on a photo of the sample class."""
     chosen = params.load(params.Analyze)
-    shape = networks.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
+    shape = base.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
     with tempfile.TemporaryDirectory() as drawn:
         sample.draw_class(Path(drawn), 1, 1, seed=1)
         with Image.open(min(Path(drawn).glob("train/*"))) as photo:

@@ -6,8 +6,9 @@ Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metric
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import charts, comparison, decision, evaluation, models, results, scoring
+from shoepair import charts, comparison, decision, evaluation, results
 from shoepair.data import documents, loading, schemas, tables
+from shoepair.models import inference, registry
 from shoepair.runtime import cpu, errors, params, paths
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     rows = tables.read(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["split"].isin(evaluation.MEASURED)]
     data = loading.from_table(rows)
-    scores = scoring.score({name: models.load(name) for name in chosen.models}, rows, data)
+    scores = inference.score({name: registry.load(name) for name in chosen.models}, rows, data)
     details = comparison.assess(scores, chosen.models, chosen.resamples, chosen.seed)
     best, verdict = details["best"], {"verdict": details["verdict"]["short"]}
     tables.write(paths.SCORES, scores, schemas.Scores)

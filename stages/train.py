@@ -7,14 +7,16 @@ Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 
 from functools import partial
 
-from shoepair import checkpoints, devices, models, ranks, recipes, training
+from shoepair import checkpoints, recipes, training
 from shoepair.data import loading, pairs, schemas, tables
+from shoepair.models import devices, distributed, registry
 from shoepair.runtime import cpu, errors, parallel, params, paths, progress
+from shoepair.training.placement import placed
 
 
 def main(name: str) -> None:
     """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
-    with ranks.joined():
+    with distributed.joined():
         chosen = params.load(params.Train)
         cores, gpus = chosen.threads, chosen.device == "cuda"
         if done := parallel.together(partial(train, name, chosen), f"train {name}", cores=cores, gpus=gpus):
@@ -23,26 +25,26 @@ def main(name: str) -> None:
 
 def train(name: str, chosen: params.Train) -> str:
     """What every rank does; the first one writes, and tells what it did."""
-    with ranks.joined():
+    with distributed.joined():
         return _trained(name, chosen)
 
 
 def _trained(name: str, chosen: params.Train) -> str:
     cpu.use_threads(chosen.threads)
-    model = models.build(name, recipes.shape_of(chosen), chosen.seed)
+    model = registry.build(name, recipes.shape_of(chosen), chosen.seed)
     recipe = training.suited(recipes.of(chosen), model)
-    device = devices.placed(model, devices.agreed(devices.chosen(chosen.device)))
+    device = placed(model, devices.agreed(devices.chosen(chosen.device)))
     rows = tables.read(paths.PAIRS, schemas.Pairs)
     alone = training.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
     used[0] = loading.beside(used[0], recipe.synthetic, only_standard=alone)
     train, valid = (loading.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
-    key = checkpoints.key((name, model.shape, recipe, device, chosen.threads), used) if ranks.first() else ""
+    key = checkpoints.key((name, model.shape, recipe, device, chosen.threads), used) if distributed.first() else ""
     checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
     history = training.fit(model, train, valid, recipe, checkpoint)
-    if not ranks.first():
+    if not distributed.first():
         return ""
-    models.save(name, model, training.facts(recipe, history))
+    registry.save(name, model, training.facts(recipe, history))
     training.write_curves(history, paths.epochs(name), paths.iterations(name))
     checkpoint.path.unlink(missing_ok=True)
     return f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}"

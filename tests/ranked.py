@@ -22,16 +22,17 @@ from torch import Tensor
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import stages.train
-from shoepair import models, ranks, shares, training
+from shoepair import shares, training
 from shoepair.augmentation import Augmentation
 from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
+from shoepair.models import distributed, registry
 from shoepair.recipes import Recipe
 from shoepair.runtime import errors, paths
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
 # Of fewer channels one alone is left at many places: to `siamese` these are all alike, and rounding picks among them.
-SHAPE = models.Shape(4, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+SHAPE = registry.Shape(4, 3, batch_norm=True, dropout=0.3, edge=EDGE)
 # Eight students are 24 pairs of each kind: 11 a batch, and 2 in the last one, too few for 3 ranks. Of whole students 3
 # are a batch, and 2 the last one.
 RECIPE = Recipe(1, 22, 2e-3, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), keep="last")
@@ -62,13 +63,13 @@ def rows() -> pd.DataFrame:
 
 def train(name: str, data: pair_dataset.Pairing, result: str, *, scored: bool = True) -> None:
     """Train; the first rank writes what comes of it."""
-    model = models.build(name, SHAPE, 1)
+    model = registry.build(name, SHAPE, 1)
     if isinstance(data, pair_dataset.PairData) and data.images.dtype == torch.float64:
         model.double()
     recipe = replace(RECIPE, batch_size=10) if model.whole_students else RECIPE
     history = training.fit(model, data, data if scored else None, recipe, curves=scored)
-    if ranks.first():
-        save_file(models.weights_of(model), f"{result}.safetensors")
+    if distributed.first():
+        save_file(registry.weights_of(model), f"{result}.safetensors")
         Path(f"{result}.json").write_text(json.dumps(asdict(history)))
 
 
@@ -90,7 +91,7 @@ def compare_all() -> None:
 
 def ranked(what: str) -> None:
     """Do what the word says as a rank."""
-    with ranks.joined():
+    with distributed.joined():
         {"compare": compare, "fail": fail}[what]()
 
 
@@ -99,13 +100,13 @@ def compare() -> None:
     single = loading.from_table(rows())
     double = replace(single, images=pair_dataset.floats(single.images).double())
     for name in NAMES:
-        train(name, single, f"{name}-single-{ranks.size()}")
+        train(name, single, f"{name}-single-{distributed.size()}")
         if name != "histogram":
-            train(name, double, f"{name}-double-{ranks.size()}", scored=False)
-    if ranks.size() == 2:
+            train(name, double, f"{name}-double-{distributed.size()}", scored=False)
+    if distributed.size() == 2:
         streaming.WORKERS = 1
         train("cnn", loading.within(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False)
-    if ranks.size() == 1:
+    if distributed.size() == 1:
         kept = shares.dealt, shares.seeing_all
         shares.dealt, shares.seeing_all = reordered, shares._WholeBatch
         for name in NAMES[:3]:
@@ -119,7 +120,7 @@ class Failing(pair_dataset.PairData):
     def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
         """One batch, and no more on the second rank."""
         for number, shoes in enumerate(super().pairs(plan)):
-            if number and ranks.rank() == 1:
+            if number and distributed.rank() == 1:
                 found = "a.h5: torn"
                 raise errors.ShoepairError(found, fix="mend it")
             yield shoes
@@ -138,7 +139,7 @@ def killed() -> None:
     def epoch(*given: Any) -> Iterator[float]:
         for value in whole(*given):
             yield value
-            if given[-1] == 2 and ranks.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            if given[-1] == 2 and distributed.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
                 os.kill(os.getpid(), signal.SIGKILL)
 
     training.epoch = epoch  # type: ignore[assignment]  # fit calls it that way

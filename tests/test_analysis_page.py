@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoepair.analysis import page
-from shoepair.networks import Shape
+from shoepair.models.base import Shape
 from shoepair.runtime import paths
 from stages import analyze
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from shoepair.analysis import parameters
-from shoepair.networks import ASSIGNED, Shape
+from shoepair.models.base import Shape
+from shoepair.models.cnn import ASSIGNED
 
 SAME_IN_BOTH = {"conv2": 296, "conv3": 1168, "conv4": 4640, "fc2": 202}
 ASSIGNMENT = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from shoepair.analysis import receptive
-from shoepair.networks import ASSIGNED
+from shoepair.models.cnn import ASSIGNED
 from shoepair.runtime.errors import ShoepairError
 
 FIELDS = {3: [4, 10, 22, 46], 5: [6, 16, 36, 76]}

@@ -15,10 +15,10 @@ import usage
 from conftest import EDGE, ROOT
 from typer.testing import CliRunner
 
-from shoepair import models
 from shoepair.cli import app
 from shoepair.data import loading, store, tables
 from shoepair.data.schemas import Pairs, Split
+from shoepair.models import registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.usage import exports, verdicts
@@ -58,10 +58,10 @@ def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
     assert Path("again/model.onnx").read_bytes() == content, "the same weights give the same bytes"
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", registry.MODELS)
 def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = models.build(name, models.Shape(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
+    model = registry.build(name, registry.Shape(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
     judge = Judge(usage.rule(model=name), model, EDGE, params.Validate)  # type: ignore[arg-type]  # no photo is judged
     (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from shoepair import models, recipes, sample, training
+from shoepair import recipes, sample, training
 from shoepair.ingestion import decode_all, rules, scan
+from shoepair.models import registry
 from shoepair.runtime import storage
 
 STUDENTS = 5
@@ -26,6 +27,6 @@ def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, 
     assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)
     # All 15 same and 15 different pairs are one batch: an epoch is an iteration.
     recipe = recipes.Recipe(epochs=50, batch_size=30, lr=lr, seed=1)
-    history = training.train_model(models.build(name, models.Shape(), 1), data, data[:1], recipe=recipe)
+    history = training.train_model(registry.build(name, registry.Shape(), 1), data, data[:1], recipe=recipe)
     assert len(history.losses) == 50
     assert max(min(epoch.train_positive, epoch.train_negative) for epoch in history.epochs) >= 0.9

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from shoepair import devices, histogram, inference, models, networks, recipes, siamese, training
+from shoepair import recipes, training
 from shoepair.data import pair_dataset
+from shoepair.models import base, cnn, devices, histogram, inference, registry, siamese
 from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
-SHAPE = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+SHAPE = registry.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
 
 
 def images(count: int = 4, edge: int = EDGE, seed: int = 1) -> Tensor:
@@ -31,24 +32,24 @@ def mirrored_and_exchanged(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("name", ["siamese", "histogram"])
 def test_mirrored_or_exchanged_pair_has_the_same_score(name: str) -> None:
-    model = models.build(name, replace(SHAPE, tta=True), 1).eval()
+    model = registry.build(name, replace(SHAPE, tta=True), 1).eval()
     assert not model.shape.tta, "it needs no more than one view"
     with torch.inference_mode():
-        for view in networks.views(images()):
+        for view in base.views(images()):
             torch.testing.assert_close(model(images()), model(view), rtol=1e-5, atol=1e-6)
 
 
 def test_assigned_networks_do_not_promise_that() -> None:
-    model = models.build("cnn_channel", SHAPE, 1).eval()
+    model = registry.build("cnn_channel", SHAPE, 1).eval()
     assert not torch.allclose(model(images()), model(mirrored_and_exchanged(images())))
 
 
-@pytest.mark.parametrize("name", list(networks.ASSIGNED))
+@pytest.mark.parametrize("name", list(cnn.ASSIGNED))
 def test_four_views_are_scored_alike_and_their_mean_is_the_score(name: str) -> None:
-    plain, mean = models.build(name, SHAPE, 1).eval(), models.build(name, replace(SHAPE, tta=True), 1).eval()
+    plain, mean = registry.build(name, SHAPE, 1).eval(), registry.build(name, replace(SHAPE, tta=True), 1).eval()
     with torch.inference_mode():
-        asked = [mean(view) for view in networks.views(images())]
-        wanted = sum(plain(view) for view in networks.views(images())) / 4
+        asked = [mean(view) for view in base.views(images())]
+        wanted = sum(plain(view) for view in base.views(images())) / 4
         for each in asked:
             torch.testing.assert_close(each, wanted, rtol=1e-5, atol=1e-6)
         assert not torch.allclose(plain(images()), wanted)
@@ -58,26 +59,26 @@ def test_views_are_the_pair_the_mirrored_one_and_both_with_their_shoes_exchanged
     x = images()
     left, right = x.chunk(2, dim=2)
     exchanged = torch.cat([right, left], dim=2)
-    for view, wanted in zip(networks.views(x), [x, x.flip(3), exchanged, mirrored_and_exchanged(x)], strict=True):
+    for view, wanted in zip(base.views(x), [x, x.flip(3), exchanged, mirrored_and_exchanged(x)], strict=True):
         assert torch.equal(view, wanted)
 
 
-@pytest.mark.parametrize("name", list(networks.ASSIGNED))
+@pytest.mark.parametrize("name", list(cnn.ASSIGNED))
 def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(images: Tensor) -> list[Tensor]:
         raise InterruptedError(len(images))
 
-    monkeypatch.setattr(networks, "views", asked)
+    monkeypatch.setattr(base, "views", asked)
     data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
     for average in (0.0, 0.9):
-        model = models.build(name, replace(SHAPE, tta=True), 1)
+        model = registry.build(name, replace(SHAPE, tta=True), 1)
         training.fit(model, data, data, recipes.Recipe(2, 8, average=average))
         with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
             inference.accuracies(model, data)
 
 
 def test_place_without_anything_has_no_endless_gradient() -> None:
-    model = models.build("siamese", SHAPE, 1)
+    model = registry.build("siamese", SHAPE, 1)
     assert isinstance(model, siamese.Siamese)
     maps = torch.rand((2, 8, 4, 4), generator=torch.Generator().manual_seed(1))
     maps[0, :, 0, 0] = 0
@@ -87,9 +88,9 @@ def test_place_without_anything_has_no_endless_gradient() -> None:
     assert 0 < model.place.bias.grad.abs().max() < 1e4
 
 
-@pytest.mark.parametrize("name", list(models.MODELS))
+@pytest.mark.parametrize("name", list(registry.MODELS))
 def test_combinations_are_the_scores_of_the_single_pairs(name: str) -> None:
-    model = models.build(name, SHAPE, 1).eval()
+    model = registry.build(name, SHAPE, 1).eval()
     shoes = torch.rand((2, 3, 2, EDGE, EDGE, 3), generator=torch.Generator().manual_seed(2)) - 0.5
     with torch.inference_mode():
         nine = model.combinations(shoes)
@@ -98,9 +99,9 @@ def test_combinations_are_the_scores_of_the_single_pairs(name: str) -> None:
             torch.testing.assert_close(nine[student, left, right], model(pair[None])[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(models.MODELS))
+@pytest.mark.parametrize("name", list(registry.MODELS))
 def test_larger_photos_are_averaged_down(name: str) -> None:
-    model = models.build(name, SHAPE, 1).eval()
+    model = registry.build(name, SHAPE, 1).eval()
     large = images(edge=2 * EDGE)
     small = torch.nn.functional.avg_pool2d(large, 2)
     with torch.inference_mode():
@@ -109,15 +110,15 @@ def test_larger_photos_are_averaged_down(name: str) -> None:
             model(images(edge=48))
 
 
-@pytest.mark.parametrize("name", list(models.MODELS))
+@pytest.mark.parametrize("name", list(registry.MODELS))
 def test_model_comes_back_from_its_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    model = models.build(name, SHAPE, 3).eval()
-    if isinstance(model, networks.Threshold):
+    model = registry.build(name, SHAPE, 3).eval()
+    if isinstance(model, base.Threshold):
         model.settle(torch.tensor([0.1, 0.9], dtype=torch.float64), torch.tensor([1, 0]), torch.ones(2))
-    models.save(name, model, {})
+    registry.save(name, model, {})
     with torch.inference_mode():
-        assert torch.equal(models.load(name).eval()(images()), model(images()))
+        assert torch.equal(registry.load(name).eval()(images()), model(images()))
 
 
 def test_roots_are_those_of_the_shares_counted_one_by_one() -> None:
@@ -130,8 +131,8 @@ def test_roots_are_those_of_the_shares_counted_one_by_one() -> None:
 
 
 def test_distance_is_nothing_for_the_same_colours_and_one_for_none_in_common() -> None:
-    model = models.build("histogram", SHAPE, 1)
-    assert isinstance(model, networks.Threshold)
+    model = registry.build("histogram", SHAPE, 1)
+    assert isinstance(model, base.Threshold)
     black, white = torch.full((1, 3, EDGE, EDGE), -0.5), torch.full((1, 3, EDGE, EDGE), 0.5)
     assert float(model.distance(torch.cat([black, black], dim=2))) == 0
     assert float(model.distance(torch.cat([black, white], dim=2))) == 1
@@ -143,8 +144,8 @@ def test_no_threshold_is_right_more_often_than_the_one_that_is_set(found: list[t
     distances = torch.tensor([distance for distance, _ in found], dtype=torch.float64)
     same = torch.tensor([int(kind) for _, kind in found])
     weights = torch.where(same == 1, 2.0, 1.0)
-    model = models.build("histogram", SHAPE, 1)
-    assert isinstance(model, networks.Threshold)
+    model = registry.build("histogram", SHAPE, 1)
+    assert isinstance(model, base.Threshold)
     model.settle(distances, same, weights)
 
     def right(threshold: float) -> float:
@@ -158,7 +159,7 @@ def test_histogram_is_trained_by_the_loop_like_any_other() -> None:
     rng = np.random.default_rng(1)
     colours = rng.integers(0, 200, (9, 3, 1, 1, 1, 3))
     photos = (colours + rng.integers(0, 30, (9, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
-    model = models.build("histogram", SHAPE, 1)
+    model = registry.build("histogram", SHAPE, 1)
     history = training.train_model(model, photos[:6], photos[6:])
     assert len(history.epochs) == len(history.losses) == 1
     assert history.best.train_positive > 0.9
@@ -169,7 +170,7 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
     rng = np.random.default_rng(2)
     colours = rng.integers(0, 200, (24, 3, 1, 1, 1, 3))
     photos = (colours + rng.integers(0, 30, (24, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
-    model = models.build("siamese", models.Shape(2, 3, batch_norm=True, edge=EDGE), 1)
+    model = registry.build("siamese", registry.Shape(2, 3, batch_norm=True, edge=EDGE), 1)
     recipe = recipes.Recipe(12, 24, 5e-3, schedule="cosine")
     training.train_model(model, photos[:16], photos[16:], recipe=recipe)
     positive, negative = training.get_accuracy(model, photos[16:])
@@ -179,14 +180,14 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
 def test_whole_students_are_scored_like_single_pairs() -> None:
     photos = np.random.default_rng(3).integers(0, 256, (5, 3, 2, EDGE, EDGE, 3), np.uint8)
     data = pair_dataset.from_arrays(photos)
-    model = models.build("siamese", SHAPE, 1).eval()
+    model = registry.build("siamese", SHAPE, 1).eval()
     with torch.inference_mode():
         single = torch.cat([model(data.batch(torch.tensor([pair]))[0]) for pair in range(len(data))])
     torch.testing.assert_close(inference.logits(model, data), single, rtol=1e-4, atol=1e-5)
 
 
 def test_places_without_a_like_are_counted_from_both_shoes() -> None:
-    model = models.build("siamese", SHAPE, 1)
+    model = registry.build("siamese", SHAPE, 1)
     assert isinstance(model, siamese.Siamese)
     maps = torch.rand((2, 4 * SHAPE.n, 4, 4), generator=torch.Generator().manual_seed(4))
     with torch.inference_mode():

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shoepair import devices, ranks, shares
+from shoepair import shares
+from shoepair.models import devices, distributed
 from shoepair.runtime import parallel
 from shoepair.runtime.errors import ShoepairError
 
@@ -107,10 +108,10 @@ def test_streamed_photos_give_the_same_bits(trained: Path) -> None:
 def test_batch_is_dealt_evenly_by_kinds(labels: list[int], size: int) -> None:
     kinds = torch.tensor(labels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranks, "size", lambda: size)
+        patch.setattr(distributed, "size", lambda: size)
         dealt = []
         for number in range(size):
-            patch.setattr(ranks, "rank", lambda number=number: number)
+            patch.setattr(distributed, "rank", lambda number=number: number)
             dealt.append(shares.dealt(kinds).rows)
     assert torch.cat(dealt).sort().values.tolist() == list(range(len(labels))), "each row once"
     for kind in (0, 1):
@@ -190,7 +191,7 @@ def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch:
 
 
 def test_device_that_cannot_sum_is_refused_for_several_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "size", lambda: 2)
+    monkeypatch.setattr(distributed, "size", lambda: 2)
     with pytest.raises(ShoepairError, match=r"^train.device: mps, which cannot sum what 2 ranks have worked out\n"):
         devices.chosen("mps")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -198,7 +199,7 @@ def test_device_that_cannot_sum_is_refused_for_several_ranks(monkeypatch: pytest
 
 
 def test_ranks_on_devices_of_different_kinds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "told", lambda _content: b"cuda")
+    monkeypatch.setattr(distributed, "told", lambda _content: b"cuda")
     with pytest.raises(ShoepairError, match=r"^train.device: this rank has chosen cpu, the first one cuda\n"):
         devices.agreed(torch.device("cpu"))
     assert devices.agreed(torch.device("cuda")).type == "cuda"

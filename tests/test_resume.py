@@ -14,9 +14,10 @@ from conftest import ROOT
 from test_pipeline_files import needed
 from torch import Tensor, nn
 
-from shoepair import checkpoints, models, training
+from shoepair import checkpoints, training
 from shoepair.augmentation import Augmentation
 from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
+from shoepair.models import registry
 from shoepair.recipes import Recipe
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
@@ -52,19 +53,19 @@ def weights(model: nn.Module) -> list[Tensor]:
 @pytest.mark.parametrize(("after", "average"), [(1, 0.0), (3, 0.0), (3, 0.9)])
 def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, average: float, rows: pd.DataFrame) -> None:
     data, recipe = loading.from_table(rows), replace(RECIPE, average=average)
-    shape = models.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+    shape = registry.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
     lines: list[str] = []
     checkpoint = training.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
-    whole = models.build(name, shape, 1)
+    whole = registry.build(name, shape, 1)
     expected = training.fit(whole, data, data, recipe)
 
-    def kill(epoch: training.Epoch, _weights: models.Weights) -> None:
+    def kill(epoch: training.Epoch, _weights: registry.Weights) -> None:
         if epoch.epoch == after:
             raise KilledError
 
     with pytest.raises(KilledError):
-        training.fit(models.build(name, shape, 1), data, data, recipe, checkpoint, kill)
-    again = models.build(name, shape, 9)
+        training.fit(registry.build(name, shape, 1), data, data, recipe, checkpoint, kill)
+    again = registry.build(name, shape, 9)
     history = training.fit(again, data, data, recipe, checkpoint)
     assert any(f"goes on after epoch {after}" in line for line in lines)
     assert history == expected
@@ -80,7 +81,7 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
     ]
     assert len(set(keys)) == 3
     training.fit(
-        models.build("siamese", models.Shape(2, edge=EDGE), 1),
+        registry.build("siamese", registry.Shape(2, edge=EDGE), 1),
         data,
         data,
         RECIPE,
@@ -142,7 +143,7 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
     trained = []
     for memory in (2**30, 0):
         data = loading.within(rows, EDGE // 2, memory, torch.device("cpu"))
-        model = models.build(name, models.Shape(2, dropout=0.3, edge=EDGE // 2), 1)
+        model = registry.build(name, registry.Shape(2, dropout=0.3, edge=EDGE // 2), 1)
         training.fit(model, data, data, replace(RECIPE, epochs=1))
         trained.append(weights(model))
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))

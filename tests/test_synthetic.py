@@ -10,10 +10,11 @@ import pytest
 import torch
 from conftest import edit
 
-from shoepair import arrival, deals, inference, models, recipes, sample, training
+from shoepair import arrival, deals, recipes, sample, training
 from shoepair import synthetic as drawing
 from shoepair.data import loading, pair_dataset, pairs
 from shoepair.data.store import Store
+from shoepair.models import inference, registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local
@@ -120,7 +121,7 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
     real = rows(3)
     data = loading.within(loading.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     for name in ("cnn_channel", "siamese", "histogram"):
-        model = models.build(name, models.Shape(2, edge=16), 1)
+        model = registry.build(name, registry.Shape(2, edge=16), 1)
         recipe = recipes.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
         history = training.fit(model, data, pair_dataset.photographed(data), recipe)
         alone = loading.within(real, 16, MANY, torch.device("cpu"))
@@ -132,7 +133,7 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
 @pytest.mark.usefixtures("drawn")
 def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
     def weights(data: pair_dataset.Pairing) -> list[torch.Tensor]:
-        model = models.build("siamese", models.Shape(2, edge=16), 1)
+        model = registry.build("siamese", registry.Shape(2, edge=16), 1)
         training.fit(model, data, None, recipes.Recipe(epochs=1, batch_size=6, keep="last", different="drawn"))
         return list(model.parameters())
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from shoepair import deals, models, recipes, training
+from shoepair import deals, recipes, training
 from shoepair.data import pair_dataset
+from shoepair.models import registry
 from shoepair.runtime.errors import ShoepairError
 
 EDGE = 32
-SHAPE = models.Shape(edge=EDGE)
+SHAPE = registry.Shape(edge=EDGE)
 
 
 def class_of(students: int, seed: int = 0, edge: int = EDGE) -> NDArray[np.uint8]:
@@ -37,14 +38,14 @@ def equal(one: list[Tensor], other: list[Tensor]) -> bool:
 
 @pytest.mark.parametrize(("name", "count"), [("cnn", 1_260_918), ("cnn_channel", 633_826)])
 def test_number_of_parameters(name: str, count: int) -> None:
-    assert sum(p.numel() for p in models.build(name, models.Shape(), 1).parameters()) == count
+    assert sum(p.numel() for p in registry.build(name, registry.Shape(), 1).parameters()) == count
 
 
 @pytest.mark.parametrize("name", ["cnn", "cnn_channel", "siamese"])
 @pytest.mark.parametrize("kernel_size", [3, 5])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_networks_give_two_logits(name: str, kernel_size: int, batch_norm: bool) -> None:
-    model = models.build(name, models.Shape(2, kernel_size, batch_norm, 0.5, EDGE), 1)
+    model = registry.build(name, registry.Shape(2, kernel_size, batch_norm, 0.5, EDGE), 1)
     assert model(torch.zeros(3, 3, 2 * EDGE, EDGE)).shape == (3, 2)
     assert isinstance(model.features, nn.Module)
     convolutions = [layer for layer in model.features.modules() if isinstance(layer, nn.Conv2d)]
@@ -54,7 +55,7 @@ def test_networks_give_two_logits(name: str, kernel_size: int, batch_norm: bool)
 
 def test_channels_are_left_rgb_then_right_rgb() -> None:
     x = torch.arange(2 * 3 * 2 * EDGE * EDGE, dtype=torch.float32).reshape(2, 3, 2 * EDGE, EDGE)
-    both = models.CNNChannel(edge=EDGE).arrange(x)
+    both = registry.CNNChannel(edge=EDGE).arrange(x)
     assert torch.equal(both[:, :3], x[:, :, :EDGE])
     assert torch.equal(both[:, 3:], x[:, :, EDGE:])
     assert not torch.equal(both, x.reshape(2, 6, EDGE, EDGE)), "the reshape of the published solution"
@@ -66,17 +67,17 @@ def test_channels_are_left_rgb_then_right_rgb() -> None:
 )
 def test_layers_that_cannot_be_are_refused(values: dict[str, int], text: str) -> None:
     with pytest.raises(ShoepairError, match=text):
-        models.Shape(**values)  # type: ignore[arg-type]  # wrong values are the point
+        registry.Shape(**values)  # type: ignore[arg-type]  # wrong values are the point
 
 
 def test_model_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ShoepairError, match="models: 'resnet' is not a model, expected one of histogram, cnn, "):
-        models.build("resnet", SHAPE, 1)
+        registry.build("resnet", SHAPE, 1)
 
 
 def test_seed_makes_the_weights_and_leaves_the_global_generator_alone() -> None:
     state = torch.random.get_rng_state()
-    one, again, other = (weights(models.build("cnn", SHAPE, seed)) for seed in (1, 1, 2))
+    one, again, other = (weights(registry.build("cnn", SHAPE, seed)) for seed in (1, 1, 2))
     assert equal(one, again)
     assert not equal(one, other)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -128,7 +129,7 @@ def test_one_minus_positive_accuracy_is_the_share_of_same_pairs_missed() -> None
 
 @pytest.mark.parametrize("size", [1, 5, 64])
 def test_accuracy_does_not_depend_on_the_batch_size(size: int) -> None:
-    model = models.build("cnn_channel", SHAPE, 3)
+    model = registry.build("cnn_channel", SHAPE, 3)
     assert training.get_accuracy(model, class_of(3), size) == training.get_accuracy(model, class_of(3), 32)
 
 
@@ -136,7 +137,7 @@ def test_same_seed_same_bits() -> None:
     recipe = recipes.Recipe(epochs=2, batch_size=8)
     results = []
     for _ in range(2):
-        model = models.build("cnn_channel", models.Shape(dropout=0.2, edge=EDGE), 1)
+        model = registry.build("cnn_channel", registry.Shape(dropout=0.2, edge=EDGE), 1)
         history = training.train_model(model, class_of(4), class_of(2, 1), recipe=recipe)
         results.append((weights(model), history))
     assert equal(results[0][0], results[1][0])
@@ -144,7 +145,7 @@ def test_same_seed_same_bits() -> None:
 
 
 def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
-    model = models.build("cnn_channel", SHAPE, 1)
+    model = registry.build("cnn_channel", SHAPE, 1)
     recipe = recipes.Recipe(epochs=6, batch_size=12)
     valid = class_of(4, 1)
     history = training.train_model(model, class_of(8), valid, recipe=recipe, checkpoint_path=tmp_path)
@@ -153,7 +154,7 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
     assert best.valid_balanced == max(epoch.valid_balanced for epoch in history.epochs)
     assert training.get_accuracy(model, valid) == (best.valid_positive, best.valid_negative)
     assert len(history.losses) == 6 * 4, "one loss an iteration, the short batch too"
-    again = models.build("cnn_channel", SHAPE, 2)
+    again = registry.build("cnn_channel", SHAPE, 2)
     again.load_state_dict(load_file(tmp_path / f"epoch-{best.epoch:03}.safetensors"))
     assert equal(weights(again), weights(model))
 
@@ -166,7 +167,7 @@ def test_first_of_equally_good_epochs_is_the_best() -> None:
 def test_floats_and_bytes_train_alike() -> None:
     recipe = recipes.Recipe(epochs=1, batch_size=8)
     photos = class_of(3)
-    models_of = [models.build("cnn", SHAPE, 1) for _ in range(2)]
+    models_of = [registry.build("cnn", SHAPE, 1) for _ in range(2)]
     training.train_model(models_of[0], photos, photos, recipe=recipe)
     floats = ((photos.astype(np.float64) / 255) - 0.5).astype(np.float32)
     training.train_model(models_of[1], floats, floats, recipe=recipe)
@@ -176,7 +177,7 @@ def test_floats_and_bytes_train_alike() -> None:
 def test_weight_decay_reaches_the_weights() -> None:
     lengths = []
     for decay in (0.0, 1.0):
-        model = models.build("cnn", SHAPE, 1)
+        model = registry.build("cnn", SHAPE, 1)
         training.train_model(model, class_of(3), class_of(3), recipe=recipes.Recipe(2, 8, weight_decay=decay))
         lengths.append(sum(float(value.square().sum()) for value in weights(model)))
     assert lengths[1] < lengths[0]
@@ -185,7 +186,7 @@ def test_weight_decay_reaches_the_weights() -> None:
 def test_loss_that_is_no_number_stops_the_run() -> None:
     with pytest.raises(ShoepairError, match=r"the loss is (nan|inf) in epoch \d+, iteration \d+, .*\ntry a smaller"):
         training.train_model(
-            models.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=recipes.Recipe(9, 8, 1e30)
+            registry.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=recipes.Recipe(9, 8, 1e30)
         )
 
 
@@ -195,10 +196,10 @@ def test_data_are_held_as_they_come() -> None:
 
 
 def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
-    shape = models.Shape(2, batch_norm=True, edge=EDGE)
+    shape = registry.Shape(2, batch_norm=True, edge=EDGE)
     train = pair_dataset.from_arrays(class_of(4))
     recipe = recipes.Recipe(epochs=2, batch_size=8, average=0.9, keep="last")
-    plain = models.build("siamese", shape, 1)
+    plain = registry.build("siamese", shape, 1)
     optimizer = torch.optim.Adam(plain.parameters(), lr=recipe.lr)
     plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     expected: list[Tensor] = []
@@ -206,7 +207,7 @@ def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
         for _loss in training.epoch(plain, train, optimizer, recipe, number):
             pairs = zip(expected or weights(plain), weights(plain), strict=True)
             expected = [0.9 * mean + 0.1 * now if now.is_floating_point() else now for mean, now in pairs]
-    model = models.build("siamese", shape, 1)
+    model = registry.build("siamese", shape, 1)
     history = training.fit(model, train, train, recipe)
     for got, mean in zip(weights(model), expected, strict=True):
         if got.is_floating_point():
@@ -217,7 +218,7 @@ def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
 
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_training_without_progress_ends_after_the_patience(keep: recipes.Keep, tmp_path: Path) -> None:
-    model = models.build("cnn", SHAPE, 1)
+    model = registry.build("cnn", SHAPE, 1)
     train, valid = (pair_dataset.from_arrays(class_of(4, seed)) for seed in (1, 2))
     seen: list[list[Tensor]] = []
     recipe = recipes.Recipe(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
@@ -227,5 +228,5 @@ def test_training_without_progress_ends_after_the_patience(keep: recipes.Keep, t
     assert len(history.epochs) == 3, "the first epoch is the best one, two more bring nothing"
     assert history.best.epoch == 1
     assert equal(weights(model), seen[0 if keep == "best" else -1])
-    again = training.fit(models.build("cnn", SHAPE, 1), train, valid, recipe, checkpoint)
+    again = training.fit(registry.build("cnn", SHAPE, 1), train, valid, recipe, checkpoint)
     assert again.epochs == history.epochs, "taken up from its checkpoint it ends there too"

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from conftest import EDGE, copy_project, edit
 
-from shoepair import models
 from shoepair.data import documents
 from shoepair.decision import Decision
+from shoepair.models import registry
 from shoepair.runtime import params, paths
 from shoepair.usage import verdicts
 from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Judge
@@ -57,7 +57,7 @@ def furnish(folder: Path) -> dict[str, Pair]:
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 0.0")
     for line in ("blurred: 0.55", "overexposed: 0.70"):
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 1.0")
-    models.save("cnn_channel", models.build("cnn_channel", models.Shape(edge=EDGE), seed=1), {})
+    registry.save("cnn_channel", registry.build("cnn_channel", registry.Shape(edge=EDGE), seed=1), {})
     decide()
     judge = verdicts.appoint()
     pairs = [(photo(left, "left"), photo(right, "right")) for left, right in product((1, 2, 3), repeat=2)]
@@ -69,7 +69,7 @@ def furnish(folder: Path) -> dict[str, Pair]:
 
 def judge_of(rule: Decision) -> Judge:
     """A judge of the current project, by another rule."""
-    model = models.load("cnn_channel").eval()
+    model = registry.load("cnn_channel").eval()
     return Judge(rule, model, EDGE, params.load(params.Validate))
 
 

@@ -103,7 +103,7 @@ def parameters(
 ) -> None:
     """Parameters of both networks, layer by layer, as formulas and as counted in the modules."""
     from shoepair.analysis import parameters  # loads torch, for which `shoepair --help` should not wait
-    from shoepair.networks import Shape
+    from shoepair.models.base import Shape
 
     typer.echo(parameters.chapter(Shape(n, kernel_size, batch_norm)))
 

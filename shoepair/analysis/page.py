@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from shoepair.analysis import conv1d, gnn, parameters, receptive, show, table
-from shoepair.networks import KERNEL_SIZES, Shape
+from shoepair.models.base import KERNEL_SIZES, Shape
 
 FORMAT = 1
 COLOURS = ("#f0e442", "#56b4e9", "#e69f00", "#009e73")  # of Okabe and Ito: told apart by the colour-blind too

@@ -18,7 +18,8 @@ import torch
 from torch import nn
 
 from shoepair.analysis import table
-from shoepair.networks import ASSIGNED, CLASSES, HIDDEN, Network, Shape
+from shoepair.models.base import CLASSES, HIDDEN, Shape
+from shoepair.models.cnn import ASSIGNED, Network
 
 TITLES = {name: model.__name__ for name, model in ASSIGNED.items()}
 

@@ -24,7 +24,8 @@ from torch.nn import functional
 
 from shoepair.analysis import table
 from shoepair.analysis.parameters import TITLES, named_layers, without_memory
-from shoepair.networks import ASSIGNED, CNN, EDGE, Network, Shape
+from shoepair.models.base import EDGE, Shape
+from shoepair.models.cnn import ASSIGNED, CNN, Network
 from shoepair.runtime.errors import ShoepairError
 
 _UNITWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout)

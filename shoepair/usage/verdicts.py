@@ -18,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import decision, models
+from shoepair import decision
 from shoepair.data import store
 from shoepair.decision import Decision
 from shoepair.ingestion import decode, quality
+from shoepair.models import registry
 from shoepair.runtime import params
 
 SAME, DIFFERENT, NOT_SURE = "same pair", "different pairs", "not sure"
@@ -132,7 +133,7 @@ def appoint() -> Judge:
         ShoepairError: the pipeline has not run yet, or what it left is damaged.
     """
     rule = decision.read()
-    model = models.load(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = registry.load(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Judge(rule, model, params.load(params.Normalize).edge, params.load(params.Validate))
 
 

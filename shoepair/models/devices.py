@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from shoepair import ranks
-from shoepair.networks import Threshold
+from shoepair.models import distributed
 from shoepair.runtime.errors import ShoepairError
 
 
@@ -20,21 +18,21 @@ def chosen(name: str) -> torch.device:
     Raises:
         ShoepairError: this machine has no such device, or too few of them.
     """
-    mps = torch.backends.mps.is_available() and ranks.size() == 1
+    mps = torch.backends.mps.is_available() and distributed.size() == 1
     there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     wanted = next(each for each, found in there.items() if found) if name == "auto" else name
-    if wanted == "mps" and ranks.size() > 1:
-        found = f"train.device: mps, which cannot sum what {ranks.size()} ranks have worked out"
+    if wanted == "mps" and distributed.size() > 1:
+        found = f"train.device: mps, which cannot sum what {distributed.size()} ranks have worked out"
         raise ShoepairError(found, fix="set `train.device: cpu`, or start one rank")
     if not there[wanted]:
         found = f"train.device: {name}, which this machine (or this build of torch) does not have"
         raise ShoepairError(found, fix="set `train.device: auto`")
-    if wanted == "cuda" and ranks.size() > 1:
+    if wanted == "cuda" and distributed.size() > 1:
         count = torch.cuda.device_count()
-        if ranks.local() >= count:
+        if distributed.local() >= count:
             found = f"train.device: {name}, found {count} accelerators on this machine for more ranks"
             raise ShoepairError(found, fix="start as many ranks on a machine as it has accelerators")
-        torch.cuda.set_device(ranks.local())
+        torch.cuda.set_device(distributed.local())
     return torch.device(wanted)
 
 
@@ -44,19 +42,8 @@ def agreed(device: torch.device) -> torch.device:
     Raises:
         ShoepairError: they have not.
     """
-    first = ranks.told(device.type.encode()).decode()
+    first = distributed.told(device.type.encode()).decode()
     if first != device.type:
         found = f"train.device: this rank has chosen {device.type}, the first one {first}"
         raise ShoepairError(found, fix="set `train.device` to cpu, or to cuda where every machine has it")
     return device
-
-
-def placed(model: nn.Module, device: torch.device) -> torch.device:
-    """Put a model on a device; what counts colours stays on the processor, in double precision.
-
-    Returns:
-        Where it is.
-    """
-    where = torch.device("cpu") if isinstance(model, Threshold) else device
-    model.to(where)
-    return where

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from shoepair.networks import Threshold, middle, reduced
+from shoepair.models.base import Threshold, middle, reduced
 
 BINS = 16
 MIDDLE = 3 / 7  # of the photo's edge: 96 of 224 pixels, 48 of 112

@@ -17,12 +17,13 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from shoepair.data import documents
-from shoepair.histogram import Histogram
-from shoepair.networks import ASSIGNED, CNN, EDGE, CNNChannel, Model, Shape
+from shoepair.models.base import EDGE, Model, Shape
+from shoepair.models.cnn import ASSIGNED, CNN, CNNChannel
+from shoepair.models.histogram import Histogram
+from shoepair.models.siamese import Siamese
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.files import replacing
-from shoepair.siamese import Siamese
 
 __all__ = ["CNN", "EDGE", "CNNChannel", "Model", "Shape"]
 

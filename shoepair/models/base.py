@@ -11,7 +11,6 @@ Letters: B pairs, S edge of a shoe image, G groups of L left and L right shoes, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -83,12 +82,6 @@ def features(inputs: int, shape: Shape) -> nn.Sequential:
             yield nn.ReLU()
 
     return nn.Sequential(*layers())
-
-
-def _classifier(inputs: int, dropout: float) -> nn.Sequential:
-    """Flattened features to two logits by way of 100 hidden units: (B, inputs) to (B, 2)."""
-    drop = [nn.Dropout(dropout)] if dropout else []
-    return nn.Sequential(*drop, nn.Linear(inputs, HIDDEN), nn.ReLU(), *drop, nn.Linear(HIDDEN, CLASSES))
 
 
 def reduced(images: Tensor, edge: int) -> Tensor:
@@ -217,79 +210,3 @@ class Threshold(Model):
         """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
         same = self.slope * (self.threshold - self.distance(x))
         return torch.stack([torch.zeros_like(same), same], dim=1).to(torch.float32)
-
-
-class Network(Model):
-    """What the two networks of the assignment share."""
-
-    views_differ = True
-    asked_once = False  # as within `one_view`
-    channels: ClassVar[int]  # of the image that the first convolution sees
-    stacked: ClassVar[int]  # shoes that this image holds one above the other
-
-    def make_layers(self) -> None:
-        """Four convolutions and two linear layers."""
-        shape = self.shape
-        self.features = features(self.channels, shape)
-        self.classifier = _classifier(8 * shape.n * self.stacked * (shape.edge // 16) ** 2, shape.dropout)
-
-    def arrange(self, x: Tensor) -> Tensor:
-        """The image that the first convolution sees, made of the pair image."""
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
-        images = reduced(x, self.shape.edge)
-        once = self.training or self.asked_once or not self.shape.tta
-        seen = [images] if once else views(images)
-        answers = [self._answer(each) for each in seen]
-        return sum(answers[1:], answers[0]) / len(answers)
-
-    def _answer(self, images: Tensor) -> Tensor:
-        """Logits from one view: (B, 3, 2S, S) to (B, 2)."""
-        maps = self.features(self.arrange(images))  # (B, 8n, stacked * S/16, S/16)
-        logits: Tensor = self.classifier(maps.flatten(1))
-        return logits
-
-
-@contextmanager
-def one_view(model: nn.Module) -> Iterator[None]:
-    """Within it a network looks at each pair once, whatever `Shape.tta` says: a quarter of the work."""
-    if not isinstance(model, Network):
-        yield
-        return
-    model.asked_once = True
-    try:
-        yield
-    finally:
-        model.asked_once = False
-
-
-class CNN(Network):
-    """Convolutions over the two shoes stacked, left above right."""
-
-    channels = 3
-    stacked = 2
-
-    def arrange(self, x: Tensor) -> Tensor:
-        """The pair image as it is: (B, 3, 2S, S)."""
-        return x
-
-
-class CNNChannel(Network):
-    """Convolutions over six channels: red, green, blue of the left shoe, then of the right shoe."""
-
-    channels = 6
-    stacked = 1
-
-    def arrange(self, x: Tensor) -> Tensor:
-        """The shoes one behind the other: (B, 3, 2S, S) to (B, 6, S, S).
-
-        Slices, not a reshape: reshaped to six channels, the upper and the lower half of the left shoe's red plane
-        would become channels 0 and 1, and so on.
-        """
-        edge = self.shape.edge
-        return torch.cat([x[:, :, :edge], x[:, :, edge:]], dim=1)
-
-
-ASSIGNED: dict[str, type[Network]] = {"cnn": CNN, "cnn_channel": CNNChannel}

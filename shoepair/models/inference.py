@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from shoepair import ranks
-from shoepair.data.pair_dataset import Pairing
-from shoepair.networks import CLASSES, Model
+from shoepair.data.pair_dataset import PairData, Pairing
+from shoepair.models import distributed
+from shoepair.models.base import CLASSES, Model
+from shoepair.models.registry import Model
+from shoepair.runtime import progress
 
 SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding
 
@@ -40,10 +43,10 @@ def each(
         (P, *row) on the CPU, the same on all ranks.
     """
     found = like.new_zeros((sum(map(len, plan)), *like.shape))
-    mine = plan[ranks.rank() :: ranks.size()]
+    mine = plan[distributed.rank() :: distributed.size()]
     for which, shoes in zip(mine, shoes_of(mine), strict=True):
         found[which] = work(shoes).to("cpu")
-    return ranks.summed(found)
+    return distributed.summed(found)
 
 
 def logits(model: nn.Module, data: Pairing, batch_size: int = SCORED) -> Tensor:
@@ -66,3 +69,20 @@ def accuracies(model: nn.Module, data: Pairing, batch_size: int = SCORED) -> tup
     called_same = logits(model, data, batch_size).argmax(1) == 1
     right = called_same == (data.same == 1)
     return right[data.same == 1].double().mean().item(), right[data.same == 0].double().mean().item()
+
+
+def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:
+    """Ask every model about every pair.
+
+    Args:
+        models: name -> model.
+        rows: `Pairs` rows.
+        data: the same pairs with their photos.
+
+    Returns:
+        `evaluation.Scores` rows, model after model.
+    """
+    small = {edge: data.at(edge) for edge in {model.shape.edge for model in models.values()}}
+    asked = progress.track(models.items(), "evaluate", "model")
+    answers = {name: logits(model, small[model.shape.edge]).numpy() for name, model in asked}
+    return pd.concat([rows.assign(model=name, logit=both[:, 1] - both[:, 0]) for name, both in answers.items()])

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair.histogram import roots
-from shoepair.networks import CLASSES, Model, features, middle, reduced
+from shoepair.models.base import CLASSES, Model, features, middle, reduced
+from shoepair.models.histogram import roots
 
 LENGTH = 64  # D
 HIDDEN = 32  # units of the head

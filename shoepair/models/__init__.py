@@ -1,0 +1,1 @@
+"""The networks and the baseline: layers, weights, inference, devices."""
