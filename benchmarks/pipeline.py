@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.output import tell
-from shoepair import deals, recipes, training
 from shoepair.data import pair_dataset, store
 from shoepair.ingestion import decode_all, rules, scan
 from shoepair.models import registry
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import config, loop, samplers
+from shoepair.training.notebook import train_model
 
 EDGE = registry.EDGE
 BATCH = 32
@@ -106,10 +107,10 @@ def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters())
     resident = Resident(data)
-    recipe = recipes.Recipe(batch_size=BATCH)
+    recipe = config.Recipe(batch_size=BATCH)
 
     def run(source: pair_dataset.Pairing) -> None:
-        list(training.epoch(model, source, optimizer, recipe))
+        list(loop.epoch(model, source, optimizer, recipe))
 
     spent = side_by_side(lambda: run(data), lambda: run(resident), times)
     ours, bare = (len(data) / each for each in spent)
@@ -124,7 +125,7 @@ class Resident:
     def __init__(self, data: pair_dataset.PairData) -> None:
         self.shoes, self.same = data.shoes, data.same
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
-        (self._students,) = data.students([torch.arange(min(BATCH // deals.STUDENT, len(data.images)))])
+        (self._students,) = data.students([torch.arange(min(BATCH // samplers.STUDENT, len(data.images)))])
 
     def pairs(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         """The first so many pairs of the resident batch."""
@@ -149,8 +150,8 @@ def whole_training(folder: Path, name: str, epochs: int) -> None:
     data = read(folder, "train")
     valid = max(1, len(data) // 5)
     model = registry.build(name, registry.Shape(), 1)
-    recipe = recipes.Recipe(epochs=epochs, batch_size=BATCH)
-    spent = seconds(lambda: training.train_model(model, data[valid:], data[:valid], recipe=recipe))
+    recipe = config.Recipe(epochs=epochs, batch_size=BATCH)
+    spent = seconds(lambda: train_model(model, data[valid:], data[:valid], recipe=recipe))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": spent, "peak_mb": peak, "students": len(data), "valid": valid}))
 

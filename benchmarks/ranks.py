@@ -24,12 +24,12 @@ import torch
 
 from benchmarks.engine import OPEN, cluster
 from benchmarks.output import Row, compare_networks
-from shoepair import recipes, training
 from shoepair.data import pair_dataset
 from shoepair.models import distributed, registry
 from shoepair.runtime import cpu, params
 from shoepair.runtime.parallel import launch
 from shoepair.runtime.parallel.ray_cluster import ADDRESS
+from shoepair.training import config, loop
 
 STUDENTS = 24
 
@@ -67,10 +67,10 @@ def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
         shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
         data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
         data = replace(data, images=pair_dataset.floats(data.images))
-        model = registry.build(name, recipes.shape_of(chosen), chosen.seed)
+        model = registry.build(name, config.shape_of(chosen), chosen.seed)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)
-        recipe = replace(recipes.of(chosen), different="standard")
+        recipe = replace(config.of(chosen), different="standard")
         spent, sent, steps = [], 0, 0
         summed = distributed.summed
 
@@ -82,7 +82,7 @@ def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
         distributed.summed = counted
         for _ in range(times + 1):
             start = time.perf_counter()
-            steps += len(list(training.epoch(model, data, optimizer, recipe)))
+            steps += len(list(loop.epoch(model, data, optimizer, recipe)))
             spent.append(time.perf_counter() - start)
         distributed.summed = summed
         return spent, sent // steps

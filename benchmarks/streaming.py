@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from benchmarks.output import tell
 from benchmarks.watching import watched
-from shoepair import recipes, training
 from shoepair.data import loading, pairs, store, streaming
 from shoepair.models import devices, registry
 from shoepair.runtime import cpu, params, paths
+from shoepair.training import config, loop
 from shoepair.training.placement import placed
 
 STORE = 500  # students of a store, 0.45 GB
@@ -67,13 +67,13 @@ def train(model: str, students: int, memory_mb: int) -> Row:
         if students > at * STORE
     ]
     rows = pairs.build(pd.concat(every, ignore_index=True))
-    recipe, network = recipes.of(chosen), registry.build(model, recipes.shape_of(chosen), chosen.seed)
+    recipe, network = config.of(chosen), registry.build(model, config.shape_of(chosen), chosen.seed)
     device = placed(network, devices.chosen(chosen.device))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     data = loading.within(rows, chosen.edge, chosen.memory_mb * 2**20, device)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
     start = time.perf_counter()
-    iterations = len(list(training.epoch(network, data, optimizer, recipe)))
+    iterations = len(list(loop.epoch(network, data, optimizer, recipe)))
     spent = time.perf_counter() - start
     streamed = isinstance(data, streaming.StreamedPairs)
     return {"seconds": spent, "iterations": iterations, "streamed": streamed}

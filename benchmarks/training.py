@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from benchmarks.output import Row, compare_networks
-from shoepair import recipes, training
 from shoepair.data import pair_dataset
 from shoepair.models import devices, registry
 from shoepair.runtime import cpu, params
+from shoepair.training import config, loop
 
 STUDENTS = 24
 OURS = "channels last"
@@ -38,7 +38,7 @@ class Way:
     """
 
     layout: torch.memory_format
-    precision: recipes.Precision = "float32"
+    precision: config.Precision = "float32"
     compiled: bool = False
 
 
@@ -69,20 +69,20 @@ def runs(name: str, chosen: params.Train, data: pair_dataset.PairData) -> Iterat
     for what, way in WAYS.items():
         if way.layout == torch.contiguous_format and registry.MODELS[name].whole_students:
             continue
-        model: torch.nn.Module = registry.build(name, recipes.shape_of(chosen), chosen.seed)
+        model: torch.nn.Module = registry.build(name, config.shape_of(chosen), chosen.seed)
         model.to(device).to(memory_format=way.layout)  # type: ignore[call-overload]  # torch's stub lacks this form
         if way.layout == torch.contiguous_format:
             model = RowsFirst(model)
         optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)
-        recipe = replace(recipes.of(chosen), different="standard", precision=way.precision, compiled=way.compiled)
+        recipe = replace(config.of(chosen), different="standard", precision=way.precision, compiled=way.compiled)
 
         def run(
             model: torch.nn.Module = model,
             optimizer: torch.optim.Optimizer = optimizer,
-            recipe: recipes.Recipe = recipe,
+            recipe: config.Recipe = recipe,
         ) -> float:
             start = time.perf_counter()
-            list(training.epoch(model, data.on(device), optimizer, recipe))
+            list(loop.epoch(model, data.on(device), optimizer, recipe))
             return time.perf_counter() - start
 
         yield what, run

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
-from shoepair import crossval
+from shoepair.commands import grid_search
 from shoepair.data import schemas, tables
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import crossval
 
 WHOLE = ("[", "{", '"', "'")  # a value that begins so is one value, whatever commas are in it
 
@@ -42,7 +43,7 @@ def run(
     names = dict.fromkeys(models or evaluated.models)
     plans = [crossval.Plan(model, folds, repeats, choice) for model in names for choice in choices.values()]
     rows = tables.read(paths.PAIRS, schemas.Pairs)
-    return crossval.summary(crossval.run_all(plans, rows, report), evaluated.resamples, evaluated.seed)
+    return grid_search.summary(crossval.run_all(plans, rows, report), evaluated.resamples, evaluated.seed)
 
 
 def grid(instead: list[str]) -> list[dict[str, str]]:

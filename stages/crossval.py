@@ -5,9 +5,10 @@ Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair import crossval, evaluation
+from shoepair import evaluation
 from shoepair.data import documents, schemas, tables
 from shoepair.runtime import errors, params, paths, progress
+from shoepair.training import crossval
 
 
 def main(name: str) -> None:

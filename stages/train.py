@@ -7,10 +7,11 @@ Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 
 from functools import partial
 
-from shoepair import checkpoints, recipes, training
 from shoepair.data import loading, pairs, schemas, tables
 from shoepair.models import devices, distributed, registry
 from shoepair.runtime import cpu, errors, parallel, params, paths, progress
+from shoepair.training import checkpoints, config, loop
+from shoepair.training.history import write_curves
 from shoepair.training.placement import placed
 
 
@@ -31,23 +32,23 @@ def train(name: str, chosen: params.Train) -> str:
 
 def _trained(name: str, chosen: params.Train) -> str:
     cpu.use_threads(chosen.threads)
-    model = registry.build(name, recipes.shape_of(chosen), chosen.seed)
-    recipe = training.suited(recipes.of(chosen), model)
+    model = registry.build(name, config.shape_of(chosen), chosen.seed)
+    recipe = loop.suited(config.of(chosen), model)
     device = placed(model, devices.agreed(devices.chosen(chosen.device)))
     rows = tables.read(paths.PAIRS, schemas.Pairs)
-    alone = training.standard_only(model, recipe)
+    alone = loop.standard_only(model, recipe)
     used = [pairs.of_split(rows, split, only_standard=alone) for split in ("train", "valid")]
     used[0] = loading.beside(used[0], recipe.synthetic, only_standard=alone)
     train, valid = (loading.within(each, chosen.edge, chosen.memory_mb * 2**20, device) for each in used)
     key = checkpoints.key((name, model.shape, recipe, device, chosen.threads), used) if distributed.first() else ""
-    checkpoint = training.Checkpoint(paths.checkpoint(name), key, report=progress.say)
-    history = training.fit(model, train, valid, recipe, checkpoint)
+    checkpoint = loop.Checkpoint(paths.checkpoint(name), key, report=progress.say)
+    history = loop.fit(model, train, valid, recipe, checkpoint)
     if not distributed.first():
         return ""
-    registry.save(name, model, training.facts(recipe, history))
-    training.write_curves(history, paths.epochs(name), paths.iterations(name))
+    registry.save(name, model, loop.facts(recipe, history))
+    write_curves(history, paths.epochs(name), paths.iterations(name))
     checkpoint.path.unlink(missing_ok=True)
-    return f"train {name}: weights of epoch {training.kept(recipe, history).epoch} of {len(history.epochs)}"
+    return f"train {name}: weights of epoch {loop.kept(recipe, history).epoch} of {len(history.epochs)}"
 
 
 if __name__ == "__main__":

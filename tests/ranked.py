@@ -22,12 +22,12 @@ from torch import Tensor
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import stages.train
-from shoepair import shares, training
-from shoepair.augmentation import Augmentation
 from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
 from shoepair.models import distributed, registry
-from shoepair.recipes import Recipe
 from shoepair.runtime import errors, paths
+from shoepair.training import loop, sharding
+from shoepair.training.augmentation import Augmentation
+from shoepair.training.config import Recipe
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
@@ -67,15 +67,15 @@ def train(name: str, data: pair_dataset.Pairing, result: str, *, scored: bool = 
     if isinstance(data, pair_dataset.PairData) and data.images.dtype == torch.float64:
         model.double()
     recipe = replace(RECIPE, batch_size=10) if model.whole_students else RECIPE
-    history = training.fit(model, data, data if scored else None, recipe, curves=scored)
+    history = loop.fit(model, data, data if scored else None, recipe, curves=scored)
     if distributed.first():
         save_file(registry.weights_of(model), f"{result}.safetensors")
         Path(f"{result}.json").write_text(json.dumps(asdict(history)))
 
 
-def reordered(kinds: Tensor) -> shares.Share:
+def reordered(kinds: Tensor) -> sharding.Share:
     """All rows of a batch, the last one first: the same sums in another order."""
-    return shares.Share(torch.arange(len(kinds)).flip(0), len(kinds))
+    return sharding.Share(torch.arange(len(kinds)).flip(0), len(kinds))
 
 
 def compare_all() -> None:
@@ -107,11 +107,11 @@ def compare() -> None:
         streaming.WORKERS = 1
         train("cnn", loading.within(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False)
     if distributed.size() == 1:
-        kept = shares.dealt, shares.seeing_all
-        shares.dealt, shares.seeing_all = reordered, shares._WholeBatch
+        kept = sharding.dealt, sharding.seeing_all
+        sharding.dealt, sharding.seeing_all = reordered, sharding._WholeBatch
         for name in NAMES[:3]:
             train(name, single, f"{name}-single-reordered")
-        shares.dealt, shares.seeing_all = kept
+        sharding.dealt, sharding.seeing_all = kept
 
 
 class Failing(pair_dataset.PairData):
@@ -134,7 +134,7 @@ def fail() -> None:
 
 def killed() -> None:
     """The stage; in the second epoch a rank is killed, once."""
-    whole = training.epoch
+    whole = loop.epoch
 
     def epoch(*given: Any) -> Iterator[float]:
         for value in whole(*given):
@@ -142,7 +142,7 @@ def killed() -> None:
             if given[-1] == 2 and distributed.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    training.epoch = epoch  # type: ignore[assignment]  # fit calls it that way
+    loop.epoch = epoch  # type: ignore[assignment]  # fit calls it that way
     stages.train.main("cnn_channel")
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from shoepair.augmentation import Augmentation
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training.augmentation import Augmentation
 
 
 def shoes(groups: int = 5, each: int = 3, edge: int = 32) -> Tensor:

@@ -16,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import crossval, evaluation, results, training, trials
+from shoepair import evaluation, results, trials
 from shoepair.cli import app
 from shoepair.data import loading, schemas, tables
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster
+from shoepair.training import crossval, loop
 from stages import crossval as stage
 from stages import ingest, normalize, split, synthetic, validate
 from stages import pairs as pair_stage
@@ -92,7 +93,7 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
 def test_nothing_is_trained_twice(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paired.is_dir()
     first = trials.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None)
-    monkeypatch.setattr(training, "fit", lambda *_words: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "fit", lambda *_words: pytest.fail("trained again"))
     assert trials.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None) == first
     alone = trials.run(["histogram"], 3, 1, ["epochs=1", "train.synthetic=0.0"], lambda _line: None)
     assert alone["histogram"]["auc"] == first["histogram"]["auc"], (
@@ -123,7 +124,7 @@ def test_grid_tries_each_value_with_each_other_on_the_same_folds(
     assert gain["balanced_all"] == pytest.approx(last["balanced_all"] - first["balanced_all"], abs=2e-4)  # rounded
     assert gain["low_all"] <= gain["balanced_all"] <= gain["high_all"]
     assert "above the first tried" in results.fold_table(found)
-    monkeypatch.setattr(training, "fit", lambda *_words: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "fit", lambda *_words: pytest.fail("trained again"))
     alone = trials.run(["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror=false"], lines.append)
     assert last["set"] == {"epochs": "2", "train.affine": "0.5"}
     without = {name: value for name, value in last.items() if name != "above_first"}

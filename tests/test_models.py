@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from shoepair import recipes, training
 from shoepair.data import pair_dataset
 from shoepair.models import base, cnn, devices, histogram, inference, registry, siamese
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import config, loop
+from shoepair.training.notebook import get_accuracy, train_model
 
 EDGE = 32
 SHAPE = registry.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
@@ -72,7 +73,7 @@ def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypa
     data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
     for average in (0.0, 0.9):
         model = registry.build(name, replace(SHAPE, tta=True), 1)
-        training.fit(model, data, data, recipes.Recipe(2, 8, average=average))
+        loop.fit(model, data, data, config.Recipe(2, 8, average=average))
         with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
             inference.accuracies(model, data)
 
@@ -160,7 +161,7 @@ def test_histogram_is_trained_by_the_loop_like_any_other() -> None:
     colours = rng.integers(0, 200, (9, 3, 1, 1, 1, 3))
     photos = (colours + rng.integers(0, 30, (9, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
     model = registry.build("histogram", SHAPE, 1)
-    history = training.train_model(model, photos[:6], photos[6:])
+    history = train_model(model, photos[:6], photos[6:])
     assert len(history.epochs) == len(history.losses) == 1
     assert history.best.train_positive > 0.9
     assert history.best.train_negative > 0.9
@@ -171,9 +172,9 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
     colours = rng.integers(0, 200, (24, 3, 1, 1, 1, 3))
     photos = (colours + rng.integers(0, 30, (24, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
     model = registry.build("siamese", registry.Shape(2, 3, batch_norm=True, edge=EDGE), 1)
-    recipe = recipes.Recipe(12, 24, 5e-3, schedule="cosine")
-    training.train_model(model, photos[:16], photos[16:], recipe=recipe)
-    positive, negative = training.get_accuracy(model, photos[16:])
+    recipe = config.Recipe(12, 24, 5e-3, schedule="cosine")
+    train_model(model, photos[:16], photos[16:], recipe=recipe)
+    positive, negative = get_accuracy(model, photos[16:])
     assert (positive + negative) / 2 > 0.9
 
 

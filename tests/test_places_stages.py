@@ -15,11 +15,11 @@ from conftest import Run, outputs
 from test_resume import rows as rows  # a fixture
 from torch import Tensor
 
-from shoepair import recipes, training
 from shoepair.data import loading, streaming
 from shoepair.models import registry
 from shoepair.runtime import paths, storage
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import config, loop
 from stages import ingest, normalize, validate
 
 EDGE = 32
@@ -88,7 +88,7 @@ def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
     assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
     model = registry.build("cnn_channel", registry.Shape(2, edge=EDGE), 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    assert len(list(training.epoch(model, data, optimizer, recipes.Recipe(1, 12)))) > 1
+    assert len(list(loop.epoch(model, data, optimizer, config.Recipe(1, 12)))) > 1
     return list(model.state_dict().values())
 
 

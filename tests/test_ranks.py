@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shoepair import shares
 from shoepair.models import devices, distributed
 from shoepair.runtime import parallel
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import sharding
 
 RANKED = str(ROOT / "tests/ranked.py")
 NETWORKS = [name for name in ranked.NAMES if name != "histogram"]
@@ -112,7 +112,7 @@ def test_batch_is_dealt_evenly_by_kinds(labels: list[int], size: int) -> None:
         dealt = []
         for number in range(size):
             patch.setattr(distributed, "rank", lambda number=number: number)
-            dealt.append(shares.dealt(kinds).rows)
+            dealt.append(sharding.dealt(kinds).rows)
     assert torch.cat(dealt).sort().values.tolist() == list(range(len(labels))), "each row once"
     for kind in (0, 1):
         counts = [int((kinds[rows] == kind).sum()) for rows in dealt]
@@ -121,9 +121,9 @@ def test_batch_is_dealt_evenly_by_kinds(labels: list[int], size: int) -> None:
 
 
 def test_share_takes_its_rows_of_what_was_drawn_for_all() -> None:
-    share = shares.Share(torch.tensor([1, 3]), 4)
+    share = sharding.Share(torch.tensor([1, 3]), 4)
     assert share.of(torch.arange(8)).tolist() == [2, 3, 6, 7]
-    assert shares.whole(4).of(torch.arange(8)).tolist() == list(range(8))
+    assert sharding.whole(4).of(torch.arange(8)).tolist() == list(range(8))
 
 
 @pytest.mark.slow

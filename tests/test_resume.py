@@ -14,13 +14,14 @@ from conftest import ROOT
 from test_pipeline_files import needed
 from torch import Tensor, nn
 
-from shoepair import checkpoints, training
-from shoepair.augmentation import Augmentation
 from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
 from shoepair.models import registry
-from shoepair.recipes import Recipe
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import checkpoints, loop
+from shoepair.training.augmentation import Augmentation
+from shoepair.training.config import Recipe
+from shoepair.training.history import Epoch
 
 EDGE = 32
 RECIPE = Recipe(4, 12, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), schedule="cosine")
@@ -55,18 +56,18 @@ def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, averag
     data, recipe = loading.from_table(rows), replace(RECIPE, average=average)
     shape = registry.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
     lines: list[str] = []
-    checkpoint = training.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
+    checkpoint = loop.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
     whole = registry.build(name, shape, 1)
-    expected = training.fit(whole, data, data, recipe)
+    expected = loop.fit(whole, data, data, recipe)
 
-    def kill(epoch: training.Epoch, _weights: registry.Weights) -> None:
+    def kill(epoch: Epoch, _weights: registry.Weights) -> None:
         if epoch.epoch == after:
             raise KilledError
 
     with pytest.raises(KilledError):
-        training.fit(registry.build(name, shape, 1), data, data, recipe, checkpoint, kill)
+        loop.fit(registry.build(name, shape, 1), data, data, recipe, checkpoint, kill)
     again = registry.build(name, shape, 9)
-    history = training.fit(again, data, data, recipe, checkpoint)
+    history = loop.fit(again, data, data, recipe, checkpoint)
     assert any(f"goes on after epoch {after}" in line for line in lines)
     assert history == expected
     assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(again), strict=True))
@@ -80,12 +81,12 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
         checkpoints.key(RECIPE, [rows.head(9)]),
     ]
     assert len(set(keys)) == 3
-    training.fit(
+    loop.fit(
         registry.build("siamese", registry.Shape(2, edge=EDGE), 1),
         data,
         data,
         RECIPE,
-        training.Checkpoint(path, keys[0], lambda _line: None),
+        loop.Checkpoint(path, keys[0], lambda _line: None),
     )
     assert checkpoints.parsed(checkpoints.read(path, keys[0])) is not None
     assert checkpoints.parsed(checkpoints.read(path, keys[1])) is None
@@ -144,7 +145,7 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
     for memory in (2**30, 0):
         data = loading.within(rows, EDGE // 2, memory, torch.device("cpu"))
         model = registry.build(name, registry.Shape(2, dropout=0.3, edge=EDGE // 2), 1)
-        training.fit(model, data, data, replace(RECIPE, epochs=1))
+        loop.fit(model, data, data, replace(RECIPE, epochs=1))
         trained.append(weights(model))
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
 

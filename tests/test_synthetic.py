@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import edit
 
-from shoepair import arrival, deals, recipes, sample, training
+from shoepair import arrival, sample
 from shoepair import synthetic as drawing
 from shoepair.data import loading, pair_dataset, pairs
 from shoepair.data.store import Store
@@ -18,6 +18,7 @@ from shoepair.models import inference, registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local
+from shoepair.training import config, loop, samplers
 from stages import synthetic as stage
 
 EDGE = 32
@@ -100,19 +101,19 @@ def test_store_that_is_damaged_is_drawn_anew() -> None:
 def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, count: int) -> None:
     data = loading.within(loading.beside(rows(3), 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     assert data.synthetic == 5
-    recipe = recipes.Recipe(batch_size=6, synthetic=share, different="drawn")
-    epochs = [deals.taken(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)]
+    recipe = config.Recipe(batch_size=6, synthetic=share, different="drawn")
+    epochs = [samplers.taken(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)]
     for students in epochs:
         assert students[:3] == [0, 1, 2]
         assert len(set(students)) == len(students) == 3 + count
     assert {number for students in epochs for number in students[3:]} == (set(range(3, 8)) if count else set())
-    sizes = [len(each) for each in deals.student_batches(data, recipe, torch.Generator().manual_seed(0))]
+    sizes = [len(each) for each in samplers.student_batches(data, recipe, torch.Generator().manual_seed(0))]
     assert sizes == [2] * (len(epochs[0]) // 2) + [1] * (len(epochs[0]) % 2), "a student for every three pairs"
-    for deal in (deals.pair_batches, deals.student_batches):
+    for deal in (samplers.pair_batches, samplers.student_batches):
         numbers = torch.cat(list(deal(data, recipe, torch.Generator().manual_seed(0))))
-        dealt = data.shoes[numbers, 0] if deal is deals.pair_batches else numbers
+        dealt = data.shoes[numbers, 0] if deal is samplers.pair_batches else numbers
         assert sorted(set(dealt.tolist())) == sorted(epochs[0])
-        assert len(numbers) == (3 + count) * (6 if deal is deals.pair_batches else 1)
+        assert len(numbers) == (3 + count) * (6 if deal is samplers.pair_batches else 1)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -122,8 +123,8 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
     data = loading.within(loading.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     for name in ("cnn_channel", "siamese", "histogram"):
         model = registry.build(name, registry.Shape(2, edge=16), 1)
-        recipe = recipes.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
-        history = training.fit(model, data, pair_dataset.photographed(data), recipe)
+        recipe = config.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
+        history = loop.fit(model, data, pair_dataset.photographed(data), recipe)
         alone = loading.within(real, 16, MANY, torch.device("cpu"))
         got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
         assert got == inference.accuracies(model, alone)
@@ -134,7 +135,7 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
 def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
     def weights(data: pair_dataset.Pairing) -> list[torch.Tensor]:
         model = registry.build("siamese", registry.Shape(2, edge=16), 1)
-        training.fit(model, data, None, recipes.Recipe(epochs=1, batch_size=6, keep="last", different="drawn"))
+        loop.fit(model, data, None, config.Recipe(epochs=1, batch_size=6, keep="last", different="drawn"))
         return list(model.parameters())
 
     real = rows(3)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from shoepair import deals, recipes, training
 from shoepair.data import pair_dataset
 from shoepair.models import registry
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import config, loop, samplers
+from shoepair.training.history import Epoch, History
+from shoepair.training.notebook import get_accuracy, train_model
 
 EDGE = 32
 SHAPE = registry.Shape(edge=EDGE)
@@ -89,7 +91,7 @@ def test_every_pair_once_an_epoch_and_half_of_each_kind(count: int, size: int) -
     same = torch.tensor([1, 0] * count)
     order = torch.Generator().manual_seed(1)
     kinds = torch.nonzero(same == 1).flatten(), torch.nonzero(same == 0).flatten()
-    first, second = ([*deals.balanced_batches(*kinds, size, order)] for _ in range(2))
+    first, second = ([*samplers.balanced_batches(*kinds, size, order)] for _ in range(2))
     assert torch.cat(first).sort().values.tolist() == list(range(2 * count)), "a pair was dropped or repeated"
     assert all(same[batch].sum() * 2 == len(batch) for batch in first)
     assert [len(batch) for batch in first[:-1]] == [size] * (len(first) - 1)
@@ -99,7 +101,7 @@ def test_every_pair_once_an_epoch_and_half_of_each_kind(count: int, size: int) -
 @pytest.mark.parametrize("size", [1, 7, 0])
 def test_odd_batch_size_is_refused(size: int) -> None:
     with pytest.raises(ShoepairError, match=f"batch_size: {size}, expected an even number"):
-        recipes.Recipe(batch_size=size)
+        config.Recipe(batch_size=size)
 
 
 class Sees(nn.Module):
@@ -118,27 +120,27 @@ def marked() -> NDArray[np.uint8]:
 
 
 def test_accuracies_are_those_of_a_model_that_knows() -> None:
-    assert training.get_accuracy(Sees(), marked()) == (1.0, 1.0)
+    assert get_accuracy(Sees(), marked()) == (1.0, 1.0)
 
 
 def test_one_minus_positive_accuracy_is_the_share_of_same_pairs_missed() -> None:
     data = marked()
     data[0, 0, 1, 0, 0] = 55  # one of 12 same pairs now looks different; the different pairs stay so
-    assert training.get_accuracy(Sees(), data) == (11 / 12, 1.0)
+    assert get_accuracy(Sees(), data) == (11 / 12, 1.0)
 
 
 @pytest.mark.parametrize("size", [1, 5, 64])
 def test_accuracy_does_not_depend_on_the_batch_size(size: int) -> None:
     model = registry.build("cnn_channel", SHAPE, 3)
-    assert training.get_accuracy(model, class_of(3), size) == training.get_accuracy(model, class_of(3), 32)
+    assert get_accuracy(model, class_of(3), size) == get_accuracy(model, class_of(3), 32)
 
 
 def test_same_seed_same_bits() -> None:
-    recipe = recipes.Recipe(epochs=2, batch_size=8)
+    recipe = config.Recipe(epochs=2, batch_size=8)
     results = []
     for _ in range(2):
         model = registry.build("cnn_channel", registry.Shape(dropout=0.2, edge=EDGE), 1)
-        history = training.train_model(model, class_of(4), class_of(2, 1), recipe=recipe)
+        history = train_model(model, class_of(4), class_of(2, 1), recipe=recipe)
         results.append((weights(model), history))
     assert equal(results[0][0], results[1][0])
     assert results[0][1] == results[1][1]
@@ -146,13 +148,13 @@ def test_same_seed_same_bits() -> None:
 
 def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
     model = registry.build("cnn_channel", SHAPE, 1)
-    recipe = recipes.Recipe(epochs=6, batch_size=12)
+    recipe = config.Recipe(epochs=6, batch_size=12)
     valid = class_of(4, 1)
-    history = training.train_model(model, class_of(8), valid, recipe=recipe, checkpoint_path=tmp_path)
+    history = train_model(model, class_of(8), valid, recipe=recipe, checkpoint_path=tmp_path)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [f"epoch-00{n}.safetensors" for n in range(1, 7)]
     best = history.best
     assert best.valid_balanced == max(epoch.valid_balanced for epoch in history.epochs)
-    assert training.get_accuracy(model, valid) == (best.valid_positive, best.valid_negative)
+    assert get_accuracy(model, valid) == (best.valid_positive, best.valid_negative)
     assert len(history.losses) == 6 * 4, "one loss an iteration, the short batch too"
     again = registry.build("cnn_channel", SHAPE, 2)
     again.load_state_dict(load_file(tmp_path / f"epoch-{best.epoch:03}.safetensors"))
@@ -160,17 +162,17 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
 
 
 def test_first_of_equally_good_epochs_is_the_best() -> None:
-    epochs = [training.Epoch(number, 0.5, 1, 1, share, 0.5) for number, share in ((1, 0.2), (2, 0.6), (3, 0.6))]
-    assert training.History(epochs, []).best.epoch == 2
+    epochs = [Epoch(number, 0.5, 1, 1, share, 0.5) for number, share in ((1, 0.2), (2, 0.6), (3, 0.6))]
+    assert History(epochs, []).best.epoch == 2
 
 
 def test_floats_and_bytes_train_alike() -> None:
-    recipe = recipes.Recipe(epochs=1, batch_size=8)
+    recipe = config.Recipe(epochs=1, batch_size=8)
     photos = class_of(3)
     models_of = [registry.build("cnn", SHAPE, 1) for _ in range(2)]
-    training.train_model(models_of[0], photos, photos, recipe=recipe)
+    train_model(models_of[0], photos, photos, recipe=recipe)
     floats = ((photos.astype(np.float64) / 255) - 0.5).astype(np.float32)
-    training.train_model(models_of[1], floats, floats, recipe=recipe)
+    train_model(models_of[1], floats, floats, recipe=recipe)
     assert equal(weights(models_of[0]), weights(models_of[1]))
 
 
@@ -178,16 +180,14 @@ def test_weight_decay_reaches_the_weights() -> None:
     lengths = []
     for decay in (0.0, 1.0):
         model = registry.build("cnn", SHAPE, 1)
-        training.train_model(model, class_of(3), class_of(3), recipe=recipes.Recipe(2, 8, weight_decay=decay))
+        train_model(model, class_of(3), class_of(3), recipe=config.Recipe(2, 8, weight_decay=decay))
         lengths.append(sum(float(value.square().sum()) for value in weights(model)))
     assert lengths[1] < lengths[0]
 
 
 def test_loss_that_is_no_number_stops_the_run() -> None:
     with pytest.raises(ShoepairError, match=r"the loss is (nan|inf) in epoch \d+, iteration \d+, .*\ntry a smaller"):
-        training.train_model(
-            registry.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=recipes.Recipe(9, 8, 1e30)
-        )
+        train_model(registry.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=config.Recipe(9, 8, 1e30))
 
 
 def test_data_are_held_as_they_come() -> None:
@@ -198,35 +198,35 @@ def test_data_are_held_as_they_come() -> None:
 def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
     shape = registry.Shape(2, batch_norm=True, edge=EDGE)
     train = pair_dataset.from_arrays(class_of(4))
-    recipe = recipes.Recipe(epochs=2, batch_size=8, average=0.9, keep="last")
+    recipe = config.Recipe(epochs=2, batch_size=8, average=0.9, keep="last")
     plain = registry.build("siamese", shape, 1)
     optimizer = torch.optim.Adam(plain.parameters(), lr=recipe.lr)
     plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     expected: list[Tensor] = []
     for number in (1, 2):
-        for _loss in training.epoch(plain, train, optimizer, recipe, number):
+        for _loss in loop.epoch(plain, train, optimizer, recipe, number):
             pairs = zip(expected or weights(plain), weights(plain), strict=True)
             expected = [0.9 * mean + 0.1 * now if now.is_floating_point() else now for mean, now in pairs]
     model = registry.build("siamese", shape, 1)
-    history = training.fit(model, train, train, recipe)
+    history = loop.fit(model, train, train, recipe)
     for got, mean in zip(weights(model), expected, strict=True):
         if got.is_floating_point():
             torch.testing.assert_close(got, mean, rtol=1e-5, atol=1e-6)
     last = history.epochs[-1]
-    assert training.get_accuracy(model, class_of(4)) == (last.valid_positive, last.valid_negative)
+    assert get_accuracy(model, class_of(4)) == (last.valid_positive, last.valid_negative)
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
-def test_training_without_progress_ends_after_the_patience(keep: recipes.Keep, tmp_path: Path) -> None:
+def test_training_without_progress_ends_after_the_patience(keep: config.Keep, tmp_path: Path) -> None:
     model = registry.build("cnn", SHAPE, 1)
     train, valid = (pair_dataset.from_arrays(class_of(4, seed)) for seed in (1, 2))
     seen: list[list[Tensor]] = []
-    recipe = recipes.Recipe(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
-    checkpoint = training.Checkpoint(tmp_path / "x.safetensors", "key", lambda _line: None)
+    recipe = config.Recipe(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
+    checkpoint = loop.Checkpoint(tmp_path / "x.safetensors", "key", lambda _line: None)
     note = lambda _epoch, weights: seen.append(list(weights.values()))  # noqa: E731  # as short as can be
-    history = training.fit(model, train, valid, recipe, checkpoint, note)
+    history = loop.fit(model, train, valid, recipe, checkpoint, note)
     assert len(history.epochs) == 3, "the first epoch is the best one, two more bring nothing"
     assert history.best.epoch == 1
     assert equal(weights(model), seen[0 if keep == "best" else -1])
-    again = training.fit(registry.build("cnn", SHAPE, 1), train, valid, recipe, checkpoint)
+    again = loop.fit(registry.build("cnn", SHAPE, 1), train, valid, recipe, checkpoint)
     assert again.epochs == history.epochs, "taken up from its checkpoint it ends there too"

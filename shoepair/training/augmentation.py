@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shoepair import shares
 from shoepair.runtime.errors import ShoepairError
-from shoepair.shares import Share
+from shoepair.training import sharding
+from shoepair.training.sharding import Share
 
 TINT, LIGHT, OFFSET = 0.15, 0.25, 0.1  # at strength 1: of each channel, of all (both as logarithms), added
 TURN, SCALE, SHIFT = 10.0, 0.1, 0.05  # at strength 1: degrees, logarithm of the size, part of the edge
@@ -61,7 +61,7 @@ class Augmentation:
         """
         if not len(shoes):
             return shoes  # torch moves no photos where there are none
-        draw = _Draw(rng, share or shares.whole(len(shoes)))
+        draw = _Draw(rng, share or sharding.whole(len(shoes)))
         if self.mirror:
             shoes = _some(shoes, shoes.flip((2, 4)), draw)
         if self.exchange:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from shoepair.data.pair_dataset import Pairing
-from shoepair.recipes import Recipe
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training.config import Recipe
 
 STUDENT = 3  # pairs of a batch that are one student where whole students are compared: as many photos are seen
 

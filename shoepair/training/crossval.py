@@ -9,25 +9,21 @@ parameters, trains only what is missing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import Any
 
 import pandas as pd
 
-from shoepair import checkpoints, recipes, training
-from shoepair.comparison import gained
 from shoepair.data import loading, tables
 from shoepair.data.naming import DEALT
 from shoepair.data.schemas import Scores, students_of
-from shoepair.evaluation import Figures, metrics
 from shoepair.models import devices, inference, registry
-from shoepair.results import BASELINE
 from shoepair.runtime import cpu, parallel, paths, progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Train
+from shoepair.training import checkpoints, config, loop
 from shoepair.training.placement import placed
 
 FEWEST = 2  # students in a fold
@@ -203,7 +199,7 @@ def _chooses(chosen: Train) -> bool:
     return chosen.keep == "best" or chosen.patience > 0
 
 
-def _parts(task: Task, whole: pd.DataFrame, recipe: recipes.Recipe) -> Parts:
+def _parts(task: Task, whole: pd.DataFrame, recipe: config.Recipe) -> Parts:
     """The pairs of a task, from those of the class and, behind them, of drawn students, who are in no fold."""
     own = whole["batch"] != paths.SYNTHETIC
     rows = whole[own]
@@ -221,8 +217,8 @@ def _parts(task: Task, whole: pd.DataFrame, recipe: recipes.Recipe) -> Parts:
 def _key(task: Task, rows: pd.DataFrame) -> str:
     """What the scores of a task depend on."""
     chosen = task.chosen
-    model = registry.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
-    recipe = training.suited(recipes.of(chosen), model)
+    model = registry.build(task.plan.model, config.shape_of(chosen), chosen.seed)
+    recipe = loop.suited(config.of(chosen), model)
     device, parts = placed(model, devices.chosen(chosen.device)), _parts(task, rows, recipe)
     about = (task.plan.model, model.shape, recipe, device, chosen.threads)
     return checkpoints.key(about, [*parts.learnt(), parts.out])
@@ -238,45 +234,18 @@ def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
     if place.is_file():  # a worker died after it had written them, or another choice has the same key
         return tables.read(place, Scores)
     cpu.use_threads(chosen.threads)
-    model = registry.build(task.plan.model, recipes.shape_of(chosen), chosen.seed)
-    recipe = training.suited(recipes.of(chosen), model)
+    model = registry.build(task.plan.model, config.shape_of(chosen), chosen.seed)
+    recipe = loop.suited(config.of(chosen), model)
     parts = _parts(task, rows, recipe)
     device = placed(model, devices.chosen(chosen.device))
-    learnt = [each[each["standard"] | (not training.standard_only(model, recipe))] for each in parts.learnt()]
+    learnt = [each[each["standard"] | (not loop.standard_only(model, recipe))] for each in parts.learnt()]
     memory = chosen.memory_mb * 2**20
     *sources, out = [loading.within(each, chosen.edge, memory, device) for each in [*learnt, parts.out]]
-    checkpoint = training.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
+    checkpoint = loop.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
     valid = sources[1] if len(sources) > 1 else None
-    training.fit(model, sources[0], valid, recipe, checkpoint, curves=False)
+    loop.fit(model, sources[0], valid, recipe, checkpoint, curves=False)
     answers = inference.logits(model, out)
     scores = parts.out.assign(model=task.plan.model, logit=(answers[:, 1] - answers[:, 0]).numpy())
     tables.write(place, scores, Scores)
     checkpoint.path.unlink(missing_ok=True)
     return scores
-
-
-def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
-    """What the models did on students that they did not see, all folds and repeats together.
-
-    Args:
-        scores: `Folded` rows of the same students and repeats.
-        resamples: bootstrap draws behind every interval.
-        seed: of the draws.
-
-    Returns:
-        By each plan's text what `evaluation.metrics` returns, with its `model` and, as `set`, what was tried. Beside
-        the histogram with the same parameters, where that is there, `above_histogram`, and beside the first
-        parameters tried with the same model, where there are several, `above_first`: the paired differences of
-        `comparison.gained`.
-    """
-    found: dict[str, Any] = {}
-    figures = {plan: Figures(rows) for plan, rows in scores.items()}
-    for plan, rows in scores.items():
-        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model, "set": dict(plan.choice.tried)}
-        baseline = replace(plan, model=BASELINE)
-        first = next(each for each in scores if each.model == plan.model)
-        for name, other in (("above_histogram", baseline), ("above_first", first)):
-            if other in scores and other != plan:
-                two = {"other": figures[other], "plan": figures[plan]}
-                got[name] = gained(two, resamples, seed)["other", "plan"]
-    return found

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from shoepair.augmentation import Augmentation
 from shoepair.models.base import Shape
 from shoepair.runtime import params
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training.augmentation import Augmentation
 
 NOTHING = Augmentation()
 WARM_UP = 0.2  # part of the iterations in which the step of schedule `cosine` grows

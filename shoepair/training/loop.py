@@ -15,89 +15,31 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from shoepair import checkpoints, shares
 from shoepair.data import pair_dataset
 from shoepair.data.pair_dataset import Pairing
-from shoepair.deals import pair_batches, student_batches
 from shoepair.models import distributed
 from shoepair.models.base import Model, Threshold
 from shoepair.models.cnn import one_view
 from shoepair.models.inference import SCORED, accuracies, answers, each, logits
-from shoepair.models.registry import Weights, save_weights, weights_of
-from shoepair.recipes import Precision, Recipe
+from shoepair.models.registry import Weights, weights_of
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.files import write_text
+from shoepair.training import checkpoints, sharding
+from shoepair.training.config import Precision, Recipe
+from shoepair.training.history import DIGITS, Epoch, History
+from shoepair.training.samplers import pair_batches, student_batches
 
-DIGITS = 6  # of every number in curves and cards
 WHOLE = 12  # what a student's nine combinations weigh: six different ones once, three same ones twice
-
-Photos = NDArray[np.uint8] | NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What is known after an epoch: mean loss of its iterations, accuracies 0..1 after it."""
-
-    epoch: int  # 1, 2, ...
-    train_loss: float
-    train_positive: float
-    train_negative: float
-    valid_positive: float
-    valid_negative: float
-
-    @property
-    def valid_balanced(self) -> float:
-        """What the best epoch is chosen by."""
-        return (self.valid_positive + self.valid_negative) / 2
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch:3}  loss {self.train_loss:.4f}"
-            f"  train: positive {self.train_positive:6.1%} negative {self.train_negative:6.1%}"
-            f"  valid: positive {self.valid_positive:6.1%} negative {self.valid_negative:6.1%}"
-        )
-
-
-@dataclass
-class History:
-    """The course of a training run: the epochs, and the loss of every iteration."""
-
-    epochs: list[Epoch] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, course: dict[str, Any]) -> History:
-        """A course that `asdict` made plain, such as a checkpoint holds."""
-        return cls([Epoch(**each) for each in course["epochs"]], list(course["losses"]))
-
-    @property
-    def best(self) -> Epoch:
-        """The first epoch with the best validation accuracy."""
-        return max(self.epochs, key=lambda epoch: epoch.valid_balanced)
-
-    def epoch_table(self) -> pd.DataFrame:
-        """One row per epoch, wide: the columns are what DVC plots."""
-        rows = pd.DataFrame([asdict(epoch) for epoch in self.epochs])
-        for split in ("train", "valid"):
-            rows[f"{split}_balanced"] = (rows[f"{split}_positive"] + rows[f"{split}_negative"]) / 2
-        return rows
-
-    def iteration_table(self) -> pd.DataFrame:
-        """One row per iteration: number from 1, and loss."""
-        return pd.DataFrame({"iteration": range(1, len(self.losses) + 1), "loss": self.losses})
 
 
 @dataclass(frozen=True)
@@ -238,7 +180,7 @@ def epoch(
         for place, (which, share, shoes) in enumerate(zip(which_of, mine, shoes_of, strict=True)):
             labels = torch.eye(3, dtype=torch.int64).expand(len(which), 3, 3) if whole else train.same[which]
             labels = labels.flatten().to(device)
-            with _precision(recipe.precision, device), shares.seeing_all(share):
+            with _precision(recipe.precision, device), sharding.seeing_all(share):
                 got = answer(model, recipe.augmentation(shoes, rng, share)).float()  # (B, 2)
                 loss = functional.cross_entropy(got, labels, _kinds(whole=whole, device=device), reduction="sum")
                 loss = loss / (WHOLE * share.total if whole else share.total)
@@ -255,7 +197,7 @@ def epoch(
             yield value
 
 
-def _dealt(kinds: Sequence[Tensor]) -> list[shares.Share]:
+def _dealt(kinds: Sequence[Tensor]) -> list[sharding.Share]:
     """This rank's share of each batch of an epoch.
 
     Args:
@@ -268,7 +210,7 @@ def _dealt(kinds: Sequence[Tensor]) -> list[shares.Share]:
     if distributed.size() > fewest:
         found = f"training: {distributed.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
         raise ShoepairError(found, fix="start fewer ranks, or set a larger `batch_size`")
-    return [shares.dealt(each) for each in kinds]
+    return [sharding.dealt(each) for each in kinds]
 
 
 def _kinds(*, whole: bool, device: torch.device) -> Tensor | None:
@@ -309,52 +251,3 @@ def facts(recipe: Recipe, history: History) -> dict[str, Any]:
     """What the card of a trained model says of its training: the recipe, and the epoch the weights are from."""
     numbers = {name: round(value, DIGITS) for name, value in asdict(kept(recipe, history)).items()}
     return {"recipe": asdict(recipe), "epoch": numbers}
-
-
-def write_curves(history: History, epochs: Path, iterations: Path) -> None:
-    """Write the course of a training run as the two CSV files that DVC plots."""
-    for path, rows in ((epochs, history.epoch_table()), (iterations, history.iteration_table())):
-        write_text(path, rows.round(DIGITS).to_csv(index=False, lineterminator="\n"))
-
-
-def train_model(
-    model: nn.Module,
-    train_data: Photos,
-    valid_data: Photos,
-    *,
-    recipe: Recipe | None = None,
-    checkpoint_path: str | Path | None = None,
-) -> History:
-    """Train a model on plain arrays, as in the assignment's notebook.
-
-    Args:
-        model: `CNN()` or `CNNChannel()`, or any other of the same input and output.
-        train_data: (N, 3, 2, S, S, 3), uint8 or floating point of -0.5..0.5, such as `load_split("train")`.
-        valid_data: likewise.
-        recipe: epochs, batch size, learning rate, weight decay, seed.
-        checkpoint_path: folder for the weights after every epoch, `epoch-001.safetensors`, ...; none if not given.
-
-    Returns:
-        Losses and accuracies; the model holds the weights of the best epoch by validation accuracy.
-    """
-
-    def checkpoint(done: Epoch, weights: Weights) -> None:
-        if checkpoint_path is not None:
-            save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
-
-    train, valid = pair_dataset.from_arrays(train_data), pair_dataset.from_arrays(valid_data)
-    return fit(model, train, valid, recipe or Recipe(), after_epoch=checkpoint)
-
-
-def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[float, float]:
-    """Positive and negative accuracy of a model on plain arrays, as in the assignment's notebook.
-
-    Args:
-        model: takes (B, 3, 2S, S), gives (B, 2) logits.
-        data: (N, 3, 2, S, S, 3), uint8 or floating point of -0.5..0.5.
-        batch_size: pairs at a time; the result does not depend on it.
-
-    Returns:
-        Share of the 3N same pairs called same, share of the 3N different pairs called different.
-    """
-    return accuracies(model, pair_dataset.from_arrays(data), batch_size)

@@ -1,0 +1,1 @@
+"""The `shoepair` program: everything that a person types."""

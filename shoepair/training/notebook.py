@@ -1,0 +1,61 @@
+"""Training and accuracy on plain arrays, as the assignment's notebook has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from shoepair.data import pair_dataset
+from shoepair.models.inference import accuracies
+from shoepair.models.registry import Weights, save_weights
+from shoepair.training.config import Recipe
+from shoepair.training.history import Epoch, History
+from shoepair.training.loop import fit
+
+Photos = NDArray[np.uint8] | NDArray[np.float32]
+
+
+def train_model(
+    model: nn.Module,
+    train_data: Photos,
+    valid_data: Photos,
+    *,
+    recipe: Recipe | None = None,
+    checkpoint_path: str | Path | None = None,
+) -> History:
+    """Train a model on plain arrays, as in the assignment's notebook.
+
+    Args:
+        model: `CNN()` or `CNNChannel()`, or any other of the same input and output.
+        train_data: (N, 3, 2, S, S, 3), uint8 or floating point of -0.5..0.5, such as `load_split("train")`.
+        valid_data: likewise.
+        recipe: epochs, batch size, learning rate, weight decay, seed.
+        checkpoint_path: folder for the weights after every epoch, `epoch-001.safetensors`, ...; none if not given.
+
+    Returns:
+        Losses and accuracies; the model holds the weights of the best epoch by validation accuracy.
+    """
+
+    def checkpoint(done: Epoch, weights: Weights) -> None:
+        if checkpoint_path is not None:
+            save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
+
+    train, valid = pair_dataset.from_arrays(train_data), pair_dataset.from_arrays(valid_data)
+    return fit(model, train, valid, recipe or Recipe(), after_epoch=checkpoint)
+
+
+def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[float, float]:
+    """Positive and negative accuracy of a model on plain arrays, as in the assignment's notebook.
+
+    Args:
+        model: takes (B, 3, 2S, S), gives (B, 2) logits.
+        data: (N, 3, 2, S, S, 3), uint8 or floating point of -0.5..0.5.
+        batch_size: pairs at a time; the result does not depend on it.
+
+    Returns:
+        Share of the 3N same pairs called same, share of the 3N different pairs called different.
+    """
+    return accuracies(model, pair_dataset.from_arrays(data), batch_size)
