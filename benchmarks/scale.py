@@ -37,11 +37,11 @@ from PIL import Image
 
 from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
-from shoepair import sample
 from shoepair.data import documents, naming, schemas, store, tables
 from shoepair.ingestion import decode, phash
 from shoepair.runtime import paths
 from shoepair.runtime.parallel import scheduling
+from shoepair.synthetic import sample_class
 
 BATCH = "scale"
 STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit")
@@ -59,7 +59,7 @@ Pictures = NDArray[np.uint8]
 
 def originals(folder: Path) -> Pictures:
     """The photos that the synthetic ones are made from: (6 DRAWN, 224, 224, 3)."""
-    sample.draw_class(folder, DRAWN, 0, seed=1)
+    sample_class.draw_class(folder, DRAWN, 0, seed=1)
     return np.stack([decode.decode(path, EDGE).pixels for path in sorted(folder.glob("train/*"))])
 
 

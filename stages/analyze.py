@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair import sample
 from shoepair.analysis import page
 from shoepair.models import base
 from shoepair.runtime import errors, params, paths
+from shoepair.synthetic import sample_class
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     chosen = params.load(params.Analyze)
     shape = base.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
     with tempfile.TemporaryDirectory() as drawn:
-        sample.draw_class(Path(drawn), 1, 1, seed=1)
+        sample_class.draw_class(Path(drawn), 1, 1, seed=1)
         with Image.open(min(Path(drawn).glob("train/*"))) as photo:
             page.write(paths.ANALYSIS, shape, np.asarray(photo.convert("RGB")))
     print(f"analyze: {paths.ANALYSIS / 'index.md'} written, for n = {shape.n} and K = {shape.kernel_size}")

@@ -4,14 +4,14 @@ Writes  data/raw/<batch>
 Params  data/batches.yaml: samples.<batch>
 """
 
-from shoepair import sample
 from shoepair.runtime import errors, params, paths
+from shoepair.synthetic import sample_class
 
 
 def main(batch: str) -> None:
     """Draw the class that the batch declares."""
     drawn = params.load_sample(batch)
-    count = sample.draw_class(paths.raw(batch), drawn.students, drawn.test_students, drawn.seed)
+    count = sample_class.draw_class(paths.raw(batch), drawn.students, drawn.test_students, drawn.seed)
     print(f"sample {batch}: {count} photos drawn")
 
 

@@ -12,11 +12,11 @@ from conftest import edit
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shoepair import sample
 from shoepair.data import schemas, tables
 from shoepair.ingestion import decode, duplicates, phash, quality
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
+from shoepair.synthetic import sample_class
 from stages import ingest, split, validate
 
 Change = Callable[[Image.Image], Image.Image]
@@ -28,7 +28,7 @@ TINY = Path("data/raw/tiny")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Image.Image]:
     """The photos of four drawn students."""
     folder = tmp_path_factory.mktemp("drawn")
-    sample.draw_class(folder, 2, 1, 5)
+    sample_class.draw_class(folder, 2, 1, 5)
     return [Image.open(path).convert("RGB") for path in sorted(folder.rglob("u*")) if path.is_file()]
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from shoepair import sample
 from shoepair.ingestion import decode_all, rules, scan
 from shoepair.models import registry
 from shoepair.runtime import storage
+from shoepair.synthetic import sample_class
 from shoepair.training import config
 from shoepair.training.notebook import train_model
 
@@ -22,7 +22,7 @@ STUDENTS = 5
 @pytest.mark.parametrize(("name", "lr"), [("cnn", 5e-5), ("cnn_channel", 2e-4)])
 def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, tmp_path: Path) -> None:
     torch.set_num_threads(2)
-    sample.draw_class(tmp_path, STUDENTS, 1, seed=1)
+    sample_class.draw_class(tmp_path, STUDENTS, 1, seed=1)
     rows = rules.accept(scan.scan(tmp_path))
     listed = storage.listed(tmp_path, rows[rows["set"] == "train"])
     data = np.stack(list(decode_all.students(decode_all.read_all(listed, 224), 224)))

@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import sample
-from shoepair.drawing import primitives as drawing
-from shoepair.drawing import shoes, wardrobe
+from shoepair.synthetic import primitives as drawing
+from shoepair.synthetic import sample_class, shoes, wardrobe
 
 NAME = re.compile(r"(u\d{3})_([123])_(left|right)_([mw])\.(jpg|png)")
 SEED = 1
@@ -23,15 +22,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
 
-def pixels(student: sample.Student, pair: int, side: int, number: int) -> NDArray[np.uint8]:
+def pixels(student: sample_class.Student, pair: int, side: int, number: int) -> NDArray[np.uint8]:
     """(224, 224, 4) photo with the random stream `number`."""
-    return np.asarray(sample.draw_photo(student, pair, side, sample.stream(number)))
+    return np.asarray(sample_class.draw_photo(student, pair, side, sample_class.stream(number)))
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("class")
-    count = sample.draw_class(folder, STUDENTS, TEST_STUDENTS, SEED)
+    count = sample_class.draw_class(folder, STUDENTS, TEST_STUDENTS, SEED)
     assert count == 6 * (STUDENTS + 2 * TEST_STUDENTS)
     return folder
 
@@ -59,7 +58,7 @@ def test_a_pair_has_one_kind_and_a_test_set_only_its_own(drawn: Path) -> None:
 
 
 def test_some_training_students_mix_kinds() -> None:
-    drawn = [sample.draw_kinds(sample.stream(SEED, number), "train") for number in range(300)]
+    drawn = [sample_class.draw_kinds(sample_class.stream(SEED, number), "train") for number in range(300)]
     mixed = sum(len(set(kinds)) == 2 for kinds in drawn)
     assert 0.3 < mixed / len(drawn) < 0.5
 
@@ -73,7 +72,7 @@ def test_photos_are_opaque_png_whatever_they_are_called(drawn: Path) -> None:
 
 def test_a_few_students_name_their_files_png(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shoepair.drawing.floors.draw_floor", lambda _: np.zeros((3, 1, 1)))
-    extensions = [sample.draw_student(SEED, "train", number).extension for number in range(90)]
+    extensions = [sample_class.draw_student(SEED, "train", number).extension for number in range(90)]
     assert set(extensions) == {"jpg", "png"}
     assert 1 <= extensions.count("png") <= 9
 
@@ -85,8 +84,8 @@ def test_no_photo_is_handed_in_twice(drawn: Path) -> None:
 
 def test_the_seed_and_nothing_else_decides_the_bytes(drawn: Path, tmp_path: Path) -> None:
     again, other = tmp_path / "again", tmp_path / "other"
-    sample.draw_class(again, 1, 0, SEED)
-    sample.draw_class(other, 1, 0, SEED + 1)
+    sample_class.draw_class(again, 1, 0, SEED)
+    sample_class.draw_class(other, 1, 0, SEED + 1)
     first = {name: data for name, data in contents(drawn).items() if name in contents(again)}
     assert contents(again) == first
     assert len(first) == 6, "adding students renamed or redrew one"
@@ -95,7 +94,7 @@ def test_the_seed_and_nothing_else_decides_the_bytes(drawn: Path, tmp_path: Path
 
 def test_numbers_ascend_are_unique_and_leave_gaps() -> None:
     counts = {"train": 90, "test_m": 15, "test_w": 15}
-    names = {group: [sample.student_name(SEED, group, k) for k in range(n)] for group, n in counts.items()}
+    names = {group: [sample_class.student_name(SEED, group, k) for k in range(n)] for group, n in counts.items()}
     assert all(of == sorted(of) for of in names.values())
     every = sorted(name for of in names.values() for name in of)
     assert len(set(every)) == len(every) < int(every[-1][1:])
@@ -103,7 +102,7 @@ def test_numbers_ascend_are_unique_and_leave_gaps() -> None:
 
 
 def test_drawing_has_not_changed() -> None:
-    student = sample.draw_student(SEED, "train", 0)
+    student = sample_class.draw_student(SEED, "train", 0)
     digest = hashlib.sha256(pixels(student, 0, 0, 1).tobytes()).hexdigest()
     assert digest == "cc9a1411b3b9a4936ae770479fa366760e1d37d8552f37a2c3fba3b811ac6462", (
         "the drawing changed: a class drawn before has other photos now"
@@ -111,8 +110,8 @@ def test_drawing_has_not_changed() -> None:
 
 
 def test_left_is_the_mirror_image_of_right() -> None:
-    look = sample.draw_student(SEED, "train", 0).looks[0]
-    left, right = (shoes.build(look, side, sample.stream(1)) for side in (True, False))
+    look = sample_class.draw_student(SEED, "train", 0).looks[0]
+    left, right = (shoes.build(look, side, sample_class.stream(1)) for side in (True, False))
     for one, other in zip(left, right, strict=True):
         np.testing.assert_array_equal(one.points[0], -other.points[0])
         np.testing.assert_array_equal(one.points[1:], other.points[1:])
@@ -122,8 +121,8 @@ def test_left_is_the_mirror_image_of_right() -> None:
 
 
 def test_photos_share_the_shoe_and_the_room_but_not_the_view() -> None:
-    student = sample.draw_student(SEED, "train", 0)
-    cameras = [sample.draw_camera(sample.stream(number), student, 0.3) for number in range(40)]
+    student = sample_class.draw_student(SEED, "train", 0)
+    cameras = [sample_class.draw_camera(sample_class.stream(number), student, 0.3) for number in range(40)]
     for of in ("heading", "scale", "centre", "shift", "turn", "gain"):
         assert len({getattr(camera, of) for camera in cameras}) == len(cameras), of
     assert {camera.heading > drawing.unit(student.heading) for camera in cameras} == {True, False}
@@ -133,11 +132,11 @@ def test_photos_share_the_shoe_and_the_room_but_not_the_view() -> None:
 
 @pytest.mark.parametrize("kind", sorted(wardrobe.FORMS))
 def test_every_kind_of_shoe_fits_into_the_photo(kind: str) -> None:
-    student = sample.draw_student(SEED, "train", 0)
-    look = wardrobe.design(sample.stream(2), kind, student.looks[0].colours)
+    student = sample_class.draw_student(SEED, "train", 0)
+    look = wardrobe.design(sample_class.stream(2), kind, student.looks[0].colours)
     for number in range(4):
-        rng = sample.stream(3, number)
-        camera = sample.draw_camera(rng, student, look.form.tall)
+        rng = sample_class.stream(3, number)
+        camera = sample_class.draw_camera(rng, student, look.form.tall)
         for patch in shoes.build(look, bool(number % 2), rng):
             x, y = camera.project(camera.stand(patch.points))
             assert min(x.min(), y.min()) > 0
@@ -146,8 +145,8 @@ def test_every_kind_of_shoe_fits_into_the_photo(kind: str) -> None:
 
 def test_many_students_own_three_pairs_of_one_colour() -> None:
     def spread(number: int) -> float:
-        rng = sample.stream(SEED, number)
-        looks = sample.draw_looks(rng, ("m", "m", "w"))
+        rng = sample_class.stream(SEED, number)
+        looks = sample_class.draw_looks(rng, ("m", "m", "w"))
         assert len({look.kind for look in looks}) == 3
         uppers = np.array([look.colours.upper for look in looks])
         return float((uppers.max(0) - uppers.min(0)).max())

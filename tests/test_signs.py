@@ -13,10 +13,10 @@ import pytest
 from conftest import CLI, Run, write_class
 from PIL import Image, ImageFilter, ImageOps
 
-from shoepair import sample
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import decode, phash, quality, rules, scan
 from shoepair.runtime import params, paths
+from shoepair.synthetic import sample_class
 from stages import ingest, validate
 
 EDGE = 224
@@ -26,7 +26,7 @@ EDGE = 224
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One drawn student."""
     folder = tmp_path_factory.mktemp("drawn")
-    sample.draw_class(folder, 1, 1, 7)
+    sample_class.draw_class(folder, 1, 1, 7)
     return folder
 
 

@@ -12,10 +12,11 @@ from conftest import CLI, Run
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import sample, suspects
+from shoepair import suspects
 from shoepair.data import schemas, tables
 from shoepair.ingestion import decode_all, scan
 from shoepair.runtime import paths, storage
+from shoepair.synthetic import sample_class
 from stages import ingest, normalize, split, validate
 from stages import suspects as stage
 
@@ -27,7 +28,7 @@ Class = NDArray[np.uint8]
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Class:
     """(60, 3, 2, 64, 64, 3): sixty drawn students."""
     folder = tmp_path_factory.mktemp("drawn")
-    sample.draw_class(folder, STUDENTS - 2, 1, 3)
+    sample_class.draw_class(folder, STUDENTS - 2, 1, 3)
     rows = scan.scan(folder).sort_values(["student", "pair", "side"])
     decoded = decode_all.read_all(storage.listed(folder, rows), EDGE)
     return np.stack(list(decode_all.students(decoded, EDGE)))

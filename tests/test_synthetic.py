@@ -10,14 +10,15 @@ import pytest
 import torch
 from conftest import edit
 
-from shoepair import arrival, sample
-from shoepair import synthetic as drawing
+from shoepair import arrival
 from shoepair.data import loading, pair_dataset, pairs
 from shoepair.data.store import Store
 from shoepair.models import inference, registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local
+from shoepair.synthetic import sample_class
+from shoepair.synthetic import training_students as drawing
 from shoepair.training import config, loop, samplers
 from stages import synthetic as stage
 
@@ -53,9 +54,9 @@ def test_same_students_however_many_and_whatever_the_cores(monkeypatch: pytest.M
 
 def test_no_sample_class_has_them_whatever_its_seed() -> None:
     for seed in (1, 2):
-        own = sample.dressed(sample.stream(seed, drawing.STREAM, 0, 0), "train", "u1")
-        for group in sample.SETS:
-            assert sample.draw_student(seed, group, 0).looks != own.looks
+        own = sample_class.dressed(sample_class.stream(seed, drawing.STREAM, 0, 0), "train", "u1")
+        for group in sample_class.SETS:
+            assert sample_class.draw_student(seed, group, 0).looks != own.looks
 
 
 def test_stage_packs_them_as_photos_are_packed(drawn: Path) -> None:

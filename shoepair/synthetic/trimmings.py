@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from shoepair.drawing.primitives import Floats, band, flat, smooth, tint
-from shoepair.drawing.wardrobe import Look
+from shoepair.synthetic.primitives import Floats, band, flat, smooth, tint
+from shoepair.synthetic.wardrobe import Look
 
 
 def _dots(x: Floats, soft: float) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shoepair.drawing.primitives import Colour
+from shoepair.synthetic.primitives import Colour
 
 Knots = tuple[tuple[float, float], ...]
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair.drawing import floors, shoes, wardrobe
-from shoepair.drawing.primitives import Floats, grain, unit
-from shoepair.drawing.rendering import Camera, Light, render
 from shoepair.runtime import progress
+from shoepair.synthetic import floors, shoes, wardrobe
+from shoepair.synthetic.primitives import Floats, grain, unit
+from shoepair.synthetic.rendering import Camera, Light, render
 
 SETS = ("train", "test_m", "test_w")
 SIDES = ("left", "right")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shoepair.drawing.primitives import EDGE, TEXTURE, Colour, Floats, Mask, blur, flat, halve, smooth
+from shoepair.synthetic.primitives import EDGE, TEXTURE, Colour, Floats, Mask, blur, flat, halve, smooth
 
 FINE = 2 * EDGE  # edge of the depth buffer
 REACH = 0.75  # of a shadow: floor lengths per height; light from lower than that would draw it out of the photo

@@ -14,12 +14,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair import sample
 from shoepair.ingestion import decode, decode_all
 from shoepair.runtime import parallel
 from shoepair.runtime.parallel import scheduling
+from shoepair.synthetic import sample_class
 
-STREAM = len(sample.SETS)  # the place of these students among the sets of a sample class
+STREAM = len(sample_class.SETS)  # the place of these students among the sets of a sample class
 PIECE = 4  # students that a process draws at a time
 
 
@@ -57,8 +57,8 @@ def _drawn(numbers: list[int], seed: int, edge: int) -> list[NDArray[np.uint8]]:
 
 def _shots(number: int, seed: int, edge: int) -> Iterator[decode.Photo]:
     """The six photos of a student, made what every photo is made."""
-    student = sample.dressed(sample.stream(seed, STREAM, number, 0), "train", _name(number))
-    for _, _, shot in sample.shots(student, seed, STREAM, number):
+    student = sample_class.dressed(sample_class.stream(seed, STREAM, number, 0), "train", _name(number))
+    for _, _, shot in sample_class.shots(student, seed, STREAM, number):
         file = io.BytesIO()
         shot.save(file, format="PNG", compress_level=0)
         file.seek(0)

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from shoepair.drawing.primitives import Colour, Floats, band, curve, flat, mottle, smooth, tint
-from shoepair.drawing.rendering import Patch
-from shoepair.drawing.trimmings import trim
-from shoepair.drawing.wardrobe import SPORTS, Form, Look
+from shoepair.synthetic.primitives import Colour, Floats, band, curve, flat, mottle, smooth, tint
+from shoepair.synthetic.rendering import Patch
+from shoepair.synthetic.trimmings import trim
+from shoepair.synthetic.wardrobe import SPORTS, Form, Look
 
 ALONG, ACROSS = 300, 200  # grid of the upper: about one point per pixel of the depth buffer
 

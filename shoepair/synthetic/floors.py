@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from shoepair.drawing.primitives import TEXTURE, Colour, Floats, band, flat, mottle, smooth, unit
+from shoepair.synthetic.primitives import TEXTURE, Colour, Floats, band, flat, mottle, smooth, unit
 
 WOODS: tuple[Colour, ...] = (
     (0.62, 0.42, 0.25),
