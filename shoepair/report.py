@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-# The names of an interval's ends, where they are not the figure's with `_low` and `_high`.
-ENDS = {"balanced": ("low", "high"), "balanced_all": ("low_all", "high_all")}
+from shoepair.evaluation.metric_names import ENDS
 
 
 def accuracy_table(models: dict[str, Any], best: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shoepair import report
+from shoepair.evaluation.metric_names import BASELINE, COMPARED, against
 
-BASELINE = "histogram"  # colour alone, no network: what every network must beat
-COMPARED = ("balanced", "balanced_all", "auc")
 BESIDE = {"above_histogram": "above the histogram", "above_first": "above the first tried"}  # in a cross-validation
 HEADS = ("balanced", "all six: balanced", "ROC AUC")
 
@@ -53,29 +52,6 @@ def difference_table(differences: list[dict[str, Any]], base: str) -> str:
             figures = [report.interval(entry, figure, "+") for figure in COMPARED]
             cells.append([model, entry["set"], str(entry["students"]), *figures])
     return "\n".join(report.aligned(cells, texts=2)) if len(cells) > 1 else ""
-
-
-def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[str, Any]]:
-    """The entries of `differences` about two models, turned so that each is `model` minus `other`."""
-    turned = []
-    for entry in found:
-        if (entry["model"], entry["against"]) == (model, other):
-            turned.append(entry)
-        elif (entry["model"], entry["against"]) == (other, model):
-            turned.append(_turned(entry))
-    return turned
-
-
-def _turned(entry: dict[str, Any]) -> dict[str, Any]:
-    """The same difference seen from the other side: signs change, and low and high change places."""
-    numbers = {}
-    for name in entry.keys() - {"model", "against", "set", "students"}:
-        partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
-        numbers[name] = 0.0 - entry[partner]
-    return {name: numbers.get(name, entry[name]) for name in entry} | {
-        "model": entry["against"],
-        "against": entry["model"],
-    }
 
 
 def fold_table(found: dict[str, Any]) -> str:

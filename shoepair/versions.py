@@ -21,9 +21,9 @@ from dvc.scm import RevError
 from ruamel.yaml import YAML
 
 from shoepair import records
-from shoepair.bootstrap import FEW
-from shoepair.comparison import difference
-from shoepair.evaluation import DIGITS, SETS, headline, of_set
+from shoepair.evaluation.bootstrap import FEW
+from shoepair.evaluation.comparison import difference
+from shoepair.evaluation.metrics import DIGITS, SETS, headline, of_set
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 

@@ -5,8 +5,8 @@ Writes  reports/audit.json
 Params  seed, evaluate, train.threads
 """
 
-from shoepair import audit
 from shoepair.data import documents, loading, schemas, tables
+from shoepair.evaluation import leakage
 from shoepair.runtime import cpu, errors, params, paths
 
 
@@ -17,9 +17,9 @@ def main() -> None:
     rows = tables.read(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["standard"]]
     accepted = {str(batch): tables.read(paths.valid(str(batch)), schemas.Photos) for batch in rows["batch"].unique()}
-    features = audit.pictures(loading.from_table(rows)) | {"file": audit.files(rows, accepted)}
-    found = audit.audit(rows, features, chosen.resamples, chosen.seed)
-    audit.refuse_leaks(found)
+    features = leakage.pictures(loading.from_table(rows)) | {"file": leakage.files(rows, accepted)}
+    found = leakage.audit(rows, features, chosen.resamples, chosen.seed)
+    leakage.refuse_leaks(found)
     documents.write_json(paths.AUDIT, found)
     print("audit:", ", ".join(f"{name} {got['balanced']:.1%}" for name, got in found.items()) or "too few students")
 

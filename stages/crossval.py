@@ -5,8 +5,8 @@ Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair import evaluation
 from shoepair.data import documents, schemas, tables
+from shoepair.evaluation import metrics
 from shoepair.runtime import errors, params, paths, progress
 from shoepair.training import crossval
 
@@ -18,7 +18,7 @@ def main(name: str) -> None:
     plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice((), chosen))
     scores = crossval.run(plan, rows, report=progress.say)
     tables.write(paths.folded(name), scores, schemas.Folded)
-    documents.write_json(paths.folded_metrics(name), evaluation.metrics(scores, dealt.resamples, chosen.seed))
+    documents.write_json(paths.folded_metrics(name), metrics.metrics(scores, dealt.resamples, chosen.seed))
     print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")
 
 

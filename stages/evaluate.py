@@ -6,8 +6,9 @@ Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metric
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import charts, comparison, decision, evaluation, results
+from shoepair import results
 from shoepair.data import documents, loading, schemas, tables
+from shoepair.evaluation import comparison, metrics, plot_data, thresholds
 from shoepair.models import inference, registry
 from shoepair.runtime import cpu, errors, params, paths
 
@@ -17,16 +18,16 @@ def main() -> None:
     chosen = params.load(params.Evaluate)
     cpu.use_threads(chosen.threads)
     rows = tables.read(paths.PAIRS, schemas.Pairs)
-    rows = rows[rows["split"].isin(evaluation.MEASURED)]
+    rows = rows[rows["split"].isin(metrics.MEASURED)]
     data = loading.from_table(rows)
     scores = inference.score({name: registry.load(name) for name in chosen.models}, rows, data)
     details = comparison.assess(scores, chosen.models, chosen.resamples, chosen.seed)
     best, verdict = details["best"], {"verdict": details["verdict"]["short"]}
     tables.write(paths.SCORES, scores, schemas.Scores)
-    decision.write(decision.decide(scores, best, details["temperatures"][best]))
-    charts.write(scores, chosen.models, best)
+    thresholds.write(thresholds.decide(scores, best, details["temperatures"][best]))
+    plot_data.write(scores, chosen.models, best)
     documents.write_json(paths.EVALUATION_DETAILS, details)
-    documents.write_json(paths.EVALUATION_METRICS, evaluation.headline(details["models"]) | verdict)
+    documents.write_json(paths.EVALUATION_METRICS, metrics.headline(details["models"]) | verdict)
     print(results.text(details))
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from classes import scores_of
 
-from shoepair import comparison, decision, evaluation
 from shoepair.data import pairs, schemas, store, tables
+from shoepair.evaluation import comparison, metrics, thresholds
 from shoepair.page import PAGE, facts, render
 from shoepair.page.facts import Facts
 from shoepair.runtime import paths
@@ -71,13 +71,13 @@ def made(
         audit={"order": {"balanced": 0.5, "low": 0.47, "high": 0.53, "leaks": False}},
         details=details,
         scores=scores,
-        decision=decision.decide(scores, best, details["temperatures"][best]),
+        decision=thresholds.decide(scores, best, details["temperatures"][best]),
         cards=dict.fromkeys(models, CARD),
         epochs=dict.fromkeys(models, curve),
         iterations={
             model: pd.DataFrame({"iteration": range(1, 31), "loss": np.linspace(1, 0.5, 30)}) for model in models
         },
-        folded={model: evaluation.metrics(evaluation.of_set(parts[0], "valid"), 100, 1) for model in folded},
+        folded={model: metrics.metrics(metrics.of_set(parts[0], "valid"), 100, 1) for model in folded},
         resamples=100,
     )
 

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import audit
 from shoepair.data import documents, pair_dataset, pairs
 from shoepair.data.pair_dataset import PairData
+from shoepair.evaluation import leakage
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import audit as stage
@@ -73,17 +73,17 @@ def framed(images: Tensor, labels: Tensor) -> Tensor:
 def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
     sound = pair_dataset.from_arrays(DATA)
     kind = type("Leaking", (Leaking,), {"leak": staticmethod(leak)})
-    found = audit.audit(rows(), audit.pictures(kind(sound.images, sound.shoes, sound.same)), 200, 1)
+    found = leakage.audit(rows(), leakage.pictures(kind(sound.images, sound.shoes, sound.same)), 200, 1)
     assert found[probe]["leaks"]
     assert found[probe]["balanced"] > 0.8
-    with pytest.raises(ShoepairError, match=f"{probe}: .* balanced accuracy .* from {audit.SEEN[probe][:20]}"):
-        audit.refuse_leaks(found)
+    with pytest.raises(ShoepairError, match=f"{probe}: .* balanced accuracy .* from {leakage.SEEN[probe][:20]}"):
+        leakage.refuse_leaks(found)
 
 
 def test_sound_pairs_pass_every_probe_exactly() -> None:
-    found = audit.audit(rows(), audit.pictures(pair_dataset.from_arrays(DATA)), 200, 1)
-    assert {name: got["balanced"] for name, got in found.items()} == dict.fromkeys(audit.PROBES, 0.5)
-    audit.refuse_leaks(found)
+    found = leakage.audit(rows(), leakage.pictures(pair_dataset.from_arrays(DATA)), 200, 1)
+    assert {name: got["balanced"] for name, got in found.items()} == dict.fromkeys(leakage.PROBES, 0.5)
+    leakage.refuse_leaks(found)
 
 
 def photo_table(lengths: NDArray[np.int64]) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def photo_table(lengths: NDArray[np.int64]) -> pd.DataFrame:
 def test_different_pairs_chosen_by_the_length_of_their_files_are_caught() -> None:
     lengths = RNG.integers(1000, 9000, (STUDENTS, 3, 2))
     table = photo_table(lengths)
-    sound = audit.audit(rows(), {"file": audit.files(rows(), {"b": table})}, 200, 1)
+    sound = leakage.audit(rows(), {"file": leakage.files(rows(), {"b": table})}, 200, 1)
     assert not sound["file"]["leaks"]
 
     chosen = rows()
@@ -110,7 +110,7 @@ def test_different_pairs_chosen_by_the_length_of_their_files_are_caught() -> Non
             others = np.where(np.arange(1, 4) == left, 0, lengths[student, :, 1])
             right[place] = 1 + int(others.argmax())
     chosen = chosen.assign(right=right)
-    found = audit.audit(chosen, {"file": audit.files(chosen, {"b": table})}, 200, 1)
+    found = leakage.audit(chosen, {"file": leakage.files(chosen, {"b": table})}, 200, 1)
     assert found["file"]["leaks"]
 
 
@@ -119,13 +119,13 @@ def test_extension_that_tells_is_caught() -> None:
     table.loc[(table["pair"] == 3) & (table["side"] == "right"), "path"] = "a.png"
     chosen = rows()
     chosen.loc[chosen["same"] == 0, "right"] = np.where(chosen.loc[chosen["same"] == 0, "left"] == 3, 1, 3)
-    assert audit.audit(chosen, {"file": audit.files(chosen, {"b": table})}, 200, 1)["file"]["leaks"]
+    assert leakage.audit(chosen, {"file": leakage.files(chosen, {"b": table})}, 200, 1)["file"]["leaks"]
 
 
 def test_few_students_are_not_audited() -> None:
     few = rows()
-    few = few[few["student"] < f"u{audit.FEWEST - 1:03}"]
-    assert audit.audit(few, {"file": np.zeros((len(few), 2))}, 200, 1) == {}
+    few = few[few["student"] < f"u{leakage.FEWEST - 1:03}"]
+    assert leakage.audit(few, {"file": np.zeros((len(few), 2))}, 200, 1) == {}
 
 
 @pytest.mark.usefixtures("project")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from test_coverage import mean
 
-from shoepair import bootstrap
+from shoepair.evaluation import bootstrap
 
 shares = arrays(
     np.float64,

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from shoepair import calibration
+from shoepair.evaluation import calibration
 
 pair = st.tuples(st.booleans(), st.floats(-5, 5, width=32))
 

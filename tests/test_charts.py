@@ -10,7 +10,7 @@ import pytest
 from classes import scores_of
 from sklearn.metrics import roc_auc_score
 
-from shoepair import charts, evaluation
+from shoepair.evaluation import metrics, plot_data
 from shoepair.runtime import files, paths
 
 
@@ -28,15 +28,15 @@ def test_files_show_the_test_students(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     scores = everything()
     files.write_text(paths.roc("gone"), "fpr,tpr\n")
-    charts.write(scores, ["cnn", "siamese"], "siamese")
+    plot_data.write(scores, ["cnn", "siamese"], "siamese")
     assert sorted(paths.ROC_CURVES.iterdir()) == [paths.roc("cnn"), paths.roc("siamese")]
     for model in ("cnn", "siamese"):
-        rows = evaluation.of_set(scores[scores["model"] == model], "test")
+        rows = metrics.of_set(scores[scores["model"] == model], "test")
         curve = pd.read_csv(paths.roc(model))
         area = np.trapezoid(curve["tpr"], curve["fpr"])
         assert area == pytest.approx(roc_auc_score(rows["same"], rows["logit"]), abs=2e-4)
     counts = pd.read_csv(paths.CONFUSION).value_counts()
-    got = evaluation.metrics(rows, 100, 1)
+    got = metrics.metrics(rows, 100, 1)
     assert counts["same", "same"] / 42 == pytest.approx(got["positive"], abs=1e-4)
     assert counts["different", "different"] / 42 == pytest.approx(got["negative"], abs=1e-4)
     assert counts.sum() == 84
@@ -44,5 +44,5 @@ def test_files_show_the_test_students(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_class_without_test_students_shows_valid() -> None:
     scores = scores_of(7, 1, split="valid")
-    assert len(charts.confusion(scores)) == 42
-    assert charts.roc(scores).iloc[-1].tolist() == [1, 1]
+    assert len(plot_data.confusion(scores)) == 42
+    assert plot_data.roc(scores).iloc[-1].tolist() == [1, 1]

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from classes import scores_of
 
-from shoepair import cli, comparison, evaluation, results
+from shoepair import cli, results
 from shoepair.data import documents
+from shoepair.evaluation import comparison, metric_names, metrics
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -39,11 +40,11 @@ def test_every_two_models_are_compared_on_every_set() -> None:
         ("siamese", "cnn"),
     ]
     assert [each["set"] for each in found[::3]] == ["valid", "test_m", "test_w", "test"]
-    details = evaluation.evaluate(scores, MODELS, 200, 1)
+    details = metrics.evaluate(scores, MODELS, 200, 1)
     for each in found:
         one, other = (details[each[side]][each["set"]] for side in ("model", "against"))
         assert each["students"] == one["students"]
-        for figure in results.COMPARED:
+        for figure in metric_names.COMPARED:
             assert each[figure] == pytest.approx(one[figure] - other[figure], abs=2e-4)
         assert each["low_all"] <= each["balanced_all"] <= each["high_all"]
 
@@ -51,7 +52,7 @@ def test_every_two_models_are_compared_on_every_set() -> None:
 def test_difference_of_two_tables_is_that_of_the_models() -> None:
     scores = everything({"histogram": 1.5, "cnn": 1.0})
     entry = next(each for each in comparison.differences(scores, MODELS, 300, 1) if each["set"] == "test")
-    rows = evaluation.of_set(scores, "test")
+    rows = metrics.of_set(scores, "test")
     before, after = (rows[rows["model"] == model] for model in ("histogram", "cnn"))
     got = comparison.difference(before, after, 300, 1)
     assert got == pytest.approx((22, entry["balanced"], entry["low"], entry["high"]), abs=1e-4)
@@ -61,13 +62,13 @@ def test_turned_difference_is_what_the_other_order_gives() -> None:
     scores = everything({"histogram": 1.5, "cnn": 1.0})
     ahead = comparison.differences(scores, ["histogram", "cnn"], 200, 1)
     behind = comparison.differences(scores, ["cnn", "histogram"], 200, 1)
-    turned = results.against(ahead, "histogram", "cnn")
+    turned = metric_names.against(ahead, "histogram", "cnn")
     for got, wanted in zip(turned, behind, strict=True):
         assert {name: got[name] for name in got.keys() - set(NUMBERS)} == {
             name: wanted[name] for name in wanted.keys() - set(NUMBERS)
         }
         assert [got[name] for name in NUMBERS] == pytest.approx([wanted[name] for name in NUMBERS], abs=1.1e-4)
-    assert results.against(turned, "cnn", "histogram") == ahead
+    assert metric_names.against(turned, "cnn", "histogram") == ahead
 
 
 def verdict(noise: dict[str, float], **sizes: int) -> tuple[str, str]:
@@ -100,7 +101,7 @@ def test_best_on_valid_that_is_worse_on_tests_is_called_so() -> None:
 def test_men_and_women_are_compared_as_different_students() -> None:
     scores = everything({"cnn": 0.8}, men=12, women=9)
     got = comparison.kinds(scores, ["cnn"], 300, 1)["cnn"]
-    details = evaluation.evaluate(scores, ["cnn"], 300, 1)["cnn"]
+    details = metrics.evaluate(scores, ["cnn"], 300, 1)["cnn"]
     men, women = details["test_m"], details["test_w"]
     assert (got["students_m"], got["students_w"]) == (12, 9)
     assert got["balanced"] == pytest.approx(men["balanced"] - women["balanced"], abs=2e-4)
@@ -124,7 +125,7 @@ def test_tables_show_every_model_set_and_difference() -> None:
     assert f"{entry['positive']:.1%} ({100 * entry['positive_low']:.1f} to {100 * entry['positive_high']:.1f})" in text
     starts = [line.split()[:2] for line in text.splitlines()]
     for model, tables in (("cnn", 3), ("siamese", 3), ("histogram", 2)):
-        for name in evaluation.SETS:
+        for name in metrics.SETS:
             assert starts.count([model, name]) == tables
     assert starts.count(["minus", "histogram"]) == 1
     assert "best by validation accuracy: siamese\nsiamese is clearly better than histogram" in text
@@ -132,7 +133,7 @@ def test_tables_show_every_model_set_and_difference() -> None:
 
 def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    documents.write_json(paths.EVALUATION_DETAILS, evaluation.evaluate(everything({"cnn": 0.8}), ["cnn"], 100, 1))
+    documents.write_json(paths.EVALUATION_DETAILS, metrics.evaluate(everything({"cnn": 0.8}), ["cnn"], 100, 1))
     with pytest.raises(ShoepairError, match=r"older version of this project\nrun `dvc repro`"):
         cli.metrics()
 

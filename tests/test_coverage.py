@@ -7,7 +7,7 @@ import pytest
 from classes import skilled, truth
 from scipy.special import ndtr
 
-from shoepair import bootstrap, curves
+from shoepair.evaluation import bootstrap, roc_curve
 
 CLASSES, BLOCKS, RESAMPLES = 500, 8, 1000  # classes per block: each block has its own draws
 LEVELS = [0.3, 1.5, 2.6, 3.5]  # of skill: balanced accuracies of 0.56, 0.77, 0.89, 0.95
@@ -68,7 +68,7 @@ def test_intervals_of_the_area_cover_the_truth(students: int, classes: int, resa
         logits = np.where(same, 1 + own, -1) + shared + rng.normal(0, 1, len(same))
 
         def statistic(weights: np.ndarray, logits: np.ndarray = logits) -> np.ndarray:
-            return curves.area(curves.roc(same, logits, weights[:, who]))[:, None]
+            return roc_curve.area(roc_curve.roc(same, logits, weights[:, who]))[:, None]
 
         hits.append(held(bootstrap.own(statistic, students, resamples, seed, powers=(2,)), true))
     assert 0.93 <= np.mean(hits) <= 0.97

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import evaluation, results, trials
+from shoepair import results, trials
 from shoepair.cli import app
 from shoepair.data import loading, schemas, tables
+from shoepair.evaluation import metrics
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster
@@ -235,4 +236,4 @@ def test_stage_writes_scores_and_metrics(paired: Path) -> None:
     scores = tables.read(paths.folded("histogram"), schemas.Folded)
     assert len(scores) == 2 * 6 * 9
     told = json.loads(paths.folded_metrics("histogram").read_text())
-    assert told == evaluation.metrics(scores, 100, 1)
+    assert told == metrics.metrics(scores, 100, 1)

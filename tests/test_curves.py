@@ -10,7 +10,7 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from shoepair import curves
+from shoepair.evaluation import roc_curve
 
 CLOSE = 1e-9
 pair = st.tuples(st.booleans(), st.one_of(st.integers(-3, 3), st.floats(-5, 5, width=32)), st.integers(0, 4))
@@ -32,13 +32,13 @@ def reference(same: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tupl
 @given(st.lists(pair, min_size=2, max_size=40))
 def test_figures_are_those_of_scikit_learn(pairs: list[tuple[bool, float, int]]) -> None:
     same, scores, weights = drawn(pairs)
-    curve = curves.roc(same, scores, weights[None])
+    curve = roc_curve.roc(same, scores, weights[None])
     fpr, tpr = reference(same, scores, weights)
-    assert curves.area(curve)[0] == pytest.approx(roc_auc_score(same, scores, sample_weight=weights), abs=CLOSE)
+    assert roc_curve.area(curve)[0] == pytest.approx(roc_auc_score(same, scores, sample_weight=weights), abs=CLOSE)
     crossing = brentq(lambda at: 1 - at - interp1d(fpr, tpr)(at), 0, 1, xtol=1e-12) if tpr[fpr == 0].max() < 1 else 0
-    assert curves.equal_error(curve)[0] == pytest.approx(crossing, abs=CLOSE)
+    assert roc_curve.equal_error(curve)[0] == pytest.approx(crossing, abs=CLOSE)
     for limit in (0.0, 0.01, 0.05, 0.5, 1.0):
-        assert curves.tpr_at(curve, limit)[0] == pytest.approx(tpr[fpr <= limit].max(), abs=CLOSE)
+        assert roc_curve.tpr_at(curve, limit)[0] == pytest.approx(tpr[fpr <= limit].max(), abs=CLOSE)
 
 
 @settings(deadline=None, max_examples=100)
@@ -46,7 +46,7 @@ def test_figures_are_those_of_scikit_learn(pairs: list[tuple[bool, float, int]])
 def test_curve_of_the_table_is_that_of_scikit_learn(pairs: list[tuple[bool, float, int]]) -> None:
     same, scores, _ = drawn(pairs)
     assume(same.any() and not same.all())
-    table = curves.table(curves.roc(same, scores), 12)
+    table = roc_curve.table(roc_curve.roc(same, scores), 12)
     fpr, tpr, _ = roc_curve(same, scores)
     assert np.trapezoid(table["tpr"], table["fpr"]) == pytest.approx(np.trapezoid(tpr, fpr), abs=CLOSE)
     assert set(zip(table["fpr"], table["tpr"], strict=True)) <= set(
@@ -61,26 +61,26 @@ def test_weight_counts_a_pair_as_often_as_copies_do(pairs: list[tuple[bool, floa
     same, scores, weights = drawn(pairs)
     times = weights.astype(int)
     weighted, copied = (
-        curves.roc(same, scores, weights[None]),
-        curves.roc(np.repeat(same, times), np.repeat(scores, times)),
+        roc_curve.roc(same, scores, weights[None]),
+        roc_curve.roc(np.repeat(same, times), np.repeat(scores, times)),
     )
-    for figure in (curves.area, curves.equal_error, lambda curve: curves.tpr_at(curve, 0.2)):
+    for figure in (roc_curve.area, roc_curve.equal_error, lambda curve: roc_curve.tpr_at(curve, 0.2)):
         assert figure(weighted) == pytest.approx(figure(copied), abs=CLOSE)
 
 
 def test_known_answers() -> None:
     same = np.array([True, True, False, False])
     apart, tied, reversed_ = (
-        curves.roc(same, np.array(scores)) for scores in ([2, 1, 0, -1], [1, 1, 1, 1], [-1, 0, 1, 2])
+        roc_curve.roc(same, np.array(scores)) for scores in ([2, 1, 0, -1], [1, 1, 1, 1], [-1, 0, 1, 2])
     )
     for curve, area, equal, at_nought in ((apart, 1, 0, 1), (tied, 0.5, 0.5, 0), (reversed_, 0, 1, 0)):
-        assert curves.area(curve)[0] == area
-        assert curves.equal_error(curve)[0] == equal
-        assert curves.tpr_at(curve, 0.01)[0] == at_nought
+        assert roc_curve.area(curve)[0] == area
+        assert roc_curve.equal_error(curve)[0] == equal
+        assert roc_curve.tpr_at(curve, 0.01)[0] == at_nought
 
 
 def test_one_kind_of_pairs_has_no_curve() -> None:
     with pytest.raises(ValueError, match="same and different"):
-        curves.roc(np.array([True, True]), np.array([1.0, 2.0]))
+        roc_curve.roc(np.array([True, True]), np.array([1.0, 2.0]))
     with pytest.raises(ValueError, match="same and different"):
-        curves.roc(np.array([True, False]), np.array([1.0, 2.0]), np.array([[1.0, 0.0]]))
+        roc_curve.roc(np.array([True, False]), np.array([1.0, 2.0]), np.array([[1.0, 0.0]]))

@@ -8,7 +8,8 @@ import pytest
 from classes import scores_of
 from sklearn.metrics import roc_auc_score
 
-from shoepair import bootstrap, evaluation, report
+from shoepair import report
+from shoepair.evaluation import bootstrap, metric_names, metrics
 
 
 def share(scores: pd.DataFrame, same: int, *, standard: bool) -> float:
@@ -18,7 +19,7 @@ def share(scores: pd.DataFrame, same: int, *, standard: bool) -> float:
 
 def test_accuracies_equal_plain_counting() -> None:
     scores = scores_of(20, 1)
-    got = evaluation.metrics(scores, 200, 1)
+    got = metrics.metrics(scores, 200, 1)
     positive, negative = share(scores, 1, standard=True), share(scores, 0, standard=True)
     assert got["positive"] == round(positive, 4)
     assert got["negative"] == round(negative, 4)
@@ -31,12 +32,12 @@ def test_accuracies_equal_plain_counting() -> None:
 
 def test_positive_and_negative_are_not_mixed_up() -> None:
     scores = scores_of(5, 1).assign(logit=np.float32(1))  # everything is called same
-    got = evaluation.metrics(scores, 100, 1)
+    got = metrics.metrics(scores, 100, 1)
     assert (got["positive"], got["negative"], got["balanced"]) == (1.0, 0.0, 0.5)
 
 
 def test_score_of_exactly_nought_is_different() -> None:
-    got = evaluation.metrics(scores_of(5, 1).assign(logit=np.float32(0)), 100, 1)
+    got = metrics.metrics(scores_of(5, 1).assign(logit=np.float32(0)), 100, 1)
     assert (got["positive"], got["negative"]) == (0.0, 1.0)
 
 
@@ -44,7 +45,7 @@ def test_bootstrap_draws_students_not_pairs() -> None:
     scores = scores_of(20, 1)
     right = scores["student"].isin([f"u{number}" for number in range(10)])  # half of them all right, half all wrong
     scores["logit"] = np.where((scores["same"] == 1) == right, 1.0, -1.0).astype(np.float32)
-    got = evaluation.metrics(scores, 4000, 1)
+    got = metrics.metrics(scores, 4000, 1)
     # The mean of 20 students that are 0 or 1: half-width 2.09 * 0.51 / sqrt(20) = 0.24; over pairs it would be 0.09.
     assert got["high"] - got["low"] == pytest.approx(2 * 2.09 * 0.51 / np.sqrt(20), abs=0.06)
 
@@ -57,7 +58,7 @@ def test_sets_are_kept_apart_and_empty_ones_left_out() -> None:
             scores_of(6, 3, split="valid", model="cnn_channel").assign(logit=np.float32(-1)),
         ]
     )
-    details = evaluation.evaluate(scores, ["cnn", "cnn_channel"], 100, 1)
+    details = metrics.evaluate(scores, ["cnn", "cnn_channel"], 100, 1)
     assert {model: list(sets) for model, sets in details.items()} == {
         "cnn": ["valid", "test_m", "test"],
         "cnn_channel": ["valid"],
@@ -68,11 +69,11 @@ def test_sets_are_kept_apart_and_empty_ones_left_out() -> None:
 
 def test_best_model_is_chosen_by_validation_and_comes_first() -> None:
     def sets(valid: float, test: float) -> dict[str, dict[str, float]]:
-        blank = evaluation.named(list(evaluation.FIGURES), np.tile([0.5, 0.4, 0.6], (9, 1)))
+        blank = metrics.named(list(metrics.FIGURES), np.tile([0.5, 0.4, 0.6], (9, 1)))
         return {"valid": {**blank, "balanced": valid}, "test_m": {**blank, "balanced": test}}
 
     details = {"cnn": sets(0.6, 0.99), "cnn_channel": sets(0.8, 0.7)}
-    headline = evaluation.headline(details)
+    headline = metrics.headline(details)
     assert headline["best"] == {"model": "cnn_channel", "valid": 0.8, "test_m": 0.7}
     assert headline["cnn"] == {"valid": 0.6, "test_m": 0.99}
     lines = report.accuracy_table(details, "cnn_channel").splitlines()
@@ -85,34 +86,34 @@ def test_best_model_is_chosen_by_validation_and_comes_first() -> None:
 
 
 def test_intervals_of_all_figures_are_around_them() -> None:
-    got = evaluation.metrics(scores_of(20, 1), 200, 1)
-    for name in evaluation.FIGURES:
-        low, high = report.ENDS.get(name, (f"{name}_low", f"{name}_high"))
+    got = metrics.metrics(scores_of(20, 1), 200, 1)
+    for name in metrics.FIGURES:
+        low, high = metric_names.ENDS.get(name, (f"{name}_low", f"{name}_high"))
         assert 0 <= got[low] <= got[name] <= got[high] <= 1
         assert got[low] < got[high]
 
 
 def test_curve_of_a_set_is_that_of_scikit_learn() -> None:
     scores = scores_of(15, 4)
-    found = evaluation.intervals(scores, 100, 1)[list(evaluation.FIGURES).index("auc"), 0]
+    found = metrics.intervals(scores, 100, 1)[list(metrics.FIGURES).index("auc"), 0]
     assert found == pytest.approx(roc_auc_score(scores["same"], scores["logit"]), abs=1e-9)
 
 
 def test_figures_do_not_hang_on_the_order_of_rows() -> None:
     scores = scores_of(12, 3)
-    assert evaluation.metrics(scores.sample(frac=1, random_state=1), 100, 1) == evaluation.metrics(scores, 100, 1)
+    assert metrics.metrics(scores.sample(frac=1, random_state=1), 100, 1) == metrics.metrics(scores, 100, 1)
 
 
 def test_parts_of_bounded_memory_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = scores_of(12, 3)
-    whole = evaluation.metrics(scores, 100, 1)
+    whole = metrics.metrics(scores, 100, 1)
     monkeypatch.setattr(bootstrap, "BUDGET", 250)
-    assert evaluation.metrics(scores, 100, 1) == whole
+    assert metrics.metrics(scores, 100, 1) == whole
 
 
 def test_both_test_sets_are_measured_together_too() -> None:
     sets = [scores_of(6, 1, split="valid"), scores_of(4, 2), scores_of(3, 3, split="test_w", first=4)]
-    got = evaluation.evaluate(pd.concat(sets), ["cnn"], 100, 1)["cnn"]
+    got = metrics.evaluate(pd.concat(sets), ["cnn"], 100, 1)["cnn"]
     assert list(got) == ["valid", "test_m", "test_w", "test"]
     assert (got["test"]["students"], got["test"]["pairs"]) == (7, 63)
     mean = (4 * got["test_m"]["balanced"] + 3 * got["test_w"]["balanced"]) / 7
@@ -122,8 +123,8 @@ def test_both_test_sets_are_measured_together_too() -> None:
 def test_temperature_is_fitted_on_valid_alone() -> None:
     valid, test = scores_of(20, 1, split="valid"), scores_of(20, 2, first=20)
     both = pd.concat([valid, test])
-    assert evaluation.temperature(both) == evaluation.temperature(valid) != evaluation.temperature(test)
+    assert metrics.temperature(both) == metrics.temperature(valid) != metrics.temperature(test)
     hot = pd.concat([valid.assign(logit=10 * valid["logit"]), test.assign(logit=10 * test["logit"])])
-    got = evaluation.evaluate(hot, ["cnn"], 100, 1)["cnn"]
+    got = metrics.evaluate(hot, ["cnn"], 100, 1)["cnn"]
     for name in ("valid", "test"):
         assert got[name]["ece_calibrated"] < got[name]["ece"]

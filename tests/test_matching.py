@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from shoepair.cli import app
-from shoepair.decision import Decision
+from shoepair.evaluation.thresholds import Decision
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Normalize
 from shoepair.usage import matching, telling

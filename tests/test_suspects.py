@@ -12,8 +12,8 @@ from conftest import CLI, Run
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair import suspects
 from shoepair.data import schemas, tables
+from shoepair.evaluation import label_issues
 from shoepair.ingestion import decode_all, scan
 from shoepair.runtime import paths, storage
 from shoepair.synthetic import sample_class
@@ -36,7 +36,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Class:
 
 def ranked(images: Class) -> pd.DataFrame:
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(len(images))]})
-    return schemas.Suspects.validate(suspects.rank(students, images))
+    return schemas.Suspects.validate(label_issues.rank(students, images))
 
 
 def guilty(seed: int) -> list[int]:
@@ -97,10 +97,12 @@ def test_ranking_is_whole_ordered_and_the_same_each_time(drawn: Class) -> None:
 
 def test_picture_shows_the_first_ones(drawn: Class) -> None:
     top = ranked(drawn[:12]).head(3)
-    sheet = suspects.picture(top, drawn[[int(student[1:]) for student in top["student"]]])
-    assert sheet.size == (6 * suspects.THUMBNAIL, 3 * (suspects.THUMBNAIL + suspects.CAPTION))
+    sheet = label_issues.picture(top, drawn[[int(student[1:]) for student in top["student"]]])
+    assert sheet.size == (6 * label_issues.THUMBNAIL, 3 * (label_issues.THUMBNAIL + label_issues.CAPTION))
     first = int(top["student"].iloc[0][1:])
-    shown = np.asarray(sheet)[suspects.CAPTION : suspects.CAPTION + suspects.THUMBNAIL, : suspects.THUMBNAIL]
+    shown = np.asarray(sheet)[
+        label_issues.CAPTION : label_issues.CAPTION + label_issues.THUMBNAIL, : label_issues.THUMBNAIL
+    ]
     small = Image.fromarray(drawn[first, 0, 0]).resize(shown.shape[:2], Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(shown, np.asarray(small))
 

@@ -20,7 +20,7 @@ from shoepair.cli import app
 from shoepair.data import tables
 from shoepair.data.schemas import Scores
 from shoepair.data.store import Store
-from shoepair.decision import Decision
+from shoepair.evaluation.thresholds import Decision
 from shoepair.ingestion import decode
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError

@@ -18,7 +18,7 @@ import pytest
 from conftest import EDGE, copy_project, edit
 
 from shoepair.data import documents
-from shoepair.decision import Decision
+from shoepair.evaluation.thresholds import Decision
 from shoepair.models import registry
 from shoepair.runtime import params, paths
 from shoepair.usage import verdicts

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair.comparison import gained
-from shoepair.evaluation import Figures, metrics
-from shoepair.results import BASELINE
+from shoepair.evaluation.comparison import gained
+from shoepair.evaluation.metric_names import BASELINE
+from shoepair.evaluation.metrics import Figures, metrics
 from shoepair.training.crossval import Plan
 
 

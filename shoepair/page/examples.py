@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from shoepair import calibration
 from shoepair.data import naming
 from shoepair.data.store import Store
+from shoepair.evaluation import calibration
 from shoepair.runtime import paths
 
 EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels

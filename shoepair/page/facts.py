@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair import decision, evaluation
 from shoepair.data import documents, schemas, tables
 from shoepair.data.naming import SHOES
-from shoepair.decision import Decision
+from shoepair.evaluation import metrics, thresholds
+from shoepair.evaluation.thresholds import Decision
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Crossval
@@ -84,16 +84,16 @@ class Facts:
     def tested(self) -> list[str]:
         """The test sets that have students; where there are none, valid: what curves and examples are of."""
         sets = self.details["models"][self.best]
-        return [name for name in evaluation.TESTS if name in sets] or ["valid"]
+        return [name for name in metrics.TESTS if name in sets] or ["valid"]
 
     @property
     def whole(self) -> str:
         """The set that holds all of `tested`."""
-        return evaluation.TEST if self.tested != ["valid"] else "valid"
+        return metrics.TEST if self.tested != ["valid"] else "valid"
 
     def of(self, model: str, name: str) -> pd.DataFrame:
         """The `Scores` rows of a model on a set."""
-        return evaluation.of_set(self.scores[self.scores["model"] == model], name)
+        return metrics.of_set(self.scores[self.scores["model"] == model], name)
 
 
 def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
@@ -120,7 +120,7 @@ def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
         audit=documents.read_json(paths.AUDIT, FIX),
         details=details,
         scores=tables.read(paths.SCORES, schemas.Scores),
-        decision=decision.read(),
+        decision=thresholds.read(),
         cards={model: documents.read_json(paths.card(model), FIX) for model in models},
         epochs={model: _curve(paths.epochs(model)) for model in models},
         iterations={model: _curve(paths.iterations(model)) for model in models},

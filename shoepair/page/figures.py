@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from shoepair import calibration, curves
+from shoepair.evaluation import calibration, roc_curve
 from shoepair.page import percent
 
 INK, GRID = "#1d2329", "#d9d8d2"
@@ -190,7 +190,7 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
     def paint(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 3)))
         for place, (model, rows) in enumerate(scores.items()):
-            curve = curves.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy())
+            curve = roc_curve.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy())
             axes.plot(
                 curve.fpr[0],
                 curve.tpr[0],

@@ -12,7 +12,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from shoepair import evaluation, report
+from shoepair import report
+from shoepair.evaluation import metrics
+from shoepair.evaluation.metric_names import BASELINE
 from shoepair.page import (
     CROISSANT,
     DATA_CARD,
@@ -31,7 +33,6 @@ from shoepair.page import (
 )
 from shoepair.page.examples import Shoe
 from shoepair.page.facts import Facts
-from shoepair.results import BASELINE
 from shoepair.runtime import files
 
 SECTIONS = {
@@ -186,7 +187,7 @@ def _model(found: Facts, model: str) -> dict[str, Any]:
 def _matrix(found: Facts, model: str, name: str) -> dict[str, Any]:
     """The standard pairs: how many of each kind were called what."""
     rows = found.of(model, name)
-    counts = evaluation.tally(rows[rows["standard"]]).sum(axis=0)  # (same, different) x (right, all)
+    counts = metrics.tally(rows[rows["standard"]]).sum(axis=0)  # (same, different) x (right, all)
     lines = []
     for row, kind in enumerate(("same pairs", "different pairs")):
         right, pairs = (int(number) for number in counts[row])

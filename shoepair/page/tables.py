@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from shoepair import report, results
+from shoepair import report
 from shoepair.data.naming import SHOES, SPLITS
+from shoepair.evaluation import metric_names
+from shoepair.evaluation.metric_names import BASELINE
 from shoepair.page import SETS, percent, plural
 from shoepair.page.facts import Facts
-from shoepair.results import BASELINE
 
 MOST = 40  # rows of a list of faults or of near-duplicates
 NAMED = 3  # photos named of each flag
@@ -199,7 +200,7 @@ def differences(found: Facts) -> Table:
     rows = [
         [model, SETS[entry["set"]], str(entry["students"]), *(report.interval(entry, each, "+") for each in GAINS)]
         for model in sorted(found.models, key=lambda name: name != found.best)
-        for entry in sorted(results.against(found.details["differences"], model, base), key=_last_valid)
+        for entry in sorted(metric_names.against(found.details["differences"], model, base), key=_last_valid)
     ]
     head = [f"minus {base}", "set", "students", *GAINS.values()]
     return Table("differences", f"Every model minus {base}, on the same students", head, rows, 2)

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair import decision
 from shoepair.data import store
-from shoepair.decision import Decision
+from shoepair.evaluation import thresholds
+from shoepair.evaluation.thresholds import Decision
 from shoepair.ingestion import decode, quality
 from shoepair.models import registry
 from shoepair.runtime import params
@@ -132,7 +132,7 @@ def appoint() -> Judge:
     Raises:
         ShoepairError: the pipeline has not run yet, or what it left is damaged.
     """
-    rule = decision.read()
+    rule = thresholds.read()
     model = registry.load(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Judge(rule, model, params.load(params.Normalize).edge, params.load(params.Validate))
 

@@ -19,9 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shoepair import calibration
 from shoepair.data import documents
-from shoepair.evaluation import DIGITS, MEASURED, of_set
+from shoepair.evaluation import calibration
+from shoepair.evaluation.metrics import DIGITS, MEASURED, of_set
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from shoepair import curves
-from shoepair.evaluation import DIGITS, TEST, of_set
+from shoepair.evaluation import roc_curve
+from shoepair.evaluation.metrics import DIGITS, TEST, of_set
 from shoepair.runtime import files, paths
 
 NAMES = ("different", "same")
@@ -29,7 +29,7 @@ def roc(scores: pd.DataFrame) -> pd.DataFrame:
         scores: `Scores` rows of one model.
     """
     rows = shown(scores)
-    return curves.table(curves.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy()), DIGITS)
+    return roc_curve.table(roc_curve.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy()), DIGITS)
 
 
 def confusion(scores: pd.DataFrame) -> pd.DataFrame:

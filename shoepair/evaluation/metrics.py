@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shoepair import bootstrap, calibration, curves
 from shoepair.data.naming import SPLITS
 from shoepair.data.schemas import students_of
-from shoepair.report import ENDS
+from shoepair.evaluation import bootstrap, calibration, roc_curve
+from shoepair.evaluation.metric_names import ENDS
 
 MEASURED = tuple(split for split in SPLITS if split != "train")
 TESTS = ("test_m", "test_w")
@@ -87,9 +87,9 @@ class Figures:
         step = max(1, bootstrap.BUDGET // self.pairs)
         parts = []
         for at in range(0, len(weights), step):
-            curve = curves.roc(self._same, self._logits, weights[at : at + step][:, self._who])
-            rates = [curves.tpr_at(curve, fpr) for fpr in (0.01, 0.05)]
-            parts.append(np.stack([curves.area(curve), curves.equal_error(curve), *rates]))
+            curve = roc_curve.roc(self._same, self._logits, weights[at : at + step][:, self._who])
+            rates = [roc_curve.tpr_at(curve, fpr) for fpr in (0.01, 0.05)]
+            parts.append(np.stack([roc_curve.area(curve), roc_curve.equal_error(curve), *rates]))
         return np.concatenate(parts, axis=1)
 
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from shoepair import bootstrap
-from shoepair.bootstrap import FEW
 from shoepair.data.schemas import students_of
-from shoepair.evaluation import (
+from shoepair.evaluation import bootstrap
+from shoepair.evaluation.bootstrap import FEW
+from shoepair.evaluation.metric_names import BASELINE, COMPARED, against
+from shoepair.evaluation.metrics import (
     FIGURES,
     SETS,
     TEST,
@@ -27,7 +28,6 @@ from shoepair.evaluation import (
     tally,
     temperature,
 )
-from shoepair.results import BASELINE, COMPARED, against
 
 COLUMNS = [list(FIGURES).index(name) for name in COMPARED]
 

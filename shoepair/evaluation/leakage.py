@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shoepair.data.pair_dataset import PairData
-from shoepair.evaluation import metrics
+from shoepair.evaluation.metrics import metrics
 from shoepair.runtime.errors import ShoepairError
 
 FOLDS = 5

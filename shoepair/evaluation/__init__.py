@@ -1,0 +1,1 @@
+"""Scores -> numbers: metrics with intervals, comparisons, thresholds, leakage, label issues."""
