@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, repair, report, results, roster
+from shoepair import arrival, departure, integrity, repair, roster
 from shoepair.analysis.cli import app as analyze
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import rules
 from shoepair.purge import purge as purge_everything
+from shoepair.reports import terminal
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import ShoepairError, refused
 from shoepair.usage import cli as usage
@@ -45,7 +46,7 @@ def add(
     arrived = arrival.add(source, name, alone=alone, dry_run=dry_run)
     counts = arrived.verdict.counts()
     found = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
-    for line in [*report.quarantine_lines(arrived.verdict.report(name)), *report.drift_lines(arrived.shifts)]:
+    for line in [*terminal.quarantine_lines(arrived.verdict.report(name)), *terminal.drift_lines(arrived.shifts)]:
         typer.echo(line)
     if dry_run:
         typer.echo(f"{found}: in order, could be batch {name!r}; nothing was changed")
@@ -57,7 +58,7 @@ def add(
 @app.command()
 def batches() -> None:
     """List the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
-    typer.echo(report.batch_table(roster.overview()))
+    typer.echo(terminal.batch_table(roster.overview()))
 
 
 @app.command()
@@ -65,7 +66,7 @@ def validate(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """Hold all batches against the rules at once, and tell every fault; nothing is changed."""
     reports = [verdict.report(batch) for batch, verdict in roster.judged().items()]
     total = rules.totals({each["batch"]: each for each in reports})["total"]
-    text = report.validation_text(reports, total, markdown=markdown)
+    text = terminal.validation_text(reports, total, markdown=markdown)
     typer.echo(json.dumps(reports, indent=2) if as_json else text)
     if any(each["reasons"] for each in reports):
         raise typer.Exit(1)
@@ -77,7 +78,7 @@ def suspects(
 ) -> None:
     """List the students whose photos may be mislabelled, the most suspicious first; look at them yourself."""
     rows = tables.read(paths.SUSPECTS, schemas.Suspects).head(top).to_dict("records")
-    text = report.suspect_table(rows)
+    text = terminal.suspect_table(rows)
     typer.echo(json.dumps(rows, indent=2) if as_json else text)
 
 
@@ -101,7 +102,7 @@ def forget(
         found = "forget: expected `shoepair forget STUDENT --batch BATCH`, or `shoepair forget --purge`"
         raise ShoepairError(found, fix="first withdraw the student, then `dvc repro`, then purge")
     if purge:
-        for line in report.purge_lines(purge_everything()):
+        for line in terminal.purge_lines(purge_everything()):
             typer.echo(line)
         return
     gone = departure.forget(student, batch)
@@ -121,7 +122,7 @@ def diff(
     from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
 
     changes = versions.changes(before, after)
-    typer.echo(json.dumps(changes, indent=2) if as_json else report.diff_text(changes, markdown=markdown))
+    typer.echo(json.dumps(changes, indent=2) if as_json else terminal.diff_text(changes, markdown=markdown))
 
 
 @app.command()
@@ -130,7 +131,7 @@ def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
 
     entries = versions.log()
-    typer.echo(json.dumps(entries, indent=2) if as_json else report.log_text(entries, markdown=markdown))
+    typer.echo(json.dumps(entries, indent=2) if as_json else terminal.log_text(entries, markdown=markdown))
 
 
 @app.command()
@@ -168,7 +169,7 @@ def crossval(
     from shoepair import trials  # here, since it loads torch, and no other command should wait for that
 
     found = trials.run(models or [], folds, repeats, instead or [], report=lambda line: progress.say(line, sys.stderr))
-    typer.echo(json.dumps(found, indent=2) if as_json else results.fold_table(found))
+    typer.echo(json.dumps(found, indent=2) if as_json else terminal.fold_table(found))
 
 
 @app.command()
@@ -179,7 +180,7 @@ def metrics() -> None:
     if "models" not in details:
         found = f"{paths.EVALUATION_DETAILS}: of an older version of this project"
         raise ShoepairError(found, fix=fix)
-    typer.echo(results.text(details))
+    typer.echo(terminal.text(details))
 
 
 def main() -> None:

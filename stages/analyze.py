@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair.analysis import page
 from shoepair.models import base
+from shoepair.reports.analysis import page
 from shoepair.runtime import errors, params, paths
 from shoepair.synthetic import sample_class
 

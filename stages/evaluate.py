@@ -6,10 +6,10 @@ Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metric
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair import results
 from shoepair.data import documents, loading, schemas, tables
 from shoepair.evaluation import comparison, metrics, plot_data, thresholds
 from shoepair.models import inference, registry
+from shoepair.reports import terminal
 from shoepair.runtime import cpu, errors, params, paths
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     plot_data.write(scores, chosen.models, best)
     documents.write_json(paths.EVALUATION_DETAILS, details)
     documents.write_json(paths.EVALUATION_METRICS, metrics.headline(details["models"]) | verdict)
-    print(results.text(details))
+    print(terminal.text(details))
 
 
 if __name__ == "__main__":

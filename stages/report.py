@@ -8,15 +8,16 @@ Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports
 Params  crossval, evaluate, data/batches.yaml
 """
 
-from shoepair.page import PAGE, facts, render
+from shoepair.reports import page, results
+from shoepair.reports.format import PAGE
 from shoepair.runtime import errors, params
 
 
 def main() -> None:
     """Read what the other stages wrote, and tell it."""
     listed = params.load_batches()
-    found = facts.read(listed.batches, listed.samples, params.load(params.Crossval))
-    length = render.write(found)
+    found = results.read(listed.batches, listed.samples, params.load(params.Crossval))
+    length = page.write(found)
     print(f"report: {PAGE}, {length / 1e6:.1f} MB, {len(found.models)} models, {found.total['students']} students")
 
 

@@ -12,8 +12,9 @@ from classes import scores_of
 
 from shoepair.data import pairs, schemas, store, tables
 from shoepair.evaluation import comparison, metrics, thresholds
-from shoepair.page import PAGE, facts, render
-from shoepair.page.facts import Facts
+from shoepair.reports import page, results
+from shoepair.reports.format import PAGE
+from shoepair.reports.results import Facts
 from shoepair.runtime import paths
 
 EDGE = 32
@@ -84,8 +85,8 @@ def made(
 
 def written_page(found: Facts) -> str:
     """The page as it is written."""
-    facts.refuse_mismatch(found)
-    render.write(found)
+    results.refuse_mismatch(found)
+    page.write(found)
     return PAGE.read_text(encoding="utf-8")
 
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from shoepair.analysis import conv1d, cross_entropy, finite, show, sigmoid
+from shoepair.reports.analysis import conv1d
+from shoepair.reports.analysis.arrays import cross_entropy, finite, show, sigmoid
 from shoepair.runtime.errors import ShoepairError
 
 

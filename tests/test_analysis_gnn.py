@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from shoepair.analysis import gnn
+from shoepair.reports.analysis import gnn
 from shoepair.runtime.errors import ShoepairError
 
 

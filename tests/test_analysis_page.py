@@ -14,8 +14,8 @@ from conftest import ROOT
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair.analysis import page
 from shoepair.models.base import Shape
+from shoepair.reports.analysis import page
 from shoepair.runtime import paths
 from stages import analyze
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from shoepair.analysis import parameters
 from shoepair.models.base import Shape
 from shoepair.models.cnn import ASSIGNED
+from shoepair.reports.analysis import parameters
 
 SAME_IN_BOTH = {"conv2": 296, "conv3": 1168, "conv4": 4640, "fc2": 202}
 ASSIGNMENT = {

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from shoepair.analysis import receptive
 from shoepair.models.cnn import ASSIGNED
+from shoepair.reports.analysis import receptive_field
 from shoepair.runtime.errors import ShoepairError
 
 FIELDS = {3: [4, 10, 22, 46], 5: [6, 16, 36, 76]}
@@ -21,7 +21,7 @@ FIELDS = {3: [4, 10, 22, 46], 5: [6, 16, 36, 76]}
 @pytest.mark.parametrize("kernel_size", FIELDS)
 def test_fields_after_the_poolings(name: str, kernel_size: int, batch_norm: bool) -> None:
     model = ASSIGNED[name](n=1, kernel_size=kernel_size, batch_norm=batch_norm, edge=32)
-    found = receptive.fields(model.features)
+    found = receptive_field.fields(model.features)
     assert [field.size for field in found if field.layer.startswith("pool")] == FIELDS[kernel_size]
     assert [field.step for field in found if field.layer.startswith("pool")] == [2, 4, 8, 16]
 
@@ -31,8 +31,8 @@ def test_fields_after_the_poolings(name: str, kernel_size: int, batch_norm: bool
 @pytest.mark.parametrize("kernel_size", FIELDS)
 def test_pixels_with_a_gradient_are_exactly_the_field(name: str, kernel_size: int, batch_norm: bool) -> None:
     model = ASSIGNED[name](n=2, kernel_size=kernel_size, batch_norm=batch_norm)
-    computed = {field.layer: field for field in receptive.fields(model.features)}
-    seen = list(receptive.seen(model))
+    computed = {field.layer: field for field in receptive_field.fields(model.features)}
+    seen = list(receptive_field.seen(model))
     assert [name for name, _, _ in seen] == list(computed)
     for layer, unit, pixels in seen:
         start, stop = computed[layer].span(unit, 224)
@@ -52,14 +52,14 @@ def test_a_network_as_it_is_hides_pixels() -> None:
 
 
 def test_field_at_the_border_is_cut() -> None:
-    last = receptive.fields(receptive.both(3)["cnn"].features)[-1]
+    last = receptive_field.fields(receptive_field.both(3)["cnn"].features)[-1]
     assert last.span(0, 224) == (0, 31)  # its 46 pixels begin at -15
     assert last.span(13, 224) == (193, 224)
 
 
 @pytest.mark.parametrize(("kernel_size", "rows"), [(3, 2), (5, 4)])
 def test_rows_of_the_last_maps_that_see_both_shoes(kernel_size: int, rows: int) -> None:
-    assert receptive.seam_rows(kernel_size) == (rows, 28)
+    assert receptive_field.seam_rows(kernel_size) == (rows, 28)
     model = ASSIGNED["cnn"](n=1, kernel_size=kernel_size).double()
     with torch.no_grad():
         for layer in model.features:
@@ -81,7 +81,7 @@ def test_stacked_convolutions(convolutions: int, kernel_size: int) -> None:
     for layer in layers:
         assert isinstance(layer, nn.Conv1d)
         nn.init.ones_(layer.weight)
-    field = receptive.stacked(convolutions, kernel_size)
+    field = receptive_field.stacked(convolutions, kernel_size)
     assert field == 1 + convolutions * (kernel_size - 1)
     x = torch.ones(1, 1, field + 4, dtype=torch.float64, requires_grad=True)
     layers(x)[0, 0, 2].backward()
@@ -95,12 +95,12 @@ WINDOWS = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.
 @given(st.lists(WINDOWS, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=25)
 def test_recurrence_holds_for_any_kernel_stride_padding_and_dilation(layers: list[tuple[int, int, int, int]]) -> None:
-    field = receptive.Field("image")
+    field = receptive_field.Field("image")
     x = torch.ones(1, 1, 120, dtype=torch.float64, requires_grad=True)
     maps = x
     for kernel, stride, padding, dilation in layers:
         layer = nn.Conv1d(1, 1, kernel, stride, padding, dilation, bias=False).double()
-        field = receptive.after(field, "conv", layer)
+        field = receptive_field.after(field, "conv", layer)
         maps = nn.functional.conv1d(maps, torch.ones_like(layer.weight), None, stride, padding, dilation)
     unit = maps.shape[-1] // 2
     (gradient,) = torch.autograd.grad(maps[0, 0, unit], x)
@@ -113,19 +113,19 @@ def test_recurrence_holds_for_any_kernel_stride_padding_and_dilation(layers: lis
 
 def test_stacked_refuses_what_is_no_stack() -> None:
     with pytest.raises(ShoepairError, match="convolutions: -1, expected 0 or more"):
-        receptive.stacked(-1, 3)
+        receptive_field.stacked(-1, 3)
     with pytest.raises(ShoepairError, match="kernel size: 0, expected 1 or more"):
-        receptive.stacked(2, 0)
+        receptive_field.stacked(2, 0)
 
 
 def test_layers_that_the_recurrence_does_not_know_are_refused() -> None:
     with pytest.raises(TypeError, match="neither works unit by unit nor has a window"):
-        receptive.after(receptive.Field("image"), "fc1", nn.Linear(2, 2))
+        receptive_field.after(receptive_field.Field("image"), "fc1", nn.Linear(2, 2))
     with pytest.raises(TypeError, match=r"kernel_size \(3, 5\), expected the same number"):
-        receptive.after(receptive.Field("image"), "conv1", nn.Conv2d(1, 1, (3, 5)))
+        receptive_field.after(receptive_field.Field("image"), "conv1", nn.Conv2d(1, 1, (3, 5)))
 
 
 def test_chapters_say_what_it_means_and_where_the_published_solution_errs() -> None:
-    assert "sees 46 of 224 pixels, 21 % of the edge and 4 % of the area" in receptive.chapter(3)
-    assert "2 of the 28 rows" in receptive.chapter(3)
-    assert "1 + (N - 1)(K - 1): always one layer too few" in receptive.chapter_stacked(3)
+    assert "sees 46 of 224 pixels, 21 % of the edge and 4 % of the area" in receptive_field.chapter(3)
+    assert "2 of the 28 rows" in receptive_field.chapter(3)
+    assert "1 + (N - 1)(K - 1): always one layer too few" in receptive_field.chapter_stacked(3)

@@ -13,8 +13,8 @@ import pytest
 from conftest import Run
 from pages import CLASS, Reader, made, written_page
 
-from shoepair import report
-from shoepair.page import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
+from shoepair.reports import terminal
+from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
 
 NO_NETWORK = """
 import socket, sys
@@ -112,7 +112,7 @@ def test_model_card_has_the_numbers_of_the_page() -> None:
         if rows[0][0] in {"model", "minus histogram"} and len(rows[0]) > 4:
             assert ["| " + " | ".join(row) + " |" for row in rows if "| " + " | ".join(row) + " |" not in card] == []
     got = found.details["kinds"]["cnn"]
-    assert report.interval(got, "balanced", "+") in card
+    assert terminal.interval(got, "balanced", "+") in card
     assert "visually impaired" in card
     assert "Not meant for" in card
 

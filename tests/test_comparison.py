@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from classes import scores_of
 
-from shoepair import cli, results
+from shoepair import cli
 from shoepair.data import documents
 from shoepair.evaluation import comparison, metric_names, metrics
+from shoepair.reports import terminal
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -114,13 +115,13 @@ def test_empty_set_is_left_out_and_said_so(men: int, women: int, named: str) -> 
     scores = everything({"cnn": 0.8}, men=men, women=women)
     assert comparison.kinds(scores, ["cnn"], 100, 1) == {"left_out": f"no students in {named}"}
     got = comparison.assess(scores, ["cnn"], 100, 1)
-    assert f"not compared: no students in {named}" in results.text(got)
+    assert f"not compared: no students in {named}" in terminal.text(got)
 
 
 def test_tables_show_every_model_set_and_difference() -> None:
     scores = everything({"histogram": 1.5, "cnn": 1.0, "siamese": 0.5})
     got = comparison.assess(scores, MODELS, 200, 1)
-    text = results.text(got)
+    text = terminal.text(got)
     entry = got["models"]["cnn"]["test_m"]
     assert f"{entry['positive']:.1%} ({100 * entry['positive_low']:.1f} to {100 * entry['positive_high']:.1f})" in text
     starts = [line.split()[:2] for line in text.splitlines()]
@@ -145,7 +146,7 @@ def test_metrics_are_told_from_the_file(
     got = comparison.assess(everything({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
     documents.write_json(paths.EVALUATION_DETAILS, got)
     cli.metrics()
-    assert capsys.readouterr().out == results.text(got) + "\n"
+    assert capsys.readouterr().out == terminal.text(got) + "\n"
 
 
 def test_same_scores_give_the_same_document() -> None:

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import results, trials
+from shoepair import trials
 from shoepair.cli import app
 from shoepair.data import loading, schemas, tables
 from shoepair.evaluation import metrics
+from shoepair.reports import terminal
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster
@@ -124,7 +125,7 @@ def test_grid_tries_each_value_with_each_other_on_the_same_folds(
     gain = last["above_first"]
     assert gain["balanced_all"] == pytest.approx(last["balanced_all"] - first["balanced_all"], abs=2e-4)  # rounded
     assert gain["low_all"] <= gain["balanced_all"] <= gain["high_all"]
-    assert "above the first tried" in results.fold_table(found)
+    assert "above the first tried" in terminal.fold_table(found)
     monkeypatch.setattr(loop, "fit", lambda *_words: pytest.fail("trained again"))
     alone = trials.run(["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror=false"], lines.append)
     assert last["set"] == {"epochs": "2", "train.affine": "0.5"}

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from conftest import CLI, Run, outputs, write_class, write_student
 
-from shoepair import arrival, batchlist, departure, report, roster, withdrawals
+from shoepair import arrival, batchlist, departure, roster, withdrawals
 from shoepair.data import naming
+from shoepair.reports import terminal
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -169,6 +170,6 @@ def test_overview_counts_by_name_and_marks_what_is_not_known(run: Run) -> None:
     length = sum(path.stat().st_size for path in paths.raw("tiny").rglob("*.jpg"))
     wanted = {"students": 8, "photos": 48, "men": 7, "women": 1, "bytes": length, "source": "added"}
     assert {name: rows["tiny"][name] for name in wanted} == wanted
-    lines = report.batch_table(roster.overview()).splitlines()
+    lines = terminal.batch_table(roster.overview()).splitlines()
     assert lines[2].split() == ["far", "added", *"------"]
     assert "quarantined" in run(*CLI, "batches").stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
-from shoepair.page import examples_of
+from shoepair.reports.format import examples_of
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import pytest
 from classes import scores_of
 from sklearn.metrics import roc_auc_score
 
-from shoepair import report
 from shoepair.evaluation import bootstrap, metric_names, metrics
+from shoepair.reports import terminal
 
 
 def share(scores: pd.DataFrame, same: int, *, standard: bool) -> float:
@@ -76,7 +76,7 @@ def test_best_model_is_chosen_by_validation_and_comes_first() -> None:
     headline = metrics.headline(details)
     assert headline["best"] == {"model": "cnn_channel", "valid": 0.8, "test_m": 0.7}
     assert headline["cnn"] == {"valid": 0.6, "test_m": 0.99}
-    lines = report.accuracy_table(details, "cnn_channel").splitlines()
+    lines = terminal.accuracy_table(details, "cnn_channel").splitlines()
     assert [line.split()[:2] for line in lines[1:5]] == [
         ["cnn_channel", "test_m"],
         ["cnn_channel", "valid"],

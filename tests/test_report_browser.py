@@ -14,7 +14,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from browsers import needs_axe, needs_chromium, violations
 from playwright.sync_api import Browser, Page, Request, Route
 
-from shoepair.page import PAGE
+from shoepair.reports.format import PAGE
 
 pytestmark = needs_chromium
 

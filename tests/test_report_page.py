@@ -13,9 +13,9 @@ import pytest
 from conftest import Run, edit, outputs, write_student
 from pages import CLASS, Reader, made, written_page
 
-from shoepair import report
 from shoepair.data.store import Store
-from shoepair.page import EXAMPLES, PAGE, examples_of, facts, figures
+from shoepair.reports import figures, results, terminal
+from shoepair.reports.format import EXAMPLES, PAGE, examples_of
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -32,8 +32,8 @@ def test_numbers_are_those_of_the_stages() -> None:
     reader = Reader(written_page(found))
     rows = reader.tables["Accuracy of every model, with 95% intervals"]
     wanted = [
-        [model, name, str(got["students"]), report.interval(got, "positive"), report.interval(got, "negative")]
-        for model, name, got in report.standings(found.details["models"], found.best)
+        [model, name, str(got["students"]), terminal.interval(got, "positive"), terminal.interval(got, "negative")]
+        for model, name, got in terminal.standings(found.details["models"], found.best)
     ]
     names = {"men's shoes": "test_m", "women's shoes": "test_w", "both tests": "test", "validation": "valid"}
     assert [[row[0], names[row[1]], *row[2:5]] for row in rows[1:]] == wanted
@@ -60,7 +60,7 @@ def test_counts_that_do_not_go_together_are_refused() -> None:
         (replace(found, scores=found.scores[found.scores["model"] == "cnn"]), "models histogram, cnn measured"),
     ):
         with pytest.raises(ShoepairError, match="do not go together") as error:
-            facts.refuse_mismatch(broken)
+            results.refuse_mismatch(broken)
         assert text in str(error.value)
 
 
@@ -133,7 +133,7 @@ def test_sections_with_data_show_it() -> None:
     assert "4 photos: turned upright" in reader.words
     assert "drawn by the stage sample" in reader.words
     folds = reader.tables["Cross-validation over the students of training and validation"][1]
-    assert folds[:3] == ["cnn", "8", report.interval(found.folded["cnn"], "positive")]
+    assert folds[:3] == ["cnn", "8", terminal.interval(found.folded["cnn"], "positive")]
 
 
 def test_hostile_names_are_shown_and_not_run() -> None:

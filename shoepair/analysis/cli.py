@@ -10,7 +10,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from shoepair.analysis import Floats, conv1d, finite, gnn
+from shoepair.reports.analysis import conv1d, gnn
+from shoepair.reports.analysis.arrays import Floats, finite
 from shoepair.runtime.errors import ShoepairError
 
 app = typer.Typer(pretty_exceptions_enable=False, help="The models' analysis, worked step by step.")
@@ -89,7 +90,7 @@ def everything(context: typer.Context) -> None:
         return
     parameters(n=4, kernel_size=3)
     for kernel_size in (3, 5):
-        receptive(kernel_size)
+        receptive_field(kernel_size)
     typer.echo(conv1d.chapter())
     typer.echo(gnn.chapter())
 
@@ -102,8 +103,8 @@ def parameters(
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Normalise after every convolution.")] = False,
 ) -> None:
     """Parameters of both networks, layer by layer, as formulas and as counted in the modules."""
-    from shoepair.analysis import parameters  # loads torch, for which `shoepair --help` should not wait
     from shoepair.models.base import Shape
+    from shoepair.reports.analysis import parameters  # loads torch, for which `shoepair --help` should not wait
 
     typer.echo(parameters.chapter(Shape(n, kernel_size, batch_norm)))
 
@@ -111,10 +112,10 @@ def parameters(
 @app.command("receptive")
 def receptive(kernel_size: KernelSize = 3) -> None:
     """What one unit of each layer sees of a shoe image, and of N stacked 1D convolutions."""
-    from shoepair.analysis import receptive  # loads torch, for which `shoepair --help` should not wait
+    from shoepair.reports.analysis import receptive_field  # loads torch, for which `shoepair --help` should not wait
 
-    typer.echo(receptive.chapter(kernel_size))
-    typer.echo(receptive.chapter_stacked(kernel_size))
+    typer.echo(receptive_field.chapter(kernel_size))
+    typer.echo(receptive_field.chapter_stacked(kernel_size))
 
 
 @app.command("conv1d")

@@ -28,8 +28,9 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from shoepair.analysis import conv1d, gnn, parameters, receptive, show, table
 from shoepair.models.base import KERNEL_SIZES, Shape
+from shoepair.reports.analysis import conv1d, gnn, parameters, receptive_field
+from shoepair.reports.analysis.arrays import show, table
 
 FORMAT = 1
 COLOURS = ("#f0e442", "#56b4e9", "#e69f00", "#009e73")  # of Okabe and Ito: told apart by the colour-blind too
@@ -40,11 +41,11 @@ PLACES = {1: (0.0, 0.5), 2: (1.0, 0.5), 3: (1.8, 1.0), 4: (1.8, 0.0)}  # of the 
 def results(shape: Shape) -> dict[str, Any]:
     """Every number of the page, ready for JSON."""
     kernel = shape.kernel_size
-    networks = receptive.both(kernel, shape.edge)
-    seam, rows = receptive.seam_rows(kernel, shape.edge)
-    fields = [asdict(field) for field in receptive.fields(networks["cnn"].features)]
-    by_gradient = {name: receptive.measured(network) for name, network in networks.items()}
-    stacked = [{"convolutions": n, "field": receptive.stacked(n, kernel)} for n in range(1, 6)]
+    networks = receptive_field.both(kernel, shape.edge)
+    seam, rows = receptive_field.seam_rows(kernel, shape.edge)
+    fields = [asdict(field) for field in receptive_field.fields(networks["cnn"].features)]
+    by_gradient = {name: receptive_field.measured(network) for name, network in networks.items()}
+    stacked = [{"convolutions": n, "field": receptive_field.stacked(n, kernel)} for n in range(1, 6)]
     document = {
         "format": FORMAT,
         "shape": {"n": shape.n, "kernel_size": kernel, "batch_norm": shape.batch_norm, "edge": shape.edge},
@@ -97,10 +98,10 @@ def markdown(shape: Shape) -> str:
     parts = [
         _opening(shape),
         parameters.chapter(shape),
-        receptive.chapter(shape.kernel_size, shape.edge),
+        receptive_field.chapter(shape.kernel_size, shape.edge),
         "![A shoe photo for K = 3 and one for K = 5, each with four nested squares: what a unit near the centre sees "
         "after each pooling.](fields.png)",
-        receptive.chapter_stacked(shape.kernel_size),
+        receptive_field.chapter_stacked(shape.kernel_size),
         conv1d.chapter(),
         "![The example as rows of numbers: x, before ReLU, after it, and the derivatives that come back.](conv1d.png)",
         gnn.chapter(),
@@ -147,7 +148,7 @@ def fields_picture(photo: NDArray[np.uint8]) -> Figure:
     for axes, kernel in zip(_panels(figure, len(KERNEL_SIZES)), KERNEL_SIZES, strict=True):
         axes.imshow(photo, interpolation="nearest")
         axes.set_title(f"K = {kernel}")
-        fields = receptive.fields(receptive.both(kernel, len(photo))["cnn"].features)
+        fields = receptive_field.fields(receptive_field.both(kernel, len(photo))["cnn"].features)
         pooled = [field for field in fields if field.layer.startswith("pool")]
         for field, colour in zip(pooled, COLOURS, strict=True):
             start, stop = field.span(len(photo) // field.step // 2, len(photo))

@@ -27,7 +27,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shoepair.analysis import Floats, cross_entropy, derivatives, finite, refuse_overflow, show, sigmoid, table, target
+from shoepair.reports.analysis.arrays import (
+    Floats,
+    cross_entropy,
+    derivatives,
+    finite,
+    refuse_overflow,
+    show,
+    sigmoid,
+    table,
+    target,
+)
 from shoepair.runtime.errors import ShoepairError
 
 Edges = tuple[tuple[int, int], ...]

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from shoepair.evaluation import calibration, roc_curve
-from shoepair.page import percent
+from shoepair.reports.format import percent
 
 INK, GRID = "#1d2329", "#d9d8d2"
 # Of Okabe and Ito, told apart by the colour-blind too; darker where the original is too pale for a line on white.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from shoepair.data.naming import SPLITS
-from shoepair.page import wording
-from shoepair.page.facts import FIX, Facts
+from shoepair.reports import wording
+from shoepair.reports.results import FIX, Facts
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 

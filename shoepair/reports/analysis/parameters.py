@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from shoepair.analysis import table
 from shoepair.models.base import CLASSES, HIDDEN, Shape
 from shoepair.models.cnn import ASSIGNED, Network
+from shoepair.reports.analysis.arrays import table
 
 TITLES = {name: model.__name__ for name, model in ASSIGNED.items()}
 

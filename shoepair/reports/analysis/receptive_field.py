@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair.analysis import table
-from shoepair.analysis.parameters import TITLES, named_layers, without_memory
 from shoepair.models.base import EDGE, Shape
 from shoepair.models.cnn import ASSIGNED, CNN, Network
+from shoepair.reports.analysis.arrays import table
+from shoepair.reports.analysis.parameters import TITLES, named_layers, without_memory
 from shoepair.runtime.errors import ShoepairError
 
 _UNITWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout)

@@ -6,8 +6,8 @@ it does not know, it says.
 
 from __future__ import annotations
 
-from shoepair.page import percent, plural
-from shoepair.page.facts import Facts
+from shoepair.reports.format import percent, plural
+from shoepair.reports.results import Facts
 
 LICENCE = "None is stated. Photos that people handed in are theirs: they are not published with the project."
 USES = [

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from shoepair import report
 from shoepair.data.naming import SHOES, SPLITS
 from shoepair.evaluation import metric_names
 from shoepair.evaluation.metric_names import BASELINE
-from shoepair.page import SETS, percent, plural
-from shoepair.page.facts import Facts
+from shoepair.reports import terminal
+from shoepair.reports.format import SETS, percent, plural
+from shoepair.reports.results import Facts
 
 MOST = 40  # rows of a list of faults or of near-duplicates
 NAMED = 3  # photos named of each flag
@@ -144,7 +144,7 @@ def twice(found: Facts) -> Table:
 def audit(found: Facts) -> Table:
     """What the probes got that see anything but the match."""
     rows = [
-        [name, PROBES.get(name, name), report.interval(got, "balanced"), "yes" if got["leaks"] else "no"]
+        [name, PROBES.get(name, name), terminal.interval(got, "balanced"), "yes" if got["leaks"] else "no"]
         for name, got in found.audit.items()
     ]
     head = ["probe", "sees of each photo", "balanced accuracy", "beats chance"]
@@ -170,8 +170,8 @@ def audited(found: Facts) -> str:
 def accuracies(found: Facts) -> Table:
     """The accuracies with their intervals, the best model first."""
     rows = [
-        [model, SETS[name], str(got["students"]), *(report.interval(got, figure) for figure in FIGURES)]
-        for model, name, got in report.standings(found.details["models"], found.best)
+        [model, SETS[name], str(got["students"]), *(terminal.interval(got, figure) for figure in FIGURES)]
+        for model, name, got in terminal.standings(found.details["models"], found.best)
     ]
     head = ["model", "set", "students", *FIGURES.values()]
     return Table("accuracies", "Accuracy of every model, with 95% intervals", head, rows, 2)
@@ -183,12 +183,12 @@ def on_the_curve(found: Facts) -> Table:
         [
             model,
             SETS[name],
-            *(report.interval(got, figure) for figure in CURVE),
+            *(terminal.interval(got, figure) for figure in CURVE),
             percent(got["ece"]),
             percent(got["ece_calibrated"]),
             f"{found.details['temperatures'][model]:.3g}",
         ]
-        for model, name, got in report.standings(found.details["models"], found.best)
+        for model, name, got in terminal.standings(found.details["models"], found.best)
     ]
     head = ["model", "set", *CURVE.values(), "calibration error", "after scaling", "temperature"]
     return Table("curve", "ROC curve and calibration of every model, over all nine pairs", head, rows, 2)
@@ -198,7 +198,7 @@ def differences(found: Facts) -> Table:
     """Every other model minus the baseline, or minus the best one where there is no baseline."""
     base = BASELINE if BASELINE in found.models else found.best
     rows = [
-        [model, SETS[entry["set"]], str(entry["students"]), *(report.interval(entry, each, "+") for each in GAINS)]
+        [model, SETS[entry["set"]], str(entry["students"]), *(terminal.interval(entry, each, "+") for each in GAINS)]
         for model in sorted(found.models, key=lambda name: name != found.best)
         for entry in sorted(metric_names.against(found.details["differences"], model, base), key=_last_valid)
     ]
@@ -210,7 +210,11 @@ def kinds(found: Facts) -> Table:
     """Men's shoes minus women's; no rows where a set has no students."""
     got = {} if "left_out" in found.details["kinds"] else found.details["kinds"]
     rows = [
-        [model, f"{each['students_m']} and {each['students_w']}", *(report.interval(each, one, "+") for one in GAINS)]
+        [
+            model,
+            f"{each['students_m']} and {each['students_w']}",
+            *(terminal.interval(each, one, "+") for one in GAINS),
+        ]
         for model, each in got.items()
     ]
     head = ["model", "students", *GAINS.values()]
@@ -221,7 +225,7 @@ def folds(found: Facts) -> Table:
     """What the cross-validation gave."""
     figures = ("positive", "negative_all", "balanced_all", "auc")
     rows = [
-        [model, str(got["students"]), *(report.interval(got, figure) for figure in figures)]
+        [model, str(got["students"]), *(terminal.interval(got, figure) for figure in figures)]
         for model, got in found.folded.items()
     ]
     head = ["model", "students", "positive", "all six: negative", "all six: balanced", "ROC AUC"]

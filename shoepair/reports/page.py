@@ -12,27 +12,22 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from shoepair import report
 from shoepair.evaluation import metrics
 from shoepair.evaluation.metric_names import BASELINE
-from shoepair.page import (
+from shoepair.reports import croissant, examples, figures, tables, terminal, wording
+from shoepair.reports.examples import Shoe
+from shoepair.reports.format import (
     CROISSANT,
     DATA_CARD,
     EXAMPLES,
     MODEL_CARD,
     PAGE,
     SETS,
-    croissant,
-    examples,
     examples_of,
-    figures,
     percent,
     plural,
-    tables,
-    wording,
 )
-from shoepair.page.examples import Shoe
-from shoepair.page.facts import Facts
+from shoepair.reports.results import Facts
 from shoepair.runtime import files
 
 SECTIONS = {
@@ -88,7 +83,7 @@ def _environment(*, html: bool) -> Environment:
         autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     made.filters |= {"percent": percent, "capital": lambda text: text[:1].upper() + text[1:]}
-    made.filters |= {"small": lambda text: text[:1].lower() + text[1:], "interval": report.interval}
+    made.filters |= {"small": lambda text: text[:1].lower() + text[1:], "interval": terminal.interval}
     return made
 
 
@@ -150,7 +145,7 @@ def _tiles(found: Facts) -> Iterator[dict[str, str]]:
     yield {"title": "Best model, by validation", "number": found.best, "range": f"of {', '.join(found.models)}"}
     for name in found.tested:
         got = found.details["models"][found.best][name]
-        share, _, interval = report.interval(got, "balanced").partition(" ")
+        share, _, interval = terminal.interval(got, "balanced").partition(" ")
         yield {
             "title": f"Balanced accuracy, {SETS[name]}",
             "number": share,

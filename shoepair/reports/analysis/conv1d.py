@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shoepair.analysis import (
+from shoepair.reports.analysis.arrays import (
     Floats,
     cross_entropy,
     derivatives,

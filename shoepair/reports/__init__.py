@@ -1,0 +1,1 @@
+"""Numbers -> what people read: tables of the terminal, the page, the cards, metadata."""
