@@ -54,7 +54,7 @@ def _changed(codes: NDArray[np.uint8], bits: int, rng: np.random.Generator) -> N
 
 def _all(codes: NDArray[np.uint8], bits: int) -> float:
     """Seconds that faiss takes to compare all with all, carried on from some."""
-    import faiss  # here, as in shoepair/duplicates.py
+    import faiss  # here, as in shoepair/ingestion/duplicates.py
 
     index = faiss.IndexBinaryFlat(phash.BITS)
     index.add(codes)

@@ -36,7 +36,7 @@ from types import FrameType
 import numpy as np
 from PIL import Image, ImageCms
 
-from shoepair import archives
+from shoepair.commands.collection import archives
 from shoepair.data import naming, store
 from shoepair.ingestion import decode
 from shoepair.runtime.errors import ShoepairError

@@ -137,7 +137,7 @@ def measure(students: int, batch: int, times: int, *, one_stage: bool) -> Iterat
                 shutil.copytree(Path(place) / name, project.folder / paths.raw(name))
                 _track(project, name)
             else:
-                project.call("python", "-m", "shoepair.cli", "add", str(Path(place) / name), "--name", name)
+                project.call("python", "-m", "shoepair", "add", str(Path(place) / name), "--name", name)
             project.call("dvc", "repro", "--quiet", *targets)
             yield project.noted() | {"added": project.cached() - before, "own": project.own_bytes(name)}
 
@@ -145,7 +145,7 @@ def measure(students: int, batch: int, times: int, *, one_stage: bool) -> Iterat
 def _track(project: Project, batch: str) -> None:
     """What `shoepair add` does, without its checks."""
     project.call("dvc", "add", "--quiet", f"{paths.raw(batch)}")
-    listed = f"from shoepair import batchlist; batchlist.append({batch!r})"
+    listed = f"from shoepair.commands.collection import batch_list; batch_list.append({batch!r})"
     project.call("python", "-c", listed)
 
 

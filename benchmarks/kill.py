@@ -30,7 +30,7 @@ WRITTEN = ("data/table", "data/valid", "data/signs", "data/store", "models", "pl
 TABLES = ("split", "duplicates", "pairs", "suspects", "scores")
 FILES = ("dvc.lock", "data/decision.json", *(f"data/{name}.parquet" for name in TABLES))
 DVC = (sys.executable, "-m", "dvc")
-DOCTOR = (sys.executable, "-m", "shoepair.cli", "doctor")
+DOCTOR = (sys.executable, "-m", "shoepair", "doctor")
 
 
 @dataclass(frozen=True)

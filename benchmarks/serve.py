@@ -43,7 +43,7 @@ PATIENCE = 60  # seconds until the server listens, or an answer must have come
 @contextmanager
 def serving() -> Iterator[tuple[str, psutil.Process]]:
     """A server of the project in the current directory: its place on loopback, and its process."""
-    words = [sys.executable, "-u", "-m", "shoepair.cli", "serve", "--port", "0", "--at-once", str(AT_ONCE)]
+    words = [sys.executable, "-u", "-m", "shoepair", "serve", "--port", "0", "--at-once", str(AT_ONCE)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith("listening at "):

@@ -1,7 +1,7 @@
 """Stage normalize: class photos + checked table -> one HDF5 store per batch.
 
 Reads   data/raw/<batch>, data/valid/<batch>.parquet
-Writes  data/store/<batch>.h5; layout in shoepair/store.py
+Writes  data/store/<batch>.h5; layout in shoepair/data/store.py
 Params  normalize
 """
 

@@ -1,6 +1,6 @@
 """Stage synthetic: params -> drawn students from whom training learns beside the class.
 
-Writes  data/store/synthetic.h5; layout in shoepair/store.py
+Writes  data/store/synthetic.h5; layout in shoepair/data/store.py
 Params  synthetic, normalize
 """
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 EDGE = 32
 # What dvc.yaml plots of models that are not trained here.
 UNTRAINED = re.compile(r" *plots/\w+/(histogram|siamese)\.csv: ")
-CLI = ("python", "-m", "shoepair.cli")
+CLI = ("python", "-m", "shoepair")
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

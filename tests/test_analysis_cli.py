@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from typer.testing import CliRunner, Result
 
-from shoepair.cli import app
+from shoepair.commands.main import app
 from shoepair.runtime.errors import ShoepairError
 
 GNN = {
@@ -144,7 +144,7 @@ def test_kernel_sizes_that_no_network_has(command: str) -> None:
 
 
 def test_program_prints_one_message_and_no_traceback() -> None:
-    words = [sys.executable, "-m", "shoepair.cli", "analyze", "conv1d", "--x=1,2", "--kernel=-1,2,-1"]
+    words = [sys.executable, "-m", "shoepair", "analyze", "conv1d", "--x=1,2", "--kernel=-1,2,-1"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == (
@@ -154,5 +154,5 @@ def test_program_prints_one_message_and_no_traceback() -> None:
 
 
 def test_program_does_not_wait_for_torch() -> None:
-    code = "import shoepair.cli, sys; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    code = "import shoepair.commands.main, sys; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

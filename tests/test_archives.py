@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shoepair import archives
+from shoepair.commands.collection import archives
 from shoepair.runtime.errors import ShoepairError
 
 PHOTO = "train/u001_1_left_m.jpg"

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from shoepair import batchlist
+from shoepair.commands.collection import batch_list
 from shoepair.runtime import files, paths
 
 OWN = (ROOT / "data/batches.yaml").read_text()
@@ -23,25 +23,25 @@ def changed(text: str, change: Callable[[], None]) -> str:
 
 
 def test_new_batch_stands_after_the_last_and_before_the_next_comment() -> None:
-    assert changed(OWN, lambda: batchlist.append("late")) == OWN.replace("  - drawn\n", "  - drawn\n  - late\n")
+    assert changed(OWN, lambda: batch_list.append("late")) == OWN.replace("  - drawn\n", "  - drawn\n  - late\n")
 
 
 def test_batch_added_and_removed_leaves_the_file_as_it_was() -> None:
-    assert changed(OWN, lambda: batchlist.append("late")) != OWN
-    batchlist.remove("late")
+    assert changed(OWN, lambda: batch_list.append("late")) != OWN
+    batch_list.remove("late")
     assert paths.BATCHES.read_text() == OWN
 
 
 def test_removing_a_sample_class_takes_what_it_is_drawn_from() -> None:
-    text = changed(OWN, lambda: batchlist.remove("drawn"))
+    text = changed(OWN, lambda: batch_list.remove("drawn"))
     assert YAML(typ="safe").load(text) == {"batches": [], "samples": {}}
     assert "# Sample classes are drawn, not photographed" in text
-    batchlist.append("late")
+    batch_list.append("late")
     assert paths.BATCHES.read_text().count("batches:\n  - late\n") == 1
 
 
 def test_replacing_keeps_the_comments() -> None:
-    text = changed(OWN, lambda: batchlist.replace("late"))
+    text = changed(OWN, lambda: batch_list.replace("late"))
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         line for line in OWN.splitlines() if line.startswith("#")
     ]
@@ -51,7 +51,7 @@ def test_replacing_keeps_the_comments() -> None:
 def test_replacing_is_one_write_so_that_a_kill_leaves_the_old_list_or_the_new(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     monkeypatch.setattr(files, "write_text", lambda _path, text: written.append(text))
-    batchlist.replace("late")
+    batch_list.replace("late")
     assert [YAML(typ="safe").load(text) for text in written] == [{"batches": ["late"], "samples": {}}]
 
 
@@ -65,6 +65,6 @@ def test_replacing_is_one_write_so_that_a_kill_leaves_the_old_list_or_the_new(mo
     ],
 )
 def test_any_layout_is_read_back_with_the_new_batch(before: str, after: object) -> None:
-    text = changed(before, lambda: batchlist.append("late"))
+    text = changed(before, lambda: batch_list.append("late"))
     assert YAML(typ="safe").load(text) == after
     assert text.count("#") == before.count("#")

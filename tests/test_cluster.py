@@ -61,8 +61,8 @@ def refused(nodes: Nodes) -> str:
 
 def make_pieces_wait() -> None:
     """Small pieces, each of which waits for a sign while the class is normalized; the sign is there."""
-    edit(Path("shoepair/photos.py"), "PIECE = 48 ", "PIECE = 6 ")
-    edit(Path("shoepair/photos.py"), '"""One piece of `look_at_all`."""\n', WAITING)
+    edit(Path("shoepair/ingestion/decode_all.py"), "PIECE = 48 ", "PIECE = 6 ")
+    edit(Path("shoepair/ingestion/decode_all.py"), '"""One piece of `look_at_all`."""\n', WAITING)
     Path("at-work").mkdir()
     Path("go").touch()
 
@@ -117,7 +117,7 @@ def test_lock_is_the_same_on_both_engines(repository: Path, run: Run, nodes: Nod
 
 def test_cluster_whose_last_node_is_killed_is_told(nodes: Nodes) -> None:
     make_pieces_wait()
-    edit(Path("shoepair/engine/cluster.py"), "PATIENCE = 20 ", "PATIENCE = 3 ")
+    edit(Path("shoepair/runtime/parallel/ray_cluster.py"), "PATIENCE = 20 ", "PATIENCE = 3 ")
     here("ingest", "validate")
     nodes.start("--num-cpus=0")
     last = nodes.start("--num-cpus=1")

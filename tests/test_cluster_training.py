@@ -48,7 +48,7 @@ def test_node_killed_in_the_middle_of_training_changes_no_byte(
     stage: Path, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(stage)
-    edit(Path("shoepair/training.py"), BATCH, BATCH + WAITING)
+    edit(Path("shoepair/training/loop.py"), BATCH, BATCH + WAITING)
     Path("at-work").mkdir()
     Path("go").touch()
     subprocess.run(TRAIN, env=os.environ | {"SHOEPAIR_RANKS": "2"}, check=True, capture_output=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from classes import scores_of
 
-from shoepair import cli
+from shoepair.commands import main
 from shoepair.data import documents
 from shoepair.evaluation import comparison, metric_names, metrics
 from shoepair.reports import terminal
@@ -136,7 +136,7 @@ def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     documents.write_json(paths.EVALUATION_DETAILS, metrics.evaluate(everything({"cnn": 0.8}), ["cnn"], 100, 1))
     with pytest.raises(ShoepairError, match=r"older version of this project\nrun `dvc repro`"):
-        cli.metrics()
+        main.metrics()
 
 
 def test_metrics_are_told_from_the_file(
@@ -145,7 +145,7 @@ def test_metrics_are_told_from_the_file(
     monkeypatch.chdir(tmp_path)
     got = comparison.assess(everything({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
     documents.write_json(paths.EVALUATION_DETAILS, got)
-    cli.metrics()
+    main.metrics()
     assert capsys.readouterr().out == terminal.text(got) + "\n"
 
 

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair import trials
-from shoepair.cli import app
+from shoepair.commands import grid_search
+from shoepair.commands.main import app
 from shoepair.data import loading, schemas, tables
 from shoepair.evaluation import metrics
 from shoepair.reports import terminal
@@ -94,10 +94,10 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
 
 def test_nothing_is_trained_twice(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paired.is_dir()
-    first = trials.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None)
+    first = grid_search.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None)
     monkeypatch.setattr(loop, "fit", lambda *_words: pytest.fail("trained again"))
-    assert trials.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None) == first
-    alone = trials.run(["histogram"], 3, 1, ["epochs=1", "train.synthetic=0.0"], lambda _line: None)
+    assert grid_search.run(["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None) == first
+    alone = grid_search.run(["histogram"], 3, 1, ["epochs=1", "train.synthetic=0.0"], lambda _line: None)
     assert alone["histogram"]["auc"] == first["histogram"]["auc"], (
         "drawn students are nothing to a model without gradients"
     )
@@ -107,7 +107,7 @@ def test_nothing_is_trained_twice(paired: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_epoch_is_chosen_by_students_who_are_neither_learnt_from_nor_judged(paired: Path) -> None:
     assert paired.is_dir()
-    found = trials.run(["siamese"], 3, 1, ["epochs=2", "train.keep=best"], lambda _line: None)
+    found = grid_search.run(["siamese"], 3, 1, ["epochs=2", "train.keep=best"], lambda _line: None)
     assert found["siamese"]["pairs"] == 6 * 9
 
 
@@ -116,7 +116,7 @@ def test_grid_tries_each_value_with_each_other_on_the_same_folds(
 ) -> None:
     assert paired.is_dir()
     words, lines = ["epochs=1, 2", "train.affine=0.0,0.5", "train.mirror=false"], list[str]()
-    found = trials.run(["siamese"], 3, 1, words, lines.append)
+    found = grid_search.run(["siamese"], 3, 1, words, lines.append)
     tried = [f"epochs={epochs} train.affine={affine}" for epochs in (1, 2) for affine in (0.0, 0.5)]
     assert list(found) == [f"siamese {each}" for each in tried]
     assert [line.partition(":")[0] for line in lines] == [f"siamese {each}" for each in tried for _ in range(3)]
@@ -127,24 +127,24 @@ def test_grid_tries_each_value_with_each_other_on_the_same_folds(
     assert gain["low_all"] <= gain["balanced_all"] <= gain["high_all"]
     assert "above the first tried" in terminal.fold_table(found)
     monkeypatch.setattr(loop, "fit", lambda *_words: pytest.fail("trained again"))
-    alone = trials.run(["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror=false"], lines.append)
+    alone = grid_search.run(["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror=false"], lines.append)
     assert last["set"] == {"epochs": "2", "train.affine": "0.5"}
     without = {name: value for name, value in last.items() if name != "above_first"}
     assert alone == {"siamese": without | {"set": {}}}
 
 
 def test_commas_within_a_list_or_quotes_are_no_grid() -> None:
-    assert trials.grid([]) == [{}]
-    assert trials.grid(["models=[cnn, siamese]", 'split.salt="a,b"', "lr=1,1"]) == [
+    assert grid_search.grid([]) == [{}]
+    assert grid_search.grid(["models=[cnn, siamese]", 'split.salt="a,b"', "lr=1,1"]) == [
         {"models": "[cnn, siamese]", "split.salt": '"a,b"', "lr": "1"}
     ]
-    assert trials.grid(["lr=1", "lr=2, 1"]) == [{"lr": "1"}, {"lr": "2"}]
+    assert grid_search.grid(["lr=1", "lr=2, 1"]) == [{"lr": "1"}, {"lr": "2"}]
 
 
 def test_values_that_are_one_are_tried_once(paired: Path) -> None:
     assert paired.is_dir()
     lines: list[str] = []
-    found = trials.run(["histogram"], 3, 1, ["lr=1.0e-3,0.001", "epochs=1"], lines.append)
+    found = grid_search.run(["histogram"], 3, 1, ["lr=1.0e-3,0.001", "epochs=1"], lines.append)
     assert list(found) == ["histogram lr=1.0e-3"]
     assert len(lines) == 3
 
@@ -159,7 +159,7 @@ def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monk
 
     monkeypatch.setattr(parallel, "ordered", killed)
     with pytest.raises(KeyboardInterrupt):
-        trials.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
+        grid_search.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
     left: list[int] = []
 
     def counted(work: Callable[[object], object], pieces: list[object], **_words: object) -> Iterator[object]:
@@ -167,7 +167,7 @@ def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monk
         return map(work, pieces)
 
     monkeypatch.setattr(parallel, "ordered", counted)
-    trials.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
+    grid_search.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
     assert left == [2]
 
 
@@ -206,7 +206,7 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
 def test_two_folds_leave_nobody_to_choose_an_epoch_by(paired: Path, word: str) -> None:
     assert paired.is_dir()
     with pytest.raises(ShoepairError, match="2 folds, expected 3 or more"):
-        trials.run(["siamese"], 2, 1, ["epochs=1", word], lambda _line: None)
+        grid_search.run(["siamese"], 2, 1, ["epochs=1", word], lambda _line: None)
 
 
 def test_command_prints_table_and_json_and_names_mistakes(paired: Path) -> None:

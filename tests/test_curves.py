@@ -8,7 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import interp1d
 from scipy.optimize import brentq
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn import metrics
+from sklearn.metrics import roc_auc_score
 
 from shoepair.evaluation import roc_curve
 
@@ -24,7 +25,9 @@ def drawn(pairs: list[tuple[bool, float, int]]) -> tuple[np.ndarray, np.ndarray,
 
 def reference(same: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     counted = weights > 0
-    fpr, tpr, _ = roc_curve(same[counted], scores[counted], sample_weight=weights[counted], drop_intermediate=False)
+    fpr, tpr, _ = metrics.roc_curve(
+        same[counted], scores[counted], sample_weight=weights[counted], drop_intermediate=False
+    )
     return fpr, tpr
 
 
@@ -47,10 +50,10 @@ def test_curve_of_the_table_is_that_of_scikit_learn(pairs: list[tuple[bool, floa
     same, scores, _ = drawn(pairs)
     assume(same.any() and not same.all())
     table = roc_curve.table(roc_curve.roc(same, scores), 12)
-    fpr, tpr, _ = roc_curve(same, scores)
+    fpr, tpr, _ = metrics.roc_curve(same, scores)
     assert np.trapezoid(table["tpr"], table["fpr"]) == pytest.approx(np.trapezoid(tpr, fpr), abs=CLOSE)
     assert set(zip(table["fpr"], table["tpr"], strict=True)) <= set(
-        zip(*(each.round(12) for each in roc_curve(same, scores, drop_intermediate=False)[:2]), strict=True)
+        zip(*(each.round(12) for each in metrics.roc_curve(same, scores, drop_intermediate=False)[:2]), strict=True)
     ) | {(0.0, 0.0)}
     assert (table.iloc[0].tolist(), table.iloc[-1].tolist()) == ([0, 0], [1, 1])
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import CLI, Run, outputs, write_class, write_student
 
-from shoepair import arrival, batchlist, departure, roster, withdrawals
+from shoepair.commands.collection import add, batch_list, overview, remove, withdrawn
 from shoepair.data import naming
 from shoepair.reports import terminal
 from shoepair.runtime import paths
@@ -45,7 +45,7 @@ def test_nothing_of_a_withdrawn_student_remains(trained: Path, run: Run, tmp_pat
     assert "nobody withdrew" in run(*CLI, "forget", "--purge", status=1).stderr
     out = run(*CLI, "forget", GONE, "--batch", "tiny").stdout
     assert "u005: 6 photos left batch 'tiny'" in out
-    assert withdrawals.load() == {"tiny": [GONE]}
+    assert withdrawn.load() == {"tiny": [GONE]}
     early = run(*CLI, "forget", "--purge", status=1).stderr
     assert "data/split.parquet: holds u005" in early
     assert "run `dvc repro`" in early
@@ -86,12 +86,12 @@ def test_nothing_of_a_withdrawn_student_remains(trained: Path, run: Run, tmp_pat
 
 
 def test_forgetting_takes_up_after_a_kill(repository: Path) -> None:
-    theirs = departure.photos_of(GONE, "tiny")
-    withdrawals.append("tiny", GONE)
+    theirs = remove.photos_of(GONE, "tiny")
+    withdrawn.append("tiny", GONE)
     theirs[0].unlink()
-    assert len(departure.forget(GONE, "tiny")) == 5
-    assert departure.photos_of(GONE, "tiny") == []
-    assert departure.forget(GONE, "tiny") == []
+    assert len(remove.forget(GONE, "tiny")) == 5
+    assert remove.photos_of(GONE, "tiny") == []
+    assert remove.forget(GONE, "tiny") == []
     assert paths.WITHDRAWN.read_text().endswith("tiny:\n  - u005\n")
     assert (repository / "data/raw/tiny/train/u001_1_left_m.jpg").is_file()
 
@@ -103,23 +103,23 @@ def test_forgetting_nobody_changes_nothing() -> None:
         ("u005", "none", r"batch 'none': not in data/batches\.yaml, which lists tiny"),
     ):
         with pytest.raises(ShoepairError, match=match):
-            departure.forget(student, batch)
+            remove.forget(student, batch)
     (paths.raw("tiny") / "train/u001_1_left_m.jpg").write_bytes(b"changed")
     with pytest.raises(ShoepairError, match="changed since DVC recorded it"):
-        departure.forget("u005", "tiny")
+        remove.forget("u005", "tiny")
     with pytest.raises(ShoepairError, match="changed since DVC recorded it"):
-        departure.remove("tiny")
-    assert len(departure.photos_of("u005", "tiny")) == 6
+        remove.remove("tiny")
+    assert len(remove.photos_of("u005", "tiny")) == 6
     assert not paths.WITHDRAWN.exists()
 
 
 @pytest.mark.usefixtures("repository")
 def test_last_student_is_not_forgotten_but_the_batch_removed(tmp_path: Path) -> None:
     write_class(tmp_path / "one", {"train": ("u300",)})
-    arrival.add(tmp_path / "one", "one")
+    add.add(tmp_path / "one", "one")
     with pytest.raises(ShoepairError, match="u300 is its only student\nrun `shoepair remove one`"):
-        departure.forget("u300", "one")
-    assert departure.remove("one") == 6
+        remove.forget("u300", "one")
+    assert remove.remove("one") == 6
     assert not paths.raw("one").exists()
     assert paths.BATCHES.read_text() == "# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n"
 
@@ -129,15 +129,15 @@ def test_sample_class_leaves_with_its_declaration_and_nobody_withdraws_from_it()
     drawn = "batches:\n  - tiny\n  - drawn\nsamples:\n  drawn:\n    students: 3\n    test_students: 1\n    seed: 1\n"
     paths.BATCHES.write_text(drawn)
     with pytest.raises(ShoepairError, match="drawn, not photographed"):
-        departure.forget("u001", "drawn")
-    departure.remove("drawn")
+        remove.forget("u001", "drawn")
+    remove.remove("drawn")
     assert paths.BATCHES.read_text() == "batches:\n  - tiny\nsamples: {}\n"
 
 
 @pytest.mark.usefixtures("project")
 def test_photos_that_dvc_does_not_hold_are_not_deleted() -> None:
     with pytest.raises(ShoepairError, match="not tracked by DVC, so deleting it would lose the photos"):
-        departure.remove("tiny")
+        remove.remove("tiny")
     assert paths.raw("tiny").is_dir()
 
 
@@ -146,7 +146,7 @@ def test_photos_that_dvc_does_not_hold_are_not_deleted() -> None:
 def test_list_of_the_withdrawn_with_another_form_is_refused(text: str) -> None:
     paths.WITHDRAWN.write_text(text)
     with pytest.raises(ShoepairError, match=r"data/withdrawn\.yaml"):
-        withdrawals.load()
+        withdrawn.load()
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ def test_owner_is_told_from_any_name(name: str, student: str) -> None:
 
 @pytest.mark.usefixtures("project")
 def test_overview_counts_by_name_and_marks_what_is_not_known(run: Run) -> None:
-    batchlist.append("far")
-    rows = {row["batch"]: row for row in roster.overview().to_dict("records")}
+    batch_list.append("far")
+    rows = {row["batch"]: row for row in overview.overview().to_dict("records")}
     length = sum(path.stat().st_size for path in paths.raw("tiny").rglob("*.jpg"))
     wanted = {"students": 8, "photos": 48, "men": 7, "women": 1, "bytes": length, "source": "added"}
     assert {name: rows["tiny"][name] for name in wanted} == wanted
-    lines = terminal.batch_table(roster.overview()).splitlines()
+    lines = terminal.batch_table(overview.overview()).splitlines()
     assert lines[2].split() == ["far", "added", *"------"]
     assert "quarantined" in run(*CLI, "batches").stdout

@@ -12,7 +12,7 @@ import pytest
 from conftest import CLI, Run, write_class, write_student
 from PIL import Image, ImageFilter
 
-from shoepair import drift
+from shoepair.commands.collection import drift
 from shoepair.data import schemas, tables
 from shoepair.ingestion import rules, scan
 from shoepair.runtime import paths

@@ -12,7 +12,8 @@ import pytest
 from conftest import EDGE, ROOT, Run, commit, edit, outputs, ran, write_class, write_student
 from ruamel.yaml import YAML
 
-from shoepair import arrival
+from shoepair.commands import doctor
+from shoepair.commands.collection import add
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import evaluate, train
@@ -44,7 +45,7 @@ def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -
     assert set(headline["cnn"]) == {"valid", "test_m", "test_w"}
     assert headline["verdict"] == "no baseline trained"
     assert "best.test_m" in run("dvc", "metrics", "show").stdout
-    told = run("python", "-m", "shoepair.cli", "metrics").stdout
+    told = run("python", "-m", "shoepair", "metrics").stdout
     assert "all six: negative" in told
     assert f"minus {headline['best']['model']}" in told
     decided = json.loads(first["data/decision.json"])
@@ -128,7 +129,7 @@ def test_evaluating_before_training_says_what_to_do() -> None:
 def test_class_that_arrives_becomes_a_batch(repository: Path, run: Run, tmp_path: Path) -> None:
     handed_in = tmp_path / "Handed In"
     write_class(handed_in, {"train": ("u200", "u201"), "test_m": ("u202",)})
-    run("python", "-m", "shoepair.cli", "add", str(handed_in), "--name", "late")
+    run("python", "-m", "shoepair", "add", str(handed_in), "--name", "late")
     batches = repository / "data/batches.yaml"
     assert batches.read_text() == "# the order of arrival\nbatches:\n  - tiny\n  - late\nsamples: {}\n"
     assert (repository / "data/raw/late.dvc").is_file()
@@ -142,11 +143,11 @@ def test_class_that_arrives_alone_replaces_the_samples(repository: Path, tmp_pat
     batches = repository / "data/batches.yaml"
     batches.write_text((ROOT / "data/batches.yaml").read_text())
     write_class(tmp_path / "winter", {"train": ("u200", "u201")})
-    arrived = arrival.add(tmp_path / "winter", "winter", alone=True)
+    arrived = add.add(tmp_path / "winter", "winter", alone=True)
     assert str(arrived.verdict).startswith("12 files = 12 accepted + 0 quarantined + 0 ignored; ")  # then the flags
     assert YAML(typ="safe").load(batches.read_text()) == {"batches": ["winter"], "samples": {}}
     assert batches.read_text().startswith("# The batches of the class")
-    assert arrival.doctor()[1] == "data/batches.yaml: in order, with photos for winter"
+    assert doctor.doctor()[1] == "data/batches.yaml: in order, with photos for winter"
 
 
 def test_class_with_a_fault_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_class_with_a_fault_changes_nothing(repository: Path, run: Run, tmp_path
         (tmp_path / "new", "New Class", "--name 'New Class', expected small letters"),
         (tmp_path / "none", "none", "none: no such folder"),
     ):
-        done = run("python", "-m", "shoepair.cli", "add", str(folder), "--name", name, status=1)
+        done = run("python", "-m", "shoepair", "add", str(folder), "--name", name, status=1)
         assert text in done.stderr
         assert "Traceback" not in done.stderr
     assert run("git", "status", "--short", "--ignored").stdout == before
@@ -172,7 +173,7 @@ def test_class_that_cannot_be_tracked_is_taken_back(
     before = (repository / "data/batches.yaml").read_bytes()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ShoepairError, match="data/raw/new: `dvc add` failed"):
-        arrival.add(tmp_path / "new", "new", alone=False)
+        add.add(tmp_path / "new", "new", alone=False)
     assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
     assert (repository / "data/batches.yaml").read_bytes() == before
 
@@ -181,25 +182,25 @@ def test_class_that_cannot_be_tracked_is_taken_back(
 def test_doctor_names_a_batch_without_photos_and_a_wrong_parameter() -> None:
     edit(paths.BATCHES, "  - tiny\n", "  - tiny\n  - summer\n")
     with pytest.raises(ShoepairError, match="summer: no folder data/raw/summer and no sample class"):
-        arrival.doctor()
+        doctor.doctor()
     edit(paths.PARAMS, "\nseed: 1 ", "\nsead: 1 ")
     with pytest.raises(ShoepairError, match="sead: not a parameter of this project"):
-        arrival.doctor()
+        doctor.doctor()
 
 
 @pytest.mark.usefixtures("repository")
 def test_class_that_is_there_already_is_refused(tmp_path: Path) -> None:
     write_class(tmp_path / "tiny")
     with pytest.raises(ShoepairError, match="all 48 photos: the batch equals 'tiny'"):
-        arrival.add(tmp_path / "tiny", "other")
+        add.add(tmp_path / "tiny", "other")
     write_class(tmp_path / "new", {"train": ("u001", "u300")})
     with pytest.raises(ShoepairError, match="u001: already in batch 'tiny', expected in one batch only"):
-        arrival.add(tmp_path / "new", "new")
+        add.add(tmp_path / "new", "new")
     for path in sorted((tmp_path / "new/train").glob("u001_*")):
         path.rename(path.with_name(path.name.replace("u001", "u301")))
     same = "train/u301_1_left_m.jpg: same content as tiny/train/u001_1_left_m.jpg"
     with pytest.raises(ShoepairError, match=same):
-        arrival.add(tmp_path / "new", "new")
+        add.add(tmp_path / "new", "new")
     assert not paths.raw("new").exists()
 
 
@@ -208,15 +209,15 @@ def test_class_is_not_compared_with_photos_that_are_not_here(tmp_path: Path) -> 
     shutil.rmtree(paths.raw("tiny"))
     write_class(tmp_path / "new", {"train": ("u300",)})
     with pytest.raises(ShoepairError, match=r"batch 'tiny': its photos are not here.*\nrun `dvc pull`"):
-        arrival.add(tmp_path / "new", "new")
-    assert arrival.add(tmp_path / "new", "new", alone=True).verdict.counts()["students"] == 1
+        add.add(tmp_path / "new", "new")
+    assert add.add(tmp_path / "new", "new", alone=True).verdict.counts()["students"] == 1
 
 
 def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
     write_class(tmp_path / "new/winter", {"train": ("u300", "u301")})
     shutil.make_archive(str(tmp_path / "class"), "zip", tmp_path / "new")
     before = run("git", "status", "--short", "--ignored").stdout
-    words = ("python", "-m", "shoepair.cli", "add", str(tmp_path / "class.zip"), "--name", "new")
+    words = ("python", "-m", "shoepair", "add", str(tmp_path / "class.zip"), "--name", "new")
     assert (
         "2 students, 12 photos, 0 system files ignored: in order, could be batch 'new'"
         in run(*words, "--dry-run").stdout
@@ -226,25 +227,26 @@ def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: 
     assert (repository / "data/raw/new/train/u300_1_left_m.jpg").is_file()
 
 
-@pytest.mark.parametrize("moment", ["tracking.add", "batchlist.append"])
+@pytest.mark.parametrize("moment", ["dvc_records.add", "batch_list.append"])
 def test_class_whose_arrival_is_killed_is_taken_back(repository: Path, run: Run, tmp_path: Path, moment: str) -> None:
     write_class(tmp_path / "new", {"train": ("u300", "u301")})
     listed = paths.BATCHES.read_bytes()
     killed = f"""
 import os, signal
 from pathlib import Path
-from shoepair import arrival, batchlist, tracking
+from shoepair.commands import dvc_records
+from shoepair.commands.collection import add, batch_list
 {moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-arrival.add(Path({str(tmp_path / "new")!r}), "new")
+add.add(Path({str(tmp_path / "new")!r}), "new")
 """
     run("python", "-c", killed, status=-9)
     assert paths.raw("new").is_dir()
-    done = run("python", "-m", "shoepair.cli", "doctor").stdout
+    done = run("python", "-m", "shoepair", "doctor").stdout
     assert "batch 'new': its `shoepair add` was killed; data/raw/new is taken back, add it again" in done
     assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
     assert paths.BATCHES.read_bytes() == listed
-    assert "killed" not in run("python", "-m", "shoepair.cli", "doctor").stdout
-    assert arrival.add(tmp_path / "new", "new").verdict.counts()["students"] == 2
+    assert "killed" not in run("python", "-m", "shoepair", "doctor").stdout
+    assert add.add(tmp_path / "new", "new").verdict.counts()["students"] == 2
 
 
 @pytest.mark.usefixtures("repository")
@@ -252,5 +254,5 @@ def test_folder_that_nobody_listed_is_not_overwritten(tmp_path: Path) -> None:
     write_class(paths.raw("mine"), {"train": ("u300",)})
     write_class(tmp_path / "new", {"train": ("u300",)})
     with pytest.raises(ShoepairError, match=r"data/raw/mine is there, but data/batches\.yaml does not list it"):
-        arrival.add(tmp_path / "new", "mine")
+        add.add(tmp_path / "new", "mine")
     assert len(list(paths.raw("mine").rglob("*.jpg"))) == 6

@@ -113,11 +113,11 @@ def stay(_piece: int, notes: Path) -> None:
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     lines = (
         "import functools, pathlib, test_engine",
-        "from shoepair import engine",
-        "from shoepair.engine import local",
+        "from shoepair.runtime import parallel",
+        "from shoepair.runtime.parallel import local",
         "local.available = lambda: 2",
         f"work = functools.partial(test_engine.stay, notes=pathlib.Path({str(tmp_path)!r}))",
-        "list(engine.ordered(work, range(4), tell=str, room=engine.Room(1)))",
+        "list(parallel.ordered(work, range(4), tell=str, room=parallel.Room(1)))",
     )
     program = tmp_path / "program.py"
     program.write_text("if __name__ == '__main__':\n    " + "\n    ".join(lines) + "\n")

@@ -15,14 +15,14 @@ import usage
 from conftest import EDGE, ROOT
 from typer.testing import CliRunner
 
-from shoepair.cli import app
+from shoepair.commands.main import app
+from shoepair.commands.serving import exports, predictor
+from shoepair.commands.serving.predictor import Judge
 from shoepair.data import loading, store, tables
 from shoepair.data.schemas import Pairs, Split
 from shoepair.models import registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.usage import exports, verdicts
-from shoepair.usage.verdicts import Judge
 
 pytestmark = pytest.mark.slow
 FLOAT32 = 4
@@ -42,7 +42,7 @@ def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
     tests = rows[rows["split"].isin(exports.TESTS)]
     assert f"logits of {len(tests)} test pairs differ from torch's by " in export("onnx")
     session = onnxruntime.InferenceSession("reports/cnn_channel.onnx", providers=["CPUExecutionProvider"])
-    judge = verdicts.appoint()
+    judge = predictor.appoint()
     count, difference = exports.compare(judge, session)
     assert count == len(tests) > 0
     assert difference <= 1e-4

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 from ruamel.yaml import YAML
 
-from shoepair import arrival, departure
+from shoepair.commands.collection import add, remove
 from shoepair.data import tables
 from shoepair.data.schemas import Split
 from shoepair.runtime import params, paths
@@ -95,7 +95,7 @@ def test_only_what_changed_is_worked(trained: Path, run: Run, opened: Path, tmp_
 
     handed_in = tmp_path / "handed-in"
     write_class(handed_in, {"train": LATE})
-    run("python", "-m", "shoepair.cli", "add", str(handed_in), "--name", "late")
+    run("python", "-m", "shoepair", "add", str(handed_in), "--name", "late")
     opened.write_text("")
     late = {f"{stage}@late" for stage in ("ingest", "validate", "normalize")}
     assert ran(run("dvc", "repro").stdout) == {*late, *everyone, "pairs"}
@@ -112,12 +112,12 @@ def test_only_what_changed_is_worked(trained: Path, run: Run, opened: Path, tmp_
 
     run("git", "add", "--all")
     run("git", "commit", "-q", "-m", "Add the late class")
-    run("python", "-m", "shoepair.cli", "forget", "u200", "--batch", "late")
+    run("python", "-m", "shoepair", "forget", "u200", "--batch", "late")
     assert ran(run("dvc", "repro").stdout) == {*late, *everyone, "pairs"}
     assert "u200" not in students()
     same_files(outputs(trained), built_clean(tmp_path / "clean"))
 
-    run("python", "-m", "shoepair.cli", "remove", "late")
+    run("python", "-m", "shoepair", "remove", "late")
     run("dvc", "repro")
     assert {path: path.stat().st_mtime_ns for path in old} == old, "a file of the other batch was touched"
     last = outputs(trained)
@@ -162,11 +162,11 @@ class Growth(RuleBasedStateMachine):
             if change == "add":
                 source = self.place.with_name(f"{self.place.name}-{batch}")
                 write_class(source, {"train": tuple(self.students[batch])})
-                arrival.add(source, batch)
+                add.add(source, batch)
             elif change == "forget":
-                departure.forget(student, batch)
+                remove.forget(student, batch)
             else:
-                departure.remove(batch)
+                remove.remove(batch)
         finally:
             patch.undo()
         self.stale = True

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from shoepair.cli import app
+from shoepair.commands.main import app
+from shoepair.commands.serving import cli, matching
+from shoepair.commands.serving.predictor import Judge
 from shoepair.evaluation.thresholds import Decision
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Normalize
-from shoepair.usage import matching, telling
-from shoepair.usage.verdicts import Judge
 
 RULE = usage.rule(same_above=0.9, different_below=0.1)
 FLOOR = -2.1972245773362196  # log odds of 0.1
@@ -148,7 +148,7 @@ def test_folder_is_told_line_by_line(folder: Path) -> None:
 def test_nothing_is_a_pair_where_all_are_different(folder: Path) -> None:
     found = matching.match_folder(folder, usage.judge_of(usage.rule(different_below=0.999999, same_above=1.0)))
     assert (found.pairs, len(found.single)) == ((), 5)
-    assert next(iter(telling.matching_lines(found))) == "0 pairs found"
+    assert next(iter(cli.matching_lines(found))) == "0 pairs found"
 
 
 def test_empty_folder_is_refused(folder: Path) -> None:

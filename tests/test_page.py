@@ -16,7 +16,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from browsers import AXE, needs_axe, needs_chromium, violations
 from playwright.sync_api import Browser, Page, expect
 
-from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME
+from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME
 
 # Notes down what would be spoken; Chromium without a screen has no voice.
 VOICE = """

@@ -306,9 +306,9 @@ def test_only_the_decoders_of_photos_are_loaded(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
 from PIL import Image
-from shoepair import photos
+from shoepair.ingestion import decode
 for path in sorted(Path({str(tmp_path)!r}).iterdir()):
-    photos.decode(path, 16)
+    decode.decode(path, 16)
 print(*sorted(Image.OPEN))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

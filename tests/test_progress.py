@@ -54,7 +54,7 @@ def test_long_stage_shows_rate_and_remaining_time_on_a_terminal_only(project: Pa
 
 def test_items_come_as_they_are_and_lines_are_printed() -> None:
     code = (
-        "from shoepair import progress\n"
+        "from shoepair.runtime import progress\n"
         "for n in progress.track(range(3), 'count', 'number'): progress.say(f'at {n}')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)

@@ -16,7 +16,7 @@ import pytest
 from conftest import CLI, Run, edit, outputs, ran
 
 from benchmarks import kill
-from shoepair import repair
+from shoepair.commands import doctor
 from shoepair.runtime import files, paths
 
 DOCTOR = (*CLI, "doctor")
@@ -40,7 +40,7 @@ def test_torn_lock_that_was_never_committed_is_made_anew(run: Run) -> None:
     run("dvc", "repro", "-q", "ingest")
     sound = Path("dvc.lock").read_bytes()
     Path("dvc.lock").write_bytes(b"")
-    assert len(repair.repair()) == 1
+    assert len(doctor.repair()) == 1
     run("dvc", "repro", "-q", "ingest")
     assert Path("dvc.lock").read_bytes() == sound
 
@@ -53,10 +53,10 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
     folder = Path("reports") / f".analysis{files.PART}"
     (folder / "pictures").mkdir(parents=True)
     before = sorted(path for path in Path("data").rglob("*") if path != half)
-    assert repair.repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
+    assert doctor.repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
     assert sorted(Path("data").rglob("*")) == before
     assert not folder.exists()
-    assert repair.repair() == []
+    assert doctor.repair() == []
 
 
 @pytest.mark.parametrize("torn", ["", '{"read": {"/a": [{"pid": 1, '])
@@ -64,11 +64,11 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
 def test_torn_note_of_readers_no_longer_stops_dvc(run: Run, torn: str) -> None:
     note = Path(".dvc/tmp/rwlock")
     run("dvc", "repro", "-q", "ingest")
-    assert repair.repair() == []
+    assert doctor.repair() == []
     note.write_text(torn)
     Path("stages/ingest.py").write_text(Path("stages/ingest.py").read_text() + "\n")
     assert "JSON structure is corrupted" in run("dvc", "repro", "ingest", status=255).stderr
-    assert repair.repair() == [f"{note}: was torn by a kill; deleted, DVC makes it anew"]
+    assert doctor.repair() == [f"{note}: was torn by a kill; deleted, DVC makes it anew"]
     run("dvc", "repro", "-q", "ingest")
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shoepair import arrival, roster
+from shoepair.commands.collection import add, overview
 from shoepair.data import documents, tables
 from shoepair.data.schemas import Split
 from shoepair.ingestion import rules, scan
@@ -188,7 +188,7 @@ def test_all_batches_are_judged_at_once(run: Run) -> None:
     assert "| all | 58 | 48 | 10 | 0 | 8 | 2 |" in done.stdout
     assert "- `set aside: u001: 5 photos, expected 6 (missing: pair 1 left)`" in done.stdout
     assert "- `set aside: u200: 5 photos, expected 6 (missing: pair 1 left)`" in done.stdout
-    assert list(roster.judged()) == ["tiny", "late"]
+    assert list(overview.judged()) == ["tiny", "late"]
 
 
 @pytest.mark.usefixtures("repository")
@@ -196,7 +196,7 @@ def test_class_that_arrives_with_a_fault_is_taken_where_students_may_be_set_asid
     write_class(tmp_path / "new", {"train": ("u300", "u301")})
     (tmp_path / "new/train/u300_1_left_m.jpg").unlink()
     with pytest.raises(ShoepairError, match="1 problem, nothing of batch 'new' was accepted"):
-        arrival.add(tmp_path / "new", "new")
+        add.add(tmp_path / "new", "new")
     set_aside()
     said = run(*CLI, "add", str(tmp_path / "new"), "--name", "new").stdout
     assert "set aside: u300: 5 photos, expected 6 (missing: pair 1 left)" in said

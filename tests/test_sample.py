@@ -71,7 +71,7 @@ def test_photos_are_opaque_png_whatever_they_are_called(drawn: Path) -> None:
 
 
 def test_a_few_students_name_their_files_png(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shoepair.drawing.floors.draw_floor", lambda _: np.zeros((3, 1, 1)))
+    monkeypatch.setattr("shoepair.synthetic.floors.draw_floor", lambda _: np.zeros((3, 1, 1)))
     extensions = [sample_class.draw_student(SEED, "train", number).extension for number in range(90)]
     assert set(extensions) == {"jpg", "png"}
     assert 1 <= extensions.count("png") <= 9

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import edit
 
-from shoepair import arrival
+from shoepair.commands.collection import add
 from shoepair.data import loading, pair_dataset, pairs
 from shoepair.data.store import Store
 from shoepair.models import inference, registry
@@ -152,7 +152,7 @@ def test_no_batch_may_have_their_name() -> None:
         with pytest.raises(
             ShoepairError, match="--name 'synthetic': the drawn students beside the class are called that"
         ):
-            arrival.add(paths.raw("tiny"), paths.SYNTHETIC, dry_run=dry_run)
+            add.add(paths.raw("tiny"), paths.SYNTHETIC, dry_run=dry_run)
     assert paths.BATCHES.read_text() == before
     assert not paths.raw(paths.SYNTHETIC).exists()
     edit(paths.BATCHES, "  - tiny", "  - synthetic")

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
-from shoepair.cli import app
+from shoepair.commands.main import app
+from shoepair.commands.serving import predictor
+from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Shoe
 from shoepair.data import tables
 from shoepair.data.schemas import Scores
 from shoepair.data.store import Store
@@ -24,8 +26,6 @@ from shoepair.evaluation.thresholds import Decision
 from shoepair.ingestion import decode
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.usage import verdicts
-from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Shoe
 
 RULE = usage.rule(temperature=2.0)
 GREY = Shoe(np.full((EDGE, EDGE, 3), 90, np.uint8))
@@ -65,28 +65,28 @@ def test_probability_is_the_logistic_function_of_logit_over_temperature(logit: f
     ],
 )
 def test_answer_is_given_beyond_its_threshold(score: float, verdict: str) -> None:
-    given = verdicts.answer(RULE, score, {"the left shoe": GREY, "the right shoe": GREY})
+    given = predictor.answer(RULE, score, {"the left shoe": GREY, "the right shoe": GREY})
     assert given.verdict == verdict
     assert len(given.reasons) == len(given.advice) == 1
 
 
 @pytest.mark.parametrize("rule", [usage.rule(same_above=1.0), usage.rule(different_below=0.0)])
 def test_answer_without_a_threshold_is_never_given(rule: Decision) -> None:
-    given = {score: verdicts.answer(rule, score, {"a": GREY}) for score in (0.0, 0.1, 0.5, 0.9, 1.0)}
+    given = {score: predictor.answer(rule, score, {"a": GREY}) for score in (0.0, 0.1, 0.5, 0.9, 1.0)}
     never = SAME if rule.same_above == 1 else DIFFERENT
     assert never not in {answer.verdict for answer in given.values()}
     assert "never" in given[0.5].reasons[0]
 
 
 def test_network_without_thresholds_is_never_sure() -> None:
-    given = verdicts.answer(usage.rule(same_above=1.0, different_below=0.0), 1.0, {"a": GREY})
+    given = predictor.answer(usage.rule(same_above=1.0, different_below=0.0), 1.0, {"a": GREY})
     assert given.verdict == NOT_SURE
     assert "not right often enough" in given.reasons[0]
 
 
 def test_flawed_photo_gets_no_answer_but_its_reason() -> None:
     dark = Shoe(GREY.pixels, ("dark", "tiny"))
-    given = verdicts.answer(RULE, 0.99, {"the left shoe": GREY, "the right shoe": dark})
+    given = predictor.answer(RULE, 0.99, {"the left shoe": GREY, "the right shoe": dark})
     assert given.verdict == NOT_SURE
     assert given.reasons == (
         "The photo of the right shoe is too dark.",
@@ -99,7 +99,7 @@ def test_flawed_photo_gets_no_answer_but_its_reason() -> None:
     ("share", "text"), [(0.0, "0 %"), (1e-4, "under 1 %"), (0.5, "50 %"), (0.999, "over 99 %"), (1.0, "100 %")]
 )
 def test_rounding_claims_no_certainty(share: float, text: str) -> None:
-    assert verdicts.percent(share) == text
+    assert predictor.percent(share) == text
 
 
 @pytest.mark.parametrize(("verdict", "status"), [(SAME, 0), (DIFFERENT, 0), (NOT_SURE, 3)])
@@ -142,7 +142,7 @@ def test_phone_photo_is_turned_as_its_exif_tells(pairs: dict[str, usage.Pair], t
 
 
 def test_bytes_in_memory_are_decoded_like_the_file(pairs: dict[str, usage.Pair]) -> None:
-    judge = verdicts.appoint()
+    judge = predictor.appoint()
     path = pairs[SAME][0]
     assert (judge.prepare(path).pixels == judge.prepare(io.BytesIO(path.read_bytes())).pixels).all()
 
@@ -182,7 +182,7 @@ def test_scores_are_those_of_the_pipeline(trained: Path) -> None:  # noqa: ARG00
     scored = tables.read(paths.SCORES, Scores)
     rows = scored[scored["model"] == "cnn_channel"].reset_index(drop=True)
     usage.decide(model="cnn_channel")
-    judge = verdicts.appoint()
+    judge = predictor.appoint()
     with Store(paths.store("tiny")) as store:
         students = store.students
     asked = []

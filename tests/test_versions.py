@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import CLI, Run, edit, write_class, write_photo
 
-from shoepair import versions
+from shoepair.commands.history import versions
 from shoepair.evaluation import comparison
 from shoepair.runtime.errors import ShoepairError
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 pytest.importorskip("starlette", reason="the extra `serve` is not installed")
 
-from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME
+from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME
 
 BOUNDARY = "----shoes"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -242,7 +242,7 @@ def test_slow_upload_is_given_up(tmp_path: Path) -> None:
 
 def test_address_that_is_taken_is_one_line(served: usage.Served) -> None:
     port = urlsplit(served.url).port
-    words = [sys.executable, "-m", "shoepair.cli", "serve", "--port", str(port)]
+    words = [sys.executable, "-m", "shoepair", "serve", "--port", str(port)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=served.folder)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: serve: cannot listen at 127.0.0.1, port {port} (")
@@ -251,9 +251,8 @@ def test_address_that_is_taken_is_one_line(served: usage.Served) -> None:
 
 def test_without_the_extra_it_is_one_line(served: usage.Served, tmp_path: Path) -> None:
     (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError('no', name='starlette')")
-    code = (
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.argv[1:] = ['serve']; import shoepair.cli as c; c.main()"
-    )
+    start = "from shoepair.commands.main import main; main()"
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.argv[1:] = ['serve']; {start}"
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=served.folder)
     assert done.returncode == 1
@@ -262,5 +261,5 @@ def test_without_the_extra_it_is_one_line(served: usage.Served, tmp_path: Path) 
 
 def test_page_is_part_of_the_package() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    assert '"shoepair.usage" = ["page.*"]' in text
-    assert len(list((ROOT / "shoepair/usage").glob("page.*"))) == 3
+    assert '"shoepair.commands.serving" = ["static/*"]' in text
+    assert len(list((ROOT / "shoepair/commands/serving/static").glob("page.*"))) == 3

@@ -1,4 +1,4 @@
-"""What the tests of `shoepair.usage` share: a project that answers, though never trained; a running server."""
+"""What the tests of serving share: a project that answers, though never trained; a running server."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from conftest import EDGE, copy_project, edit
 
+from shoepair.commands.serving import predictor
+from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Judge
 from shoepair.data import documents
 from shoepair.evaluation.thresholds import Decision
 from shoepair.models import registry
 from shoepair.runtime import params, paths
-from shoepair.usage import verdicts
-from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Judge
 
 STUDENT = "u001"
 PHOTOS = Path("data/raw/tiny/train")
@@ -59,7 +59,7 @@ def furnish(folder: Path) -> dict[str, Pair]:
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 1.0")
     registry.save("cnn_channel", registry.build("cnn_channel", registry.Shape(edge=EDGE), seed=1), {})
     decide()
-    judge = verdicts.appoint()
+    judge = predictor.appoint()
     pairs = [(photo(left, "left"), photo(right, "right")) for left, right in product((1, 2, 3), repeat=2)]
     scored = sorted((judge.judge(*map(judge.prepare, pair)).score, pair) for pair in pairs)
     low, middle, high = scored[0], scored[len(scored) // 2], scored[-1]
@@ -97,7 +97,7 @@ class Served:
 
 SCRIPT = """
 import json, os, sys
-from shoepair.usage import server
+from shoepair.commands.serving import server
 written = []
 def note(event, arguments):
     if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):

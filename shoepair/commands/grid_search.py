@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
+from shoepair.data import schemas, tables
 from shoepair.evaluation.comparison import gained
 from shoepair.evaluation.metric_names import BASELINE
 from shoepair.evaluation.metrics import Figures, metrics
+from shoepair.runtime import params, paths
+from shoepair.runtime.errors import ShoepairError
+from shoepair.training import crossval
 from shoepair.training.crossval import Plan
+
+WHOLE = ("[", "{", '"', "'")  # a value that begins so is one value, whatever commas are in it
+
+
+def run(
+    models: list[str], folds: int, repeats: int, instead: list[str], report: Callable[[str], object]
+) -> dict[str, Any]:
+    """Cross-validate models on the same folds.
+
+    Args:
+        models: names in the model table; none for all of params.yaml.
+        folds: parts of the students.
+        repeats: times that the students are dealt anew.
+        instead: parameters to take instead of params.yaml's, as `lr=5.0e-4`; of `lr=5.0e-4,1.0e-3` each value is
+            tried, with each value of every other one.
+        report: prints a line after every fold.
+
+    Returns:
+        What `summary` returns.
+
+    Raises:
+        ShoepairError: a parameter or a model does not exist, or has a value out of its range.
+    """
+    trials = grid(instead)
+    evaluated = params.load(params.Evaluate, trials[0])
+    choices: dict[params.Train, crossval.Choice] = {}
+    for trial in trials:  # 1.0e-3 and 0.001 are one choice
+        chosen = params.load(params.Train, trial)
+        choices.setdefault(chosen, crossval.Choice(tuple(told(trial, trials).items()), chosen))
+    names = dict.fromkeys(models or evaluated.models)
+    plans = [crossval.Plan(model, folds, repeats, choice) for model in names for choice in choices.values()]
+    rows = tables.read(paths.PAIRS, schemas.Pairs)
+    return summary(crossval.run_all(plans, rows, report), evaluated.resamples, evaluated.seed)
 
 
 def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
@@ -39,3 +77,38 @@ def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> d
                 two = {"other": figures[other], "plan": figures[plan]}
                 got[name] = gained(two, resamples, seed)["other", "plan"]
     return found
+
+
+def grid(instead: list[str]) -> list[dict[str, str]]:
+    """Every combination of the values that are to be tried.
+
+    Args:
+        instead: words like `lr=5.0e-4` or `lr=5.0e-4,1.0e-3`; a parameter that comes twice has the values of both.
+
+    Returns:
+        Values by parameter, as text: [{}] where there are no words.
+
+    Raises:
+        ShoepairError: a word has another form, or several values of a parameter that training does not have.
+    """
+    tried: dict[str, list[str]] = {}
+    for key, values in map(_split, instead):
+        tried[key] = list(dict.fromkeys([*tried.get(key, []), *values]))
+        if len(tried[key]) > 1 and key not in params.keys(params.Train):
+            found = f"--set {key}: {len(tried[key])} values, expected one of what is no parameter of training"
+            raise ShoepairError(found, fix=f"try several of {', '.join(sorted(params.keys(params.Train)))}")
+    return [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
+
+
+def told(trial: Mapping[str, str], trials: list[dict[str, str]]) -> dict[str, str]:
+    """What tells one combination from the others; nothing where it is the only one."""
+    return {key: value for key, value in trial.items() if len({each[key] for each in trials}) > 1}
+
+
+def _split(word: str) -> tuple[str, list[str]]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        found = f"--set {word}: expected KEY=VALUE"
+        raise ShoepairError(found, fix="write it like `--set lr=5.0e-4`, or `--set lr=5.0e-4,1.0e-3` to try both")
+    values = [value] if value.startswith(WHOLE) else value.split(",")
+    return key, [each.strip() for each in values]

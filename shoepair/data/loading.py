@@ -1,4 +1,4 @@
-"""Stores and pair tables -> the photos and pairs of a batch, in memory where they fit, else streamed."""
+"""Stores and pair tables -> photos and pairs, in memory where they fit, else streamed."""
 
 from __future__ import annotations
 

@@ -147,5 +147,7 @@ def refuse_leaks(found: Mapping[str, dict[str, Any]]) -> None:
     if problems:
         count = f"{len(problems)} probe{'s' if len(problems) > 1 else ''}"
         text = f"audit: {count} tell same from different pairs without looking at the match, expected 50 %"
-        fix = "same and different pairs are built or photographed differently; see shoepair/pairs.py and batches.py"
+        fix = (
+            "same and different pairs are built or photographed differently; see shoepair/data/pairs.py and loading.py"
+        )
         raise ShoepairError(text, problems=problems, fix=fix)

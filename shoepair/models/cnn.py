@@ -1,9 +1,9 @@
 """The two networks of the assignment: `CNN` and `CNNChannel`.
 
 Both have the four convolutions and two linear layers of the assignment (University of Toronto, CSC413, "same or
-different shoes") and differ in one thing: `CNN` looks at the stacked image as it is, so the two shoes first meet in the
-linear layer; `CNNChannel` lays the right shoe behind the left one as three more channels, so that every convolution
-compares them.
+different shoes"). They differ in one thing: `CNN` looks at the stacked image as it is, so the two shoes first meet in
+the linear layer; `CNNChannel` lays the right shoe behind the left one as three more channels, so that every
+convolution compares them.
 """
 
 from __future__ import annotations

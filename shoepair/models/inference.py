@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from shoepair.data.pair_dataset import PairData, Pairing
 from shoepair.models import distributed
 from shoepair.models.base import CLASSES, Model
-from shoepair.models.registry import Model
 from shoepair.runtime import progress
 
 SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding

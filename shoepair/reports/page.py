@@ -88,7 +88,7 @@ def _environment(*, html: bool) -> Environment:
 
 
 def _resource(name: str) -> str:
-    return resources.files("shoepair.page").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("shoepair.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _page(

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from shoepair.evaluation.metric_names import BASELINE, COMPARED, ENDS, against
-from shoepair.reports import terminal
 
 
 def accuracy_table(models: dict[str, Any], best: str) -> str:
@@ -109,7 +108,7 @@ def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, mar
     Args:
         reports: the validation reports of the batches.
         total: their sums, as `rules.totals` counts them.
-        markdown: for a pull request, else for a terminal.
+        markdown: for a pull request, else for a
     """
     head = ["batch", "files", "accepted", "quarantined", "ignored", "students", "set aside"]
     names = [*head[1:-1], "quarantined_students"]
@@ -147,7 +146,7 @@ def diff_text(changes: dict[str, Any], *, markdown: bool) -> str:
 
     Args:
         changes: what `versions.compare` returns.
-        markdown: for a pull request, else for a terminal.
+        markdown: for a pull request, else for a
     """
     title = f"{changes['before']} -> {changes['after']}"
     lines = [f"## Dataset: {title}" if markdown else f"dataset: {title}", ""]
@@ -200,7 +199,7 @@ def log_text(entries: list[dict[str, Any]], *, markdown: bool) -> str:
 
     Args:
         entries: what `versions.log` returns.
-        markdown: for a pull request, else for a terminal.
+        markdown: for a pull request, else for a
     """
     cells = [["commit", "date", "change", "subject", "students", "photos", "best model", "test_m", "test_w"]]
     for entry in entries:
@@ -226,7 +225,7 @@ def text(details: dict[str, Any]) -> str:
     """
     best = str(details["best"])
     parts = [
-        terminal.accuracy_table(details["models"], best),
+        accuracy_table(details["models"], best),
         score_table(details["models"], details["temperatures"], best),
         difference_table(details["differences"], BASELINE if BASELINE in details["models"] else best),
         kind_table(details["kinds"]),
@@ -239,11 +238,11 @@ def text(details: dict[str, Any]) -> str:
 def score_table(models: dict[str, Any], temperatures: dict[str, float], best: str) -> str:
     """The curve and the calibration of every model on every set, the best first; over all six different pairs."""
     cells = [["model", "set", "ROC AUC", "equal error", "TPR at 1 % FPR", "at 5 %", "ECE", "calibrated", "temp."]]
-    for model, name, got in terminal.standings(models, best):
-        figures = [terminal.interval(got, figure) for figure in ("auc", "eer", "tpr_1", "tpr_5")]
+    for model, name, got in standings(models, best):
+        figures = [interval(got, figure) for figure in ("auc", "eer", "tpr_1", "tpr_5")]
         errors = [f"{got[figure]:.1%}" for figure in ("ece", "ece_calibrated")]
         cells.append([model, name, *figures, *errors, f"{temperatures[model]:.3g}"])
-    return "\n".join(terminal.aligned(cells, texts=2))
+    return "\n".join(aligned(cells, texts=2))
 
 
 def difference_table(differences: list[dict[str, Any]], base: str) -> str:
@@ -256,9 +255,9 @@ def difference_table(differences: list[dict[str, Any]], base: str) -> str:
     cells = [[f"minus {base}", "set", "students", *HEADS]]
     for model in dict.fromkeys(entry[side] for entry in differences for side in ("against", "model")):
         for entry in against(differences, model, base):
-            figures = [terminal.interval(entry, figure, "+") for figure in COMPARED]
+            figures = [interval(entry, figure, "+") for figure in COMPARED]
             cells.append([model, entry["set"], str(entry["students"]), *figures])
-    return "\n".join(terminal.aligned(cells, texts=2)) if len(cells) > 1 else ""
+    return "\n".join(aligned(cells, texts=2)) if len(cells) > 1 else ""
 
 
 def fold_table(found: dict[str, Any]) -> str:
@@ -270,10 +269,10 @@ def fold_table(found: dict[str, Any]) -> str:
     beside = [(name, head) for name, head in BESIDE.items() if any(name in got for got in found.values())]
     cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", *(head for _, head in beside)]]
     for told, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
-        figures = [terminal.interval(got, figure) for figure in ("positive", "negative_all", "balanced_all", "auc")]
-        figures += [terminal.interval(got[name], "balanced_all", "+") if name in got else "-" for name, _ in beside]
+        figures = [interval(got, figure) for figure in ("positive", "negative_all", "balanced_all", "auc")]
+        figures += [interval(got[name], "balanced_all", "+") if name in got else "-" for name, _ in beside]
         cells.append([told, str(got["students"]), *figures])
-    return "\n".join(terminal.aligned(cells, texts=1))
+    return "\n".join(aligned(cells, texts=1))
 
 
 def kind_table(kinds: dict[str, Any]) -> str:
@@ -283,5 +282,5 @@ def kind_table(kinds: dict[str, Any]) -> str:
     cells = [["test_m - test_w", "students", *HEADS]]
     for model, got in kinds.items():
         counts = f"{got['students_m']} and {got['students_w']}"
-        cells.append([model, counts, *(terminal.interval(got, figure, "+") for figure in COMPARED)])
-    return "\n".join(terminal.aligned(cells, texts=1))
+        cells.append([model, counts, *(interval(got, figure, "+") for figure in COMPARED)])
+    return "\n".join(aligned(cells, texts=1))

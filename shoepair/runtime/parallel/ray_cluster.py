@@ -129,7 +129,7 @@ def worker(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
         if root not in sys.path:
             sys.path.insert(0, root)
         try:
-            own = importlib.import_module("shoepair.engine.cluster").digest()
+            own = importlib.import_module("shoepair.runtime.parallel.ray_cluster").digest()
             if own != code:
                 return ("code", node, ""), None
             work, piece = ray.get(sent)

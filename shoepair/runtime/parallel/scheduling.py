@@ -16,6 +16,7 @@ RETRIES = 3  # of a piece whose process died
 Piece = TypeVar("Piece")
 Handle = TypeVar("Handle")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,8 @@ def given_up(name: str, why: str, fix: str) -> ShoepairError:
     return ShoepairError(f"{name}: given up after {RETRIES + 1} tries: {why}", fix=fix)
 
 
-Item = TypeVar("Item")
-
-
 def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
     """The items in lists of this length, the last one shorter (Python 3.12 has it as itertools.batched)."""
     iterator = iter(items)
     while window := list(islice(iterator, length)):
         yield window
-
-
-Item = TypeVar("Item")
-
-Item = TypeVar("Item")

@@ -22,11 +22,11 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from shoepair.commands.serving.predictor import Answer, Judge, Shoe, answer
 from shoepair.data import naming
 from shoepair.ingestion import scan
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError, escaped
-from shoepair.usage.verdicts import Answer, Judge, Shoe, answer
 
 MOST = 200  # shoes in a folder: the time grows with the square of their number
 SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)

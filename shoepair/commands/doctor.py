@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from shoepair import arrival, records
+from shoepair.commands import dvc_records
+from shoepair.commands.collection import add
 from shoepair.data import documents
 from shoepair.runtime import files, params, paths
 from shoepair.runtime.errors import ShoepairError
@@ -39,7 +40,7 @@ def repair() -> list[str]:
         ShoepairError: another command is at work.
     """
     stopped = _stop_orphans()  # first: they still write
-    done = [arrival.recover(), _lock(), _experiment()]
+    done = [add.recover(), _lock(), _experiment()]
     return [*stopped, *filter(None, done), *_readers(), *_sweep()]
 
 
@@ -117,19 +118,21 @@ def _experiment_was_killed() -> bool:
 
 def _lock() -> str:
     """dvc.lock as of the last commit, where the one on disk is no lock; without a commit it is made anew."""
-    if not records.LOCK.is_file():
+    if not dvc_records.LOCK.is_file():
         return ""
     try:
-        if records.recorded("outs") or records.LOCK.read_bytes().strip():
+        if dvc_records.recorded("outs") or dvc_records.LOCK.read_bytes().strip():
             return ""
     except ShoepairError:
         pass
-    committed = subprocess.run(["git", "show", f"HEAD:{records.LOCK}"], capture_output=True, check=False)
+    committed = subprocess.run(["git", "show", f"HEAD:{dvc_records.LOCK}"], capture_output=True, check=False)
     if committed.returncode:
-        records.LOCK.unlink()
-        return f"{records.LOCK}: was torn by a kill and is in no commit; deleted, `dvc repro` makes it anew"
-    files.write_text(records.LOCK, committed.stdout.decode())
-    return f"{records.LOCK}: was torn by a kill; it is again as in the last commit, `dvc repro` brings it up to date"
+        dvc_records.LOCK.unlink()
+        return f"{dvc_records.LOCK}: was torn by a kill and is in no commit; deleted, `dvc repro` makes it anew"
+    files.write_text(dvc_records.LOCK, committed.stdout.decode())
+    return (
+        f"{dvc_records.LOCK}: was torn by a kill; it is again as in the last commit, `dvc repro` brings it up to date"
+    )
 
 
 def _readers() -> Iterator[str]:
@@ -162,3 +165,32 @@ def _sweep() -> Iterator[str]:
         else:
             path.unlink()
         yield f"{path}: half-written by a killed stage, deleted"
+
+
+def doctor() -> list[str]:
+    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders.
+
+    Returns:
+        One line per thing that is in order.
+
+    Raises:
+        ShoepairError: a file has a mistake, or a batch no photos to come from.
+    """
+    params.load(params.Train)
+    listed = params.load_batches()
+    if not listed.batches:
+        found = f"{paths.BATCHES}: no batches"
+        raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
+    homeless = [
+        f"{name}: no folder {paths.raw(name)} and no sample class of this name"
+        for name in listed.batches
+        if name not in listed.samples and not paths.raw(name).is_dir() and not dvc_records.file(name).is_file()
+    ]
+    if homeless:
+        found = f"{paths.BATCHES}: {len(homeless)} of {len(listed.batches)} batches have no photos"
+        fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or take them from the list"
+        raise ShoepairError(found, problems=homeless, fix=fix)
+    return [
+        f"{paths.PARAMS}: in order",
+        f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}",
+    ]

@@ -24,10 +24,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shoepair.usage import uploads
-from shoepair.usage.uploads import RefusedError
-from shoepair.usage.verdicts import DIFFERENT, NOT_SURE, SAME, Answer
-from shoepair.usage.workers import PIXELS, SHOES, Unusable, Workers
+from shoepair.commands.serving import uploads
+from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Answer
+from shoepair.commands.serving.uploads import RefusedError
+from shoepair.commands.serving.workers import PIXELS, SHOES, Unusable, Workers
 
 SECONDS = 10.0  # from the first byte of a request to its answer
 RETRY = {"Retry-After": "5"}  # seconds, where nothing was wrong with the request
@@ -43,7 +43,7 @@ class Page:
     def __init__(self) -> None:
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
-        folder = resources.files("shoepair.usage")
+        folder = resources.files("shoepair.commands.serving").joinpath("static")
         self._template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
         self._parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
         style, script = (_digest(self._parts[name]) for name in ("css", "js"))

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from pebble import ProcessPool
 
+from shoepair.commands.serving.predictor import Answer, Judge, appoint
 from shoepair.data.naming import PhotoError
-from shoepair.usage.verdicts import Answer, Judge, appoint
 
 PIXELS = 40_000_000  # that an uploaded photo may have
 SHOES = {"left": "the left shoe", "right": "the right shoe"}  # field of the form -> what to call it

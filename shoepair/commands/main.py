@@ -9,15 +9,21 @@ from typing import Annotated
 
 import typer
 
-from shoepair import arrival, departure, integrity, repair, roster
-from shoepair.analysis.cli import app as analyze
+from shoepair.commands.analyze import app as analyze
+from shoepair.commands.collection import overview
+from shoepair.commands.collection.add import add as add_batch
+from shoepair.commands.collection.purge import purge as purge_everything
+from shoepair.commands.collection.remove import forget as forget_student
+from shoepair.commands.collection.remove import remove as remove_batch
+from shoepair.commands.doctor import doctor as check_configuration
+from shoepair.commands.doctor import repair
+from shoepair.commands.history.verify import verify as verify_records
+from shoepair.commands.serving import cli as usage
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import rules
-from shoepair.purge import purge as purge_everything
 from shoepair.reports import terminal
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import ShoepairError, refused
-from shoepair.usage import cli as usage
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Markdown = Annotated[bool, typer.Option("--md", help="For a pull request.")]
@@ -43,7 +49,7 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
     """Check class photos and make them a batch of the pipeline."""
-    arrived = arrival.add(source, name, alone=alone, dry_run=dry_run)
+    arrived = add_batch(source, name, alone=alone, dry_run=dry_run)
     counts = arrived.verdict.counts()
     found = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
     for line in [*terminal.quarantine_lines(arrived.verdict.report(name)), *terminal.drift_lines(arrived.shifts)]:
@@ -58,13 +64,13 @@ def add(
 @app.command()
 def batches() -> None:
     """List the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
-    typer.echo(terminal.batch_table(roster.overview()))
+    typer.echo(terminal.batch_table(overview.overview()))
 
 
 @app.command()
 def validate(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """Hold all batches against the rules at once, and tell every fault; nothing is changed."""
-    reports = [verdict.report(batch) for batch, verdict in roster.judged().items()]
+    reports = [verdict.report(batch) for batch, verdict in overview.judged().items()]
     total = rules.totals({each["batch"]: each for each in reports})["total"]
     text = terminal.validation_text(reports, total, markdown=markdown)
     typer.echo(json.dumps(reports, indent=2) if as_json else text)
@@ -85,7 +91,7 @@ def suspects(
 @app.command()
 def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
     """Take a batch out of the pipeline; an older commit still brings it back."""
-    files = departure.remove(batch)
+    files = remove_batch(batch)
     typer.echo(f"batch {batch!r}: {files} files are no longer part of the class")
     typer.echo("next: `dvc repro`, then `git add --all data dvc.lock metrics` and commit")
 
@@ -105,7 +111,7 @@ def forget(
         for line in terminal.purge_lines(purge_everything()):
             typer.echo(line)
         return
-    gone = departure.forget(student, batch)
+    gone = forget_student(student, batch)
     typer.echo(f"{student}: {len(gone)} photos left batch {batch!r}")
     typer.echo("next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`")
 
@@ -119,7 +125,8 @@ def diff(
     markdown: Markdown = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
-    from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
+    # Here, since it loads pandera and scipy, and no other command should wait for them.
+    from shoepair.commands.history import versions
 
     changes = versions.changes(before, after)
     typer.echo(json.dumps(changes, indent=2) if as_json else terminal.diff_text(changes, markdown=markdown))
@@ -128,7 +135,8 @@ def diff(
 @app.command()
 def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """List the dataset versions along the git history."""
-    from shoepair import versions  # here, since it loads pandera and scipy, and no other command should wait for them
+    # Here, since it loads pandera and scipy, and no other command should wait for them.
+    from shoepair.commands.history import versions
 
     entries = versions.log()
     typer.echo(json.dumps(entries, indent=2) if as_json else terminal.log_text(entries, markdown=markdown))
@@ -137,7 +145,7 @@ def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
 @app.command()
 def verify() -> None:
     """Hold everything that DVC recorded against the disk and the cache, byte by byte."""
-    done = integrity.verify()
+    done = verify_records()
     counts = f"{done.files} recorded files and {done.cached} cached files read"
     if done.problems:
         count = f"{len(done.problems)} problem{'s' if len(done.problems) > 1 else ''}"
@@ -149,7 +157,7 @@ def verify() -> None:
 @app.command()
 def doctor() -> None:
     """Put right what killed commands left; check params.yaml and data/batches.yaml before the pipeline runs."""
-    for line in [*repair.repair(), *arrival.doctor()]:
+    for line in [*repair(), *check_configuration()]:
         typer.echo(line)
 
 
@@ -166,9 +174,11 @@ def crossval(
     as_json: Json = False,
 ) -> None:
     """Cross-validate models over the students of train and valid; goes on where it was stopped."""
-    from shoepair import trials  # here, since it loads torch, and no other command should wait for that
+    from shoepair.commands import grid_search  # here, since it loads torch, and no other command should wait for that
 
-    found = trials.run(models or [], folds, repeats, instead or [], report=lambda line: progress.say(line, sys.stderr))
+    found = grid_search.run(
+        models or [], folds, repeats, instead or [], report=lambda line: progress.say(line, sys.stderr)
+    )
     typer.echo(json.dumps(found, indent=2) if as_json else terminal.fold_table(found))
 
 

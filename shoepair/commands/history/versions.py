@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from dvc.scm import RevError
 from ruamel.yaml import YAML
 
-from shoepair import records
+from shoepair.commands import dvc_records
 from shoepair.evaluation.bootstrap import FEW
 from shoepair.evaluation.comparison import difference
 from shoepair.evaluation.metrics import DIGITS, SETS, headline, of_set
@@ -234,7 +234,7 @@ def log() -> list[dict[str, Any]]:
     """
     entries: list[dict[str, Any]] = []
     older: dict[str, str] = {}
-    for version in reversed(list(records.versions("HEAD"))):
+    for version in reversed(list(dvc_records.versions("HEAD"))):
         revision = read(version.commit)
         raw = {batch: version.raw.get(batch, "") for batch in revision.batches}
         if raw != older or not entries:

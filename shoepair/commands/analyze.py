@@ -90,7 +90,7 @@ def everything(context: typer.Context) -> None:
         return
     parameters(n=4, kernel_size=3)
     for kernel_size in (3, 5):
-        receptive_field(kernel_size)
+        receptive(kernel_size)
     typer.echo(conv1d.chapter())
     typer.echo(gnn.chapter())
 

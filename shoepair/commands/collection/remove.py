@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dvc.utils.serialize import modify_yaml
 
-from shoepair import batchlist, records, tracking, withdrawals
+from shoepair.commands import dvc_records
+from shoepair.commands.collection import batch_list, withdrawn
 from shoepair.data import naming
 from shoepair.ingestion import scan
 from shoepair.runtime import params, paths
@@ -35,8 +36,8 @@ def remove(batch: str) -> int:
     if batch not in params.load_batches().samples:
         _refuse_changed(batch)
     files = len(list(scan.walk(paths.raw(batch)))) if paths.raw(batch).is_dir() else 0
-    batchlist.remove(batch)  # first: from here on the pipeline does not ask for the rest
-    tracking.file(batch).unlink(missing_ok=True)
+    batch_list.remove(batch)  # first: from here on the pipeline does not ask for the rest
+    dvc_records.file(batch).unlink(missing_ok=True)
     shutil.rmtree(paths.raw(batch), ignore_errors=True)
     own = (paths.table(batch), paths.valid(batch), paths.signs(batch), paths.store(batch), paths.validation(batch))
     for path in own:
@@ -54,10 +55,10 @@ def _refuse_unlisted(batch: str) -> None:
 
 def _refuse_changed(batch: str) -> None:
     """Photos that DVC does not hold as they are now would be lost."""
-    if not tracking.file(batch).is_file():
+    if not dvc_records.file(batch).is_file():
         found = f"{paths.raw(batch)}: not tracked by DVC, so deleting it would lose the photos"
         raise ShoepairError(found, fix=f"run `dvc add {paths.raw(batch)}` first")
-    if paths.raw(batch).is_dir() and tracking.is_changed(batch):
+    if paths.raw(batch).is_dir() and dvc_records.is_changed(batch):
         found = f"{paths.raw(batch)}: changed since DVC recorded it, so deleting it would lose photos"
         fix = f"run `dvc add {paths.raw(batch)}` to record the change, or `dvc checkout {paths.raw(batch)}` to undo it"
         raise ShoepairError(found, fix=fix)
@@ -65,8 +66,8 @@ def _refuse_changed(batch: str) -> None:
 
 def _drop_from_lock(batch: str) -> None:
     """DVC keeps what it recorded of stages that are no more; `git diff` should show the batch leave."""
-    if records.LOCK.is_file():
-        with modify_yaml(records.LOCK) as document:
+    if dvc_records.LOCK.is_file():
+        with modify_yaml(dvc_records.LOCK) as document:
             for stage in PER_BATCH:
                 document.get("stages", {}).pop(f"{stage}@{batch}", None)
 
@@ -92,9 +93,9 @@ def forget(student: str, batch: str) -> list[str]:
     if not paths.raw(batch).is_dir():
         found = f"{paths.raw(batch)}: its photos are not here"
         raise ShoepairError(
-            found, fix=f"run `dvc checkout {tracking.file(batch)}` or `dvc pull {tracking.file(batch)}`"
+            found, fix=f"run `dvc checkout {dvc_records.file(batch)}` or `dvc pull {dvc_records.file(batch)}`"
         )
-    again = student in withdrawals.load().get(batch, [])  # after a kill in the middle, or for photos that came back
+    again = student in withdrawn.load().get(batch, [])  # after a kill in the middle, or for photos that came back
     theirs = photos_of(student, batch)
     if not theirs and not again:
         found = f"batch {batch!r}: no photo of student {escaped(student)!r}"
@@ -104,10 +105,10 @@ def forget(student: str, batch: str) -> list[str]:
     if not _others(student, batch):
         found = f"batch {batch!r}: {student} is its only student"
         raise ShoepairError(found, fix=f"run `shoepair remove {batch}`")
-    withdrawals.append(batch, student)  # first: a killed command is then known to be repeated
+    withdrawn.append(batch, student)  # first: a killed command is then known to be repeated
     for path in theirs:
         path.unlink()
-    tracking.add(batch)
+    dvc_records.add(batch)
     return [path.relative_to(paths.raw(batch)).as_posix() for path in theirs]
 
 

@@ -17,10 +17,11 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from dvc.repo import Repo
 
-from shoepair import records, withdrawals
+from shoepair.commands import dvc_records
+from shoepair.commands.collection import withdrawn
+from shoepair.commands.dvc_records import Version
 from shoepair.data import naming
 from shoepair.data.store import Store
-from shoepair.records import Version
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import ShoepairError, escaped
 
@@ -47,7 +48,7 @@ def purge() -> Purged:
     Raises:
         ShoepairError: nobody withdrew, or the outputs of the pipeline still hold someone; nothing was deleted.
     """
-    people = [(batch, student) for batch, students in withdrawals.load().items() for student in students]
+    people = [(batch, student) for batch, students in withdrawn.load().items() for student in students]
     if not people:
         found = f"{paths.WITHDRAWN}: nobody withdrew"
         raise ShoepairError(found, fix="run `shoepair forget STUDENT --batch BATCH` first")
@@ -55,8 +56,8 @@ def purge() -> Purged:
     with Repo() as repo:
         cache, runs = Path(repo.cache.local.path), Path(repo.cache.legacy.path) / "runs"
         remotes = sorted(repo.config["remote"])
-    versions = list(records.versions())
-    listings = {records.digest_of(path): records.listing(path) for path in cache.glob("??/*.dir")}
+    versions = list(dvc_records.versions())
+    listings = {dvc_records.digest_of(path): dvc_records.listing(path) for path in cache.glob("??/*.dir")}
     guilty = dict(_guilty(people, cache, versions, listings))
     result = Purged(Counter(guilty.values()), sum(path.stat().st_size for path in guilty))
     for path in guilty:
@@ -65,7 +66,7 @@ def purge() -> Purged:
     for path in folds:
         path.unlink()  # scores of a cross-validation, worked out anew when they are wanted
     result.deleted["fold"] = len(folds)
-    result.deleted["run"] = _forget_runs(runs, {records.digest_of(path) for path in guilty})
+    result.deleted["run"] = _forget_runs(runs, {dvc_records.digest_of(path) for path in guilty})
     result.remains = [*_copies(people), *_elsewhere(people, versions, listings, remotes)]
     return result
 
@@ -135,12 +136,12 @@ def _guilty(
     people: list[Person], cache: Path, versions: list[Version], listings: dict[str, dict[str, str]]
 ) -> Iterator[tuple[Path, str]]:
     """The cached files that show or name one of the people, each with its kind; none that is in use."""
-    used = _with_members(records.in_use(), listings)
+    used = _with_members(dvc_records.in_use(), listings)
     photographed = {file for listing in listings.values() for path, file in listing.items() if _is_photo(path)}
     theirs = {digest: _theirs(digest, listing, people, versions) for digest, listing in listings.items()}
     shots = {shot for some in theirs.values() for shot in some}
     for path in progress.track(sorted(cache.glob("??/*")), "purge", "file"):
-        digest = records.digest_of(path)
+        digest = dvc_records.digest_of(path)
         if digest in used:
             continue
         if theirs.get(digest):

@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+from shoepair.commands.serving.predictor import Judge, appoint
 from shoepair.data import loading, tables
 from shoepair.data.naming import SPLITS
 from shoepair.data.schemas import Pairs, Split
 from shoepair.data.store import scaled
 from shoepair.runtime import files, paths, progress
 from shoepair.runtime.errors import ShoepairError
-from shoepair.usage.verdicts import Judge, appoint
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
 
 TESTS = ("test_m", "test_w")
 TOLERANCE = 1e-4  # between a logit of torch and of onnxruntime

@@ -16,7 +16,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from shoepair import records
+from shoepair.commands import dvc_records
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import escaped
 
@@ -59,8 +59,8 @@ class _Verification:
     def run(self) -> Report:
         self._check_cache()
         wrong: list[Path] = []
-        written = records.recorded("outs")  # an input that is an output counts as its stage wrote it
-        entries = {**records.recorded("deps"), **written}
+        written = dvc_records.recorded("outs")  # an input that is an output counts as its stage wrote it
+        entries = {**dvc_records.recorded("deps"), **written}
         for path, digest in sorted(entries.items(), reverse=True):  # what lies in a folder before the folder
             problems = list(self._check_entry(path, digest, _advice(path, path in written)))
             if problems and not any(other.is_relative_to(path) for other in wrong):
@@ -71,14 +71,14 @@ class _Verification:
     def _check_cache(self) -> None:
         """Every cached file must hash to its name; the sound listings of folders are kept."""
         for path in progress.track(sorted(self._cache.glob("??/*")), "verify", "file"):
-            name = records.digest_of(path)
+            name = dvc_records.digest_of(path)
             self._report.cached += 1
             if md5(path) != name.removesuffix(".dir"):
                 shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
                 advice = "delete it, then `dvc fetch`, or `dvc commit -f` while the workspace is sound"
                 self._report.problems.append(f"{shown}: its content is not what its name says; {advice}")
             elif name.endswith(".dir"):
-                self._listings[name] = records.listing(path)
+                self._listings[name] = dvc_records.listing(path)
 
     def _check_entry(self, path: Path, digest: str, advice: str) -> Iterator[str]:
         """One recorded file or folder; a folder whose listing is not cached is compared as a whole."""

@@ -17,7 +17,8 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from shoepair import archives, batchlist, drift, roster, tracking, withdrawals
+from shoepair.commands import dvc_records
+from shoepair.commands.collection import archives, batch_list, drift, overview, withdrawn
 from shoepair.data import documents
 from shoepair.ingestion import rules, scan
 from shoepair.runtime import parallel, params, paths
@@ -63,8 +64,8 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
         if not dry_run:
             with _journal(name):
                 _copy(folder, paths.raw(name))
-                tracking.add(name)
-                (batchlist.replace if alone else batchlist.append)(name)
+                dvc_records.add(name)
+                (batch_list.replace if alone else batch_list.append)(name)
     return Arrival(verdict, shifts)
 
 
@@ -79,14 +80,14 @@ def _refuse_name(name: str) -> None:
     if name in batches.batches or name in batches.samples:
         found = f"--name {name!r}: this batch is there already"
         raise ShoepairError(found, fix="choose another name; or, if it is the same class, just run `make repro`")
-    if paths.raw(name).exists() or tracking.file(name).exists():
+    if paths.raw(name).exists() or dvc_records.file(name).exists():
         found = f"--name {name!r}: {paths.raw(name)} is there, but {paths.BATCHES} does not list it"
         raise ShoepairError(found, fix="choose another name; or move the folder elsewhere and add it from there")
 
 
 def _refuse_withdrawn(name: str, accepted: pd.DataFrame) -> None:
     """Photos of students who withdrew from a batch of this name do not come back unnoticed."""
-    back = sorted(set(accepted["student"]) & set(withdrawals.load().get(name, [])))
+    back = sorted(set(accepted["student"]) & set(withdrawn.load().get(name, [])))
     if back:
         found = f"--name {name!r}: {len(back)} of its students withdrew from a batch of this name"
         problems = [f"{student}: withdrawn in {paths.WITHDRAWN}" for student in back]
@@ -95,7 +96,7 @@ def _refuse_withdrawn(name: str, accepted: pd.DataFrame) -> None:
 
 def _refuse_known(source: Path, name: str, accepted: pd.DataFrame) -> None:
     """No student and no photo may be in two batches: it could be in two splits then."""
-    problems = roster.collisions(name, accepted)
+    problems = overview.collisions(name, accepted)
     if problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with the batches that are there"
         found = f"{escaped(str(source))}: {count}, nothing was added"
@@ -142,7 +143,7 @@ def recover() -> str:
 
 def _take_back(name: str) -> None:
     shutil.rmtree(paths.raw(name), ignore_errors=True)
-    tracking.file(name).unlink(missing_ok=True)
+    dvc_records.file(name).unlink(missing_ok=True)
 
 
 def _copy(folder: Path, raw: Path) -> None:
@@ -156,32 +157,3 @@ def _copy(folder: Path, raw: Path) -> None:
     except OSError as error:
         found = f"{raw}: cannot be copied ({error.strerror}), nothing was added"
         raise ShoepairError(found, fix="make room or put the rights in order, then add it again") from None
-
-
-def doctor() -> list[str]:
-    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders.
-
-    Returns:
-        One line per thing that is in order.
-
-    Raises:
-        ShoepairError: a file has a mistake, or a batch no photos to come from.
-    """
-    params.load(params.Train)
-    listed = params.load_batches()
-    if not listed.batches:
-        found = f"{paths.BATCHES}: no batches"
-        raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
-    homeless = [
-        f"{name}: no folder {paths.raw(name)} and no sample class of this name"
-        for name in listed.batches
-        if name not in listed.samples and not paths.raw(name).is_dir() and not tracking.file(name).is_file()
-    ]
-    if homeless:
-        found = f"{paths.BATCHES}: {len(homeless)} of {len(listed.batches)} batches have no photos"
-        fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or take them from the list"
-        raise ShoepairError(found, problems=homeless, fix=fix)
-    return [
-        f"{paths.PARAMS}: in order",
-        f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}",
-    ]

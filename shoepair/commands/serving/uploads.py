@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from shoepair.usage.workers import SHOES
+from shoepair.commands.serving.workers import SHOES
 
 MEGABYTES = 20  # of a photo
 PHOTO = MEGABYTES * 2**20

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import uvicorn
 
+from shoepair.commands.serving import predictor, web
+from shoepair.commands.serving.workers import Workers, cores
 from shoepair.runtime.errors import ShoepairError
-from shoepair.usage import verdicts, web
-from shoepair.usage.workers import Workers, cores
 
 
 def serve(host: str, port: int, at_once: int, report: Callable[[str], object], seconds: float = web.SECONDS) -> None:
@@ -26,7 +26,7 @@ def serve(host: str, port: int, at_once: int, report: Callable[[str], object], s
     Raises:
         ShoepairError: the address cannot be had, or there is no trained model.
     """
-    verdicts.appoint()  # what is missing is told here, before a process starts
+    predictor.appoint()  # what is missing is told here, before a process starts
     place = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{place.getsockname()[1]}/"

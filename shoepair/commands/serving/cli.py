@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,10 @@ from shoepair.data import naming
 from shoepair.runtime.errors import ShoepairError, escaped
 
 if TYPE_CHECKING:
-    from shoepair.usage import verdicts
+    from shoepair.commands.serving import predictor
+    from shoepair.commands.serving.matching import Matching
+    from shoepair.commands.serving.predictor import Answer
+
 
 NO_ANSWER = 3  # exit status where the answer is "not sure"
 
@@ -33,16 +37,16 @@ def check(
     """
     both = (left,) if right is None else (left, right)
     _refuse(both)
-    from shoepair.usage import matching, telling  # here, since they load torch, and `--help` must not wait
-    from shoepair.usage.verdicts import appoint
+    from shoepair.commands.serving import matching  # here, since it loads torch, and `--help` must not wait
+    from shoepair.commands.serving.predictor import appoint
 
     judge = appoint()
     if right is None:
         found = matching.match_folder(left, judge)
-        document, lines, sure = found.document(), telling.matching_lines(found), found.sure
+        document, lines, sure = found.document(), matching_lines(found), found.sure
     else:
         answer = judge.judge(_shoe(judge, left), _shoe(judge, right))
-        document, lines, sure = answer.document(), telling.answer_lines(answer), answer.sure
+        document, lines, sure = answer.document(), answer_lines(answer), answer.sure
     typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
     if not sure:
         raise typer.Exit(NO_ANSWER)
@@ -63,7 +67,7 @@ def _refuse(given: tuple[Path, ...]) -> None:
             raise ShoepairError(found, fix="run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`")
 
 
-def _shoe(judge: verdicts.Judge, path: Path) -> verdicts.Shoe:
+def _shoe(judge: predictor.Judge, path: Path) -> predictor.Shoe:
     """A photo, or the message that it is none."""
     try:
         return judge.prepare(path)
@@ -79,7 +83,7 @@ def serve(
 ) -> None:
     """Serve the web page that looks at two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
     try:
-        from shoepair.usage import server  # here, since it is an extra, and loads torch
+        from shoepair.commands.serving import server  # here, since it is an extra, and loads torch
     except ImportError as error:
         found = f"serve: {error.name} is not installed"
         raise ShoepairError(found, fix="install it: python -m pip install 'shoepair[serve]'") from None
@@ -89,7 +93,7 @@ def serve(
 @export.command()
 def onnx(to: To = None) -> None:
     """Write the best model as ONNX, and compare it with torch on all test pairs. Needs the extra `shoepair[onnx]`."""
-    from shoepair.usage import exports  # here, since it loads torch
+    from shoepair.commands.serving import exports  # here, since it loads torch
 
     path, count, difference = exports.onnx(to)
     typer.echo(f"{path}: logits of {count} test pairs differ from torch's by {difference:.1e} at most")
@@ -98,7 +102,30 @@ def onnx(to: To = None) -> None:
 @export.command()
 def npy(split: Annotated[str, typer.Option(help="train, valid, test_m or test_w.")], to: To = None) -> None:
     """Write the photos of one split as the assignment's array: (N, 3, 2, S, S, 3) float32 of -0.5..0.5."""
-    from shoepair.usage import exports  # here, since it loads torch
+    from shoepair.commands.serving import exports  # here, since it loads torch
 
     path, shape = exports.npy(split, to)
     typer.echo(f"{path}: {' x '.join(map(str, shape))} float32; it holds photos, and `shoepair forget` misses it")
+
+
+def answer_lines(answer: Answer) -> Iterator[str]:
+    """The verdict first, alone on its line; then why, and what to do."""
+    yield answer.verdict
+    yield from answer.reasons
+    yield from answer.advice
+
+
+def matching_lines(matching: Matching) -> Iterator[str]:
+    """A line per pair, the surest first; then what is left over, and what could not be read."""
+    from shoepair.commands.serving.predictor import percent  # here, since it loads torch
+
+    for match in matching.pairs:
+        doubt = "" if match.answer.sure else f"; {match.answer.verdict}: {' '.join(match.answer.reasons)}"
+        yield f"{match.left} + {match.right}: {percent(match.answer.score)}{doubt}"
+    yield f"{len(matching.pairs)} pair{'' if len(matching.pairs) == 1 else 's'} found"
+    for name in matching.single:
+        yield f"left over: {name}, no partner found"
+    for name, reason in matching.unreadable.items():
+        yield f"not read: {name}: {reason}"
+    if not matching.sided:
+        yield "the file names do not all tell left or right: shoes of one side may have been put together"

@@ -1,0 +1,1 @@
+"""Batches and students come and go."""

@@ -1,0 +1,1 @@
+"""What DVC and git recorded: versions of the dataset, digests."""
