@@ -23,6 +23,7 @@ lint: setup
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@lint-imports --no-logo --cache-dir .import_linter_cache
 
 # Made again when the locked versions or the package's metadata change.
 setup: .venv/.ready

@@ -131,7 +131,7 @@ def read_photo(data: bytes, place: Path) -> None:
     """Decode it."""
     path = place / "a.jpg"
     path.write_bytes(data)
-    got = decode.decode(path, EDGE)
+    got = decode.decode_photo(path, EDGE)
     if got.pixels.shape != (EDGE, EDGE, 3) or got.pixels.dtype != np.uint8:
         message = f"pixels of shape {got.pixels.shape}"
         raise AssertionError(message)

@@ -26,7 +26,17 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-WRITTEN = ("data/table", "data/valid", "data/signs", "data/store", "models", "plots", "reports", "metrics")
+WRITTEN = (
+    "data/table",
+    "data/valid",
+    "data/signs",
+    "data/store",
+    "data/synthetic",
+    "models",
+    "plots",
+    "reports",
+    "metrics",
+)
 TABLES = ("split", "duplicates", "pairs", "suspects", "scores")
 FILES = ("dvc.lock", "data/decision.json", *(f"data/{name}.parquet" for name in TABLES))
 DVC = (sys.executable, "-m", "dvc")

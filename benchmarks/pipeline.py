@@ -107,7 +107,7 @@ def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     optimizer = torch.optim.Adam(model.parameters())
     resident = Resident(data)
-    recipe = config.Recipe(batch_size=BATCH)
+    recipe = config.TrainConfig(batch_size=BATCH)
 
     def run(source: pair_dataset.Pairing) -> None:
         list(loop.epoch(model, source, optimizer, recipe))
@@ -150,7 +150,7 @@ def whole_training(folder: Path, name: str, epochs: int) -> None:
     data = read(folder, "train")
     valid = max(1, len(data) // 5)
     model = registry.build(name, registry.Shape(), 1)
-    recipe = config.Recipe(epochs=epochs, batch_size=BATCH)
+    recipe = config.TrainConfig(epochs=epochs, batch_size=BATCH)
     spent = seconds(lambda: train_model(model, data[valid:], data[:valid], recipe=recipe))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": spent, "peak_mb": peak, "students": len(data), "valid": valid}))

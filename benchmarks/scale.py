@@ -60,7 +60,7 @@ Pictures = NDArray[np.uint8]
 def originals(folder: Path) -> Pictures:
     """The photos that the synthetic ones are made from: (6 DRAWN, 224, 224, 3)."""
     sample_class.draw_class(folder, DRAWN, 0, seed=1)
-    return np.stack([decode.decode(path, EDGE).pixels for path in sorted(folder.glob("train/*"))])
+    return np.stack([decode.decode_photo(path, EDGE).pixels for path in sorted(folder.glob("train/*"))])
 
 
 def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:

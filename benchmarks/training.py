@@ -33,7 +33,7 @@ class Way:
 
     Args:
         layout: of the weights in memory, which the batches follow.
-        precision: see `recipes.Recipe`.
+        precision: see `recipes.TrainConfig`.
         compiled: likewise.
     """
 
@@ -79,7 +79,7 @@ def runs(name: str, chosen: params.Train, data: pair_dataset.PairData) -> Iterat
         def run(
             model: torch.nn.Module = model,
             optimizer: torch.optim.Optimizer = optimizer,
-            recipe: config.Recipe = recipe,
+            recipe: config.TrainConfig = recipe,
         ) -> float:
             start = time.perf_counter()
             list(loop.epoch(model, data.on(device), optimizer, recipe))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from shoepair.models import base
 from shoepair.reports.analysis import page
-from shoepair.runtime import errors, params, paths
+from shoepair.runtime import params, paths, stage
 from shoepair.synthetic import sample_class
 
 
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

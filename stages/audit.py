@@ -7,7 +7,7 @@ Params  seed, evaluate, train.threads
 
 from shoepair.data import documents, loading, schemas, tables
 from shoepair.evaluation import leakage
-from shoepair.runtime import cpu, errors, params, paths
+from shoepair.runtime import cpu, params, paths, stage
 
 
 def main() -> None:
@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -7,7 +7,7 @@ Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, cross
 
 from shoepair.data import documents, schemas, tables
 from shoepair.evaluation import metrics
-from shoepair.runtime import errors, params, paths, progress
+from shoepair.runtime import params, paths, progress, stage
 from shoepair.training import crossval
 
 
@@ -23,4 +23,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -9,8 +9,7 @@ Params  models, seed, evaluate, train.threads
 from shoepair.data import documents, loading, schemas, tables
 from shoepair.evaluation import comparison, metrics, plot_data, thresholds
 from shoepair.models import inference, registry
-from shoepair.reports import terminal
-from shoepair.runtime import cpu, errors, params, paths
+from shoepair.runtime import cpu, params, paths, stage
 
 
 def main() -> None:
@@ -28,8 +27,8 @@ def main() -> None:
     plot_data.write(scores, chosen.models, best)
     documents.write_json(paths.EVALUATION_DETAILS, details)
     documents.write_json(paths.EVALUATION_METRICS, metrics.headline(details["models"]) | verdict)
-    print(terminal.text(details))
+    print(f"evaluate: best by validation {best}; test students: {verdict['verdict']}")
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

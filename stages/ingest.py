@@ -6,7 +6,7 @@ Writes  data/table/<batch>.parquet
 
 from shoepair.data import schemas, tables
 from shoepair.ingestion import scan
-from shoepair.runtime import errors, paths
+from shoepair.runtime import paths, stage
 
 
 def main(batch: str) -> None:
@@ -17,4 +17,4 @@ def main(batch: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -7,7 +7,7 @@ Params  normalize
 
 from shoepair.data import schemas, store, tables
 from shoepair.ingestion import decode_all
-from shoepair.runtime import errors, params, paths, progress, storage
+from shoepair.runtime import params, paths, progress, stage, storage
 
 
 def main(batch: str) -> None:
@@ -22,4 +22,4 @@ def main(batch: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -5,7 +5,7 @@ Writes  data/pairs.parquet
 """
 
 from shoepair.data import pairs, schemas, tables
-from shoepair.runtime import errors, paths
+from shoepair.runtime import paths, stage
 
 
 def main() -> None:
@@ -16,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

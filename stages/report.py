@@ -10,7 +10,7 @@ Params  crossval, evaluate, data/batches.yaml
 
 from shoepair.reports import page, results
 from shoepair.reports.format import PAGE
-from shoepair.runtime import errors, params
+from shoepair.runtime import params, stage
 
 
 def main() -> None:
@@ -22,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -4,7 +4,7 @@ Writes  data/raw/<batch>
 Params  data/batches.yaml: samples.<batch>
 """
 
-from shoepair.runtime import errors, params, paths
+from shoepair.runtime import params, paths, stage
 from shoepair.synthetic import sample_class
 
 
@@ -16,4 +16,4 @@ def main(batch: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -7,7 +7,7 @@ Params  split, data/batches.yaml: batches
 
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import duplicates, rules, splits
-from shoepair.runtime import errors, params, paths
+from shoepair.runtime import params, paths, stage
 
 
 def main() -> None:
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -6,7 +6,7 @@ Writes  data/suspects.parquet, reports/suspects.png
 
 from shoepair.data import loading, schemas, tables
 from shoepair.evaluation import label_issues
-from shoepair.runtime import errors, files, paths, progress
+from shoepair.runtime import files, paths, progress, stage
 
 
 def main() -> None:
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -1,11 +1,11 @@
 """Stage synthetic: params -> drawn students from whom training learns beside the class.
 
-Writes  data/store/synthetic.h5; layout in shoepair/data/store.py
+Writes  data/synthetic/synthetic.h5; layout in shoepair/data/store.py
 Params  synthetic, normalize
 """
 
 from shoepair.data import store
-from shoepair.runtime import errors, params, paths, progress
+from shoepair.runtime import params, paths, progress, stage
 from shoepair.synthetic import training_students
 
 
@@ -20,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -7,7 +7,7 @@ Params  normalize, validate
 
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import rules
-from shoepair.runtime import errors, params, paths
+from shoepair.runtime import params, paths, stage
 
 
 def main(batch: str) -> None:
@@ -22,4 +22,4 @@ def main(batch: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    stage.run(main)

@@ -78,7 +78,14 @@ def copy_project(folder: Path) -> Path:
     for name in ("shoepair", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "metrics/crossval").mkdir(parents=True)
-    for name in ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore", "metrics/crossval/README.md"):
+    for name in (
+        "params.yaml",
+        "pyproject.toml",
+        "dvc.yaml",
+        ".gitignore",
+        ".dvcignore",
+        "metrics/crossval/README.md",
+    ):
         shutil.copyfile(ROOT / name, folder / name)
     edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
     edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")
@@ -104,7 +111,17 @@ def ran(output: str) -> set[str]:
 
 def outputs(folder: Path) -> dict[str, bytes]:
     """Every file that the pipeline wrote."""
-    roots = ("data/table", "data/valid", "data/signs", "data/store", "models", "plots", "metrics", "reports")
+    roots = (
+        "data/table",
+        "data/valid",
+        "data/signs",
+        "data/store",
+        "data/synthetic",
+        "models",
+        "plots",
+        "metrics",
+        "reports",
+    )
     files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
     files += [
         folder / path

@@ -27,7 +27,7 @@ from shoepair.models import distributed, registry
 from shoepair.runtime import errors, paths
 from shoepair.training import loop, sharding
 from shoepair.training.augmentation import Augmentation
-from shoepair.training.config import Recipe
+from shoepair.training.config import TrainConfig
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
@@ -35,7 +35,7 @@ NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
 SHAPE = registry.Shape(4, 3, batch_norm=True, dropout=0.3, edge=EDGE)
 # Eight students are 24 pairs of each kind: 11 a batch, and 2 in the last one, too few for 3 ranks. Of whole students 3
 # are a batch, and 2 the last one.
-RECIPE = Recipe(1, 22, 2e-3, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), keep="last")
+RECIPE = TrainConfig(1, 22, 2e-3, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), keep="last")
 STUDENTS = {"a": 5, "b": 3}
 
 
@@ -158,5 +158,7 @@ def main(what: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv = ["ranked", *sys.argv[1:]]
-    errors.run(main)
+    try:
+        main(*sys.argv[1:])
+    except errors.ShoepairError as error:
+        sys.exit(f"error: {error}")

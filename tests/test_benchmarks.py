@@ -89,7 +89,7 @@ def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(
     monkeypatch.setattr(scale, "DISTINCT", 3)
     rows = scale.measure(4, list(scale.STAGES), None, tmp_path)
     one, other = (tmp_path / f"4/u{number:06}_2_left_m.png" for number in (0, 3))
-    assert np.array_equal(decode.decode(one, scale.EDGE).pixels, decode.decode(other, scale.EDGE).pixels)
+    assert np.array_equal(decode.decode_photo(one, scale.EDGE).pixels, decode.decode_photo(other, scale.EDGE).pixels)
     assert one.read_bytes() != other.read_bytes()
     assert [row["stage"] for row in rows] == ["photos", *scale.PER_BATCH]
     assert all(row["seconds"] > 0 and row["pss_mb"] > 20 for row in rows[1:])

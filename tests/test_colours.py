@@ -22,7 +22,7 @@ LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 def photo(path: Path, image: Image.Image, encoding: str = "PNG", **options: Any) -> decode.Photo:
     """A picture, written and decoded at its own size."""
     image.save(path / "a.png", encoding, **options)
-    return decode.decode(path / "a.png", image.width)
+    return decode.decode_photo(path / "a.png", image.width)
 
 
 def test_grey_of_16_bits_is_scaled_and_rounded(tmp_path: Path) -> None:

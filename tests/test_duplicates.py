@@ -60,7 +60,7 @@ def rows(images: list[Image.Image], folder: Path, jpeg_quality: int) -> pd.DataF
         path = folder / f"{number}.jpg"
         image.save(path, "JPEG", quality=jpeg_quality)
         known = {"path": path.name, "student": f"u{number:03}", "pair": 1, "side": "left"}
-        found.append(known | quality.measure(decode.decode(path, EDGE)))
+        found.append(known | quality.measure(decode.decode_photo(path, EDGE)))
     return pd.DataFrame(found)
 
 

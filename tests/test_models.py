@@ -73,7 +73,7 @@ def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypa
     data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
     for average in (0.0, 0.9):
         model = registry.build(name, replace(SHAPE, tta=True), 1)
-        loop.fit(model, data, data, config.Recipe(2, 8, average=average))
+        loop.fit(model, data, data, config.TrainConfig(2, 8, average=average))
         with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
             inference.accuracies(model, data)
 
@@ -172,7 +172,7 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
     colours = rng.integers(0, 200, (24, 3, 1, 1, 1, 3))
     photos = (colours + rng.integers(0, 30, (24, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
     model = registry.build("siamese", registry.Shape(2, 3, batch_norm=True, edge=EDGE), 1)
-    recipe = config.Recipe(12, 24, 5e-3, schedule="cosine")
+    recipe = config.TrainConfig(12, 24, 5e-3, schedule="cosine")
     train_model(model, photos[:16], photos[16:], recipe=recipe)
     positive, negative = get_accuracy(model, photos[16:])
     assert (positive + negative) / 2 > 0.9

@@ -43,7 +43,7 @@ def test_photo_of_the_right_size_is_untouched_bit_for_bit(tmp_path: Path, mode: 
     pixels = RNG.integers(0, 256, (224, 224, len(mode)), np.uint8)
     pixels[..., 3:] = 255
     Image.fromarray(pixels).save(tmp_path / "a.jpg", "PNG")
-    decoded = decode.decode(tmp_path / "a.jpg", 224).pixels
+    decoded = decode.decode_photo(tmp_path / "a.jpg", 224).pixels
     assert decoded.dtype == np.uint8
     assert (decoded == pixels[..., :3]).all()
 
@@ -51,27 +51,27 @@ def test_photo_of_the_right_size_is_untouched_bit_for_bit(tmp_path: Path, mode: 
 def test_format_is_read_from_the_bytes(tmp_path: Path) -> None:
     for encoding in ("PNG", "JPEG", "WEBP"):
         Image.new("RGB", (40, 40), "red").save(tmp_path / "a.gif", encoding)
-        assert decode.decode(tmp_path / "a.gif", 16).pixels.shape == (16, 16, 3)
+        assert decode.decode_photo(tmp_path / "a.gif", 16).pixels.shape == (16, 16, 3)
 
 
 @pytest.mark.parametrize("encoding", ["GIF", "BMP", "TIFF"])
 def test_other_formats_are_refused(tmp_path: Path, encoding: str) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png", encoding)
     with pytest.raises(naming.PhotoError, match="not a PNG, JPEG or WebP image"):
-        decode.decode(tmp_path / "a.png", 16)
+        decode.decode_photo(tmp_path / "a.png", 16)
 
 
 def test_photo_of_another_shape_is_cropped_to_the_middle(tmp_path: Path) -> None:
     wide = np.zeros((32, 96, 3), np.uint8)
     wide[:, 32:64] = 200
     Image.fromarray(wide).save(tmp_path / "a.png")
-    assert (decode.decode(tmp_path / "a.png", 32).pixels == 200).all()
+    assert (decode.decode_photo(tmp_path / "a.png", 32).pixels == 200).all()
 
 
 def test_large_photo_is_reduced_with_antialiasing(tmp_path: Path) -> None:
     fine = (np.indices((320, 320)).sum(0) % 2 * 255).astype(np.uint8)  # a chessboard of single pixels
     Image.fromarray(fine).save(tmp_path / "a.png")
-    reduced = decode.decode(tmp_path / "a.png", 32).pixels
+    reduced = decode.decode_photo(tmp_path / "a.png", 32).pixels
     assert (np.abs(reduced.astype(int) - 127) <= 8).all(), "pixels were picked instead of averaged"
 
 
@@ -94,7 +94,7 @@ def test_photo_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise: the left side comes to the top
     Image.fromarray(lying).save(tmp_path / "a.jpg", exif=exif, quality=95)
-    upright = decode.decode(tmp_path / "a.jpg", 32).pixels
+    upright = decode.decode_photo(tmp_path / "a.jpg", 32).pixels
     assert upright[:12].min() > 200
     assert upright[20:].max() < 50
 
@@ -113,7 +113,7 @@ def test_photo_that_claims_too_many_pixels_is_refused_before_it_is_decoded(tmp_p
     claiming(tmp_path / "a.png", 60_000, 60_000)
     tracemalloc.start()
     with pytest.raises(naming.PhotoError, match="60000 x 60000 pixels, expected 64 million at most: scale it down"):
-        decode.decode(tmp_path / "a.png", 16)
+        decode.decode_photo(tmp_path / "a.png", 16)
     assert tracemalloc.get_traced_memory()[1] < 10**7
     tracemalloc.stop()
 
@@ -129,42 +129,42 @@ def test_photo_that_claims_too_many_pixels_is_refused_before_it_is_decoded(tmp_p
 def test_photo_of_a_hopeless_shape_is_refused(tmp_path: Path, size: tuple[int, int], text: str) -> None:
     Image.new("RGB", size).save(tmp_path / "a.png")
     with pytest.raises(naming.PhotoError, match=text):
-        decode.decode(tmp_path / "a.png", 16)
+        decode.decode_photo(tmp_path / "a.png", 16)
 
 
 def test_what_the_system_refuses_is_no_fault_of_the_photo(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        decode.decode(tmp_path / "missing.png", 32)
+        decode.decode_photo(tmp_path / "missing.png", 32)
     with pytest.raises(IsADirectoryError):
-        decode.decode(tmp_path, 32)
+        decode.decode_photo(tmp_path, 32)
 
 
 def test_photo_of_60_megapixels_is_read(tmp_path: Path) -> None:
     Image.new("L", (10_000, 6_000), 90).save(tmp_path / "a.jpg", "JPEG")
-    assert (decode.decode(tmp_path / "a.jpg", 32).pixels == 90).all()
+    assert (decode.decode_photo(tmp_path / "a.jpg", 32).pixels == 90).all()
 
 
 def test_photo_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path: Path) -> None:
     path, wide = tmp_path / "a.jpg", (6_250, 4_001)
     Image.new("L", wide, 90).save(path, "JPEG", progressive=True)
     with pytest.raises(naming.PhotoError, match="6250 x 4001 pixels, expected 25 million at most: scale it down"):
-        decode.decode(path, 32)
+        decode.decode_photo(path, 32)
     Image.new("CMYK", wide).save(path, "JPEG")
     with pytest.raises(naming.PhotoError, match="expected 25 million at most"):
-        decode.decode(path, 32)
+        decode.decode_photo(path, 32)
     Image.new("L", wide, 90).save(path, "JPEG")
-    assert (decode.decode(path, 32).pixels == 90).all()
+    assert (decode.decode_photo(path, 32).pixels == 90).all()
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.new("RGB", wide, "teal").save(path, "JPEG", icc_profile=plain)
-    assert decode.decode(path, 32).original == wide, "nothing is copied for the profile of sRGB"
+    assert decode.decode_photo(path, 32).original == wide, "nothing is copied for the profile of sRGB"
     Image.new("RGB", wide).save(
         path, "JPEG", icc_profile=plain.replace("sRGB".encode("utf-16-be"), "grey".encode("utf-16-be"))
     )
     with pytest.raises(naming.PhotoError, match="expected 25 million at most"):
-        decode.decode(path, 32)
+        decode.decode_photo(path, 32)
     Image.new("RGB", (4_000, 3_001)).save(path, "WEBP", method=0)
     with pytest.raises(naming.PhotoError, match="4000 x 3001 pixels, expected 12 million at most"):
-        decode.decode(path, 32)
+        decode.decode_photo(path, 32)
 
 
 @pytest.mark.parametrize("orientation", LYING)
@@ -178,7 +178,9 @@ def test_every_orientation_of_a_larger_photo_ends_as_the_upright_one_but_for_rou
     exif[0x0112] = orientation
     smooth.save(tmp_path / "upright.png")
     lying.save(tmp_path / "lying.png", exif=exif)
-    upright, turned = (decode.decode(tmp_path / f"{name}.png", 16).pixels.astype(int) for name in ("upright", "lying"))
+    upright, turned = (
+        decode.decode_photo(tmp_path / f"{name}.png", 16).pixels.astype(int) for name in ("upright", "lying")
+    )
     assert np.abs(upright - turned).max() <= 1
 
 
@@ -187,7 +189,7 @@ def test_animated_picture_is_refused(tmp_path: Path, encoding: str) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "a.png", encoding, save_all=True, append_images=frames[1:])
     with pytest.raises(naming.PhotoError, match="animated, expected a single picture"):
-        decode.decode(tmp_path / "a.png", 16)
+        decode.decode_photo(tmp_path / "a.png", 16)
 
 
 def test_photos_come_in_order_and_one_fault_hides_no_other(tmp_path: Path) -> None:
@@ -216,14 +218,14 @@ def test_no_part_of_a_damaged_photo_gets_through(tmp_path: Path) -> None:
     for length in (0, 1, 8, 20, 40, 100, 1000, len(whole) - 100):
         (tmp_path / "a.png").write_bytes(whole[:length])
         with pytest.raises(naming.PhotoError, match="cannot be decoded"):
-            decode.decode(tmp_path / "a.png", 16)
+            decode.decode_photo(tmp_path / "a.png", 16)
 
 
 def test_tall_photo_is_cropped_to_the_middle_too(tmp_path: Path) -> None:
     tall = np.zeros((96, 32, 3), np.uint8)
     tall[32:64] = 200
     Image.fromarray(tall).save(tmp_path / "a.png")
-    assert (decode.decode(tmp_path / "a.png", 32).pixels == 200).all()
+    assert (decode.decode_photo(tmp_path / "a.png", 32).pixels == 200).all()
 
 
 @pytest.mark.parametrize("orientation", LYING)
@@ -231,7 +233,7 @@ def test_every_orientation_ends_upright_bit_for_bit(tmp_path: Path, orientation:
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(LYING[orientation])).save(tmp_path / "a.png", exif=exif)
-    assert (decode.decode(tmp_path / "a.png", 16).pixels == UPRIGHT).all()
+    assert (decode.decode_photo(tmp_path / "a.png", 16).pixels == UPRIGHT).all()
 
 
 @pytest.mark.parametrize(
@@ -239,14 +241,14 @@ def test_every_orientation_ends_upright_bit_for_bit(tmp_path: Path, orientation:
 )
 def test_photo_without_three_channels_becomes_rgb(tmp_path: Path, mode: str, encoding: str) -> None:
     Image.new("RGB", (16, 16), "white").convert(mode).save(tmp_path / "a.png", encoding)
-    decoded = decode.decode(tmp_path / "a.png", 16).pixels
+    decoded = decode.decode_photo(tmp_path / "a.png", 16).pixels
     assert decoded.shape == (16, 16, 3)
     assert (decoded == 255).all()
 
 
 def test_print_colours_become_rgb(tmp_path: Path) -> None:
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
-    red, green, blue = decode.decode(tmp_path / "a.jpg", 16).pixels[8, 8].tolist()
+    red, green, blue = decode.decode_photo(tmp_path / "a.jpg", 16).pixels[8, 8].tolist()
     assert red > 240
     assert max(green, blue) < 15
 
@@ -259,7 +261,7 @@ def test_no_part_of_a_cut_photo_of_another_format_gets_through(tmp_path: Path, e
     for length in (0, 1, 8, 20, 40, 100, 1000, len(whole) - 100):
         (tmp_path / "a.jpg").write_bytes(whole[:length])
         with pytest.raises(naming.PhotoError, match="cannot be decoded"):
-            decode.decode(tmp_path / "a.jpg", 16)
+            decode.decode_photo(tmp_path / "a.jpg", 16)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +297,7 @@ def test_odd_entry_beside_the_orientation_is_no_reason_to_break_off(tmp_path: Pa
     entry = b"\x01\x1a\x00\x05\x00\x00\x00\x01"  # the resolution, said to be a rational
     assert content.count(entry) == 1
     (tmp_path / "a.jpg").write_bytes(content.replace(entry, b"\x01\x1a\x00\x02\x00\x00\x00\x01"))  # said to be text
-    assert decode.decode(tmp_path / "a.jpg", 16).pixels.shape == (16, 16, 3)
+    assert decode.decode_photo(tmp_path / "a.jpg", 16).pixels.shape == (16, 16, 3)
 
 
 def test_only_the_decoders_of_photos_are_loaded(tmp_path: Path) -> None:
@@ -308,7 +310,7 @@ from pathlib import Path
 from PIL import Image
 from shoepair.ingestion import decode
 for path in sorted(Path({str(tmp_path)!r}).iterdir()):
-    decode.decode(path, 16)
+    decode.decode_photo(path, 16)
 print(*sorted(Image.OPEN))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -320,4 +322,4 @@ print(*sorted(Image.OPEN))
 def test_photos_of_phones_that_nobody_decodes_here_are_refused_by_name(tmp_path: Path, brand: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
     with pytest.raises(naming.PhotoError, match="a HEIC or AVIF image, expected PNG, JPEG or WebP"):
-        decode.decode(tmp_path / "a.jpg", 16)
+        decode.decode_photo(tmp_path / "a.jpg", 16)

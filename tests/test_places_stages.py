@@ -88,7 +88,7 @@ def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
     assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
     model = registry.build("cnn_channel", registry.Shape(2, edge=EDGE), 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    assert len(list(loop.epoch(model, data, optimizer, config.Recipe(1, 12)))) > 1
+    assert len(list(loop.epoch(model, data, optimizer, config.TrainConfig(1, 12)))) > 1
     return list(model.state_dict().values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,27 +11,28 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
-from test_pipeline_files import needed
+from conftest import ROOT, edit
+from test_pipeline_files import declared, groups
 from torch import Tensor, nn
 
 from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
 from shoepair.models import registry
-from shoepair.runtime import paths
+from shoepair.runtime import libraries, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, loop
 from shoepair.training.augmentation import Augmentation
-from shoepair.training.config import Recipe
+from shoepair.training.config import TrainConfig
 from shoepair.training.history import Epoch
 
 EDGE = 32
-RECIPE = Recipe(4, 12, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), schedule="cosine")
+RECIPE = TrainConfig(4, 12, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), schedule="cosine")
 
 
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """The pairs of seven students in two batches, their stores in the current directory."""
     monkeypatch.chdir(tmp_path)
+    shutil.copyfile(ROOT / libraries.TABLE, libraries.TABLE)
     rng = np.random.default_rng(5)
     split = []
     for batch, count in (("a", 4), ("b", 3)):
@@ -96,14 +98,21 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
         assert checkpoints.parsed(checkpoints.read(path, keys[0])) is None
 
 
-def test_key_follows_the_code_that_weights_follow_from() -> None:
-    folder = ROOT / "shoepair"
-    every = (needed(folder / f"{name}.py") for name in ("training", "models", "batches", "lessons", "devices"))
-    imported = {(ROOT / path).stem for each in every for path in each}
-    # `__init__`, `flow`, `local`, `cluster`, `group` are of the engine.
-    reading = {"places", "photos", "colours", "table", "splits", "__init__", "flow", "local", "cluster", "group"}
-    telling = {"errors", "progress", "paths", "params"}
-    assert imported == {*checkpoints.WORKED, *reading, *telling}
+def test_key_follows_the_code_and_the_libraries_that_the_stage_declares() -> None:
+    body = declared("train")
+    assert [dep for dep in body["deps"] if dep.startswith("shoepair/")] == [
+        f"shoepair/{room}" for room in reversed(checkpoints.ROOMS)
+    ]
+    assert tuple(groups("train")) == checkpoints.LIBRARIES
+
+
+def test_key_tells_other_libraries(rows: pd.DataFrame) -> None:
+    before = checkpoints.key(RECIPE, [rows])
+    edit(libraries.TABLE, 'torch = "', 'torch = "9')
+    assert checkpoints.key(RECIPE, [rows]) != before
+    edit(libraries.TABLE, 'torch = "9', 'torch = "')
+    edit(libraries.TABLE, 'faiss-cpu = "', 'faiss-cpu = "9')  # weights do not follow from the search for duplicates
+    assert checkpoints.key(RECIPE, [rows]) == before
 
 
 def test_key_tells_other_photos(rows: pd.DataFrame) -> None:

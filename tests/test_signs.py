@@ -32,7 +32,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(image: Image.Image, path: Path) -> dict[str, Any]:
     image.save(path, "PNG")
-    return quality.measure(decode.decode(path, EDGE))
+    return quality.measure(decode.decode_photo(path, EDGE))
 
 
 def flagged(image: Image.Image, path: Path) -> set[str]:
@@ -129,7 +129,9 @@ def test_without_thresholds_nothing_is_flagged(tmp_path: Path) -> None:
 def test_each_threshold_is_of_its_own_sign(sign: str, value: float, drawn: Path) -> None:
     paths_of = sorted(path for path in drawn.rglob("u*") if path.is_file())
     known = [{"path": path.name, "student": "u001", "pair": 1, "side": "left"} for path in paths_of]
-    rows = pd.DataFrame([a | quality.measure(decode.decode(b, EDGE)) for a, b in zip(known, paths_of, strict=True)])
+    rows = pd.DataFrame(
+        [a | quality.measure(decode.decode_photo(b, EDGE)) for a, b in zip(known, paths_of, strict=True)]
+    )
     policy = params.load(params.Validate)
     assert quality.flags(rows, policy, EDGE) == {}
     strict = policy.model_copy(update={sign: value})

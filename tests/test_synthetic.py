@@ -102,7 +102,7 @@ def test_store_that_is_damaged_is_drawn_anew() -> None:
 def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, count: int) -> None:
     data = loading.within(loading.beside(rows(3), 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     assert data.synthetic == 5
-    recipe = config.Recipe(batch_size=6, synthetic=share, different="drawn")
+    recipe = config.TrainConfig(batch_size=6, synthetic=share, different="drawn")
     epochs = [samplers.taken(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)]
     for students in epochs:
         assert students[:3] == [0, 1, 2]
@@ -124,7 +124,7 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
     data = loading.within(loading.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
     for name in ("cnn_channel", "siamese", "histogram"):
         model = registry.build(name, registry.Shape(2, edge=16), 1)
-        recipe = config.Recipe(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
+        recipe = config.TrainConfig(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
         history = loop.fit(model, data, pair_dataset.photographed(data), recipe)
         alone = loading.within(real, 16, MANY, torch.device("cpu"))
         got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
@@ -136,7 +136,7 @@ def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
 def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
     def weights(data: pair_dataset.Pairing) -> list[torch.Tensor]:
         model = registry.build("siamese", registry.Shape(2, edge=16), 1)
-        loop.fit(model, data, None, config.Recipe(epochs=1, batch_size=6, keep="last", different="drawn"))
+        loop.fit(model, data, None, config.TrainConfig(epochs=1, batch_size=6, keep="last", different="drawn"))
         return list(model.parameters())
 
     real = rows(3)

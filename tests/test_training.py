@@ -101,7 +101,7 @@ def test_every_pair_once_an_epoch_and_half_of_each_kind(count: int, size: int) -
 @pytest.mark.parametrize("size", [1, 7, 0])
 def test_odd_batch_size_is_refused(size: int) -> None:
     with pytest.raises(ShoepairError, match=f"batch_size: {size}, expected an even number"):
-        config.Recipe(batch_size=size)
+        config.TrainConfig(batch_size=size)
 
 
 class Sees(nn.Module):
@@ -136,7 +136,7 @@ def test_accuracy_does_not_depend_on_the_batch_size(size: int) -> None:
 
 
 def test_same_seed_same_bits() -> None:
-    recipe = config.Recipe(epochs=2, batch_size=8)
+    recipe = config.TrainConfig(epochs=2, batch_size=8)
     results = []
     for _ in range(2):
         model = registry.build("cnn_channel", registry.Shape(dropout=0.2, edge=EDGE), 1)
@@ -148,7 +148,7 @@ def test_same_seed_same_bits() -> None:
 
 def test_weights_of_the_best_epoch_are_kept(tmp_path: Path) -> None:
     model = registry.build("cnn_channel", SHAPE, 1)
-    recipe = config.Recipe(epochs=6, batch_size=12)
+    recipe = config.TrainConfig(epochs=6, batch_size=12)
     valid = class_of(4, 1)
     history = train_model(model, class_of(8), valid, recipe=recipe, checkpoint_path=tmp_path)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [f"epoch-00{n}.safetensors" for n in range(1, 7)]
@@ -167,7 +167,7 @@ def test_first_of_equally_good_epochs_is_the_best() -> None:
 
 
 def test_floats_and_bytes_train_alike() -> None:
-    recipe = config.Recipe(epochs=1, batch_size=8)
+    recipe = config.TrainConfig(epochs=1, batch_size=8)
     photos = class_of(3)
     models_of = [registry.build("cnn", SHAPE, 1) for _ in range(2)]
     train_model(models_of[0], photos, photos, recipe=recipe)
@@ -180,14 +180,14 @@ def test_weight_decay_reaches_the_weights() -> None:
     lengths = []
     for decay in (0.0, 1.0):
         model = registry.build("cnn", SHAPE, 1)
-        train_model(model, class_of(3), class_of(3), recipe=config.Recipe(2, 8, weight_decay=decay))
+        train_model(model, class_of(3), class_of(3), recipe=config.TrainConfig(2, 8, weight_decay=decay))
         lengths.append(sum(float(value.square().sum()) for value in weights(model)))
     assert lengths[1] < lengths[0]
 
 
 def test_loss_that_is_no_number_stops_the_run() -> None:
     with pytest.raises(ShoepairError, match=r"the loss is (nan|inf) in epoch \d+, iteration \d+, .*\ntry a smaller"):
-        train_model(registry.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=config.Recipe(9, 8, 1e30))
+        train_model(registry.build("cnn", SHAPE, 1), class_of(3), class_of(3), recipe=config.TrainConfig(9, 8, 1e30))
 
 
 def test_data_are_held_as_they_come() -> None:
@@ -198,7 +198,7 @@ def test_data_are_held_as_they_come() -> None:
 def test_average_of_the_weights_is_what_is_kept_and_measured() -> None:
     shape = registry.Shape(2, batch_norm=True, edge=EDGE)
     train = pair_dataset.from_arrays(class_of(4))
-    recipe = config.Recipe(epochs=2, batch_size=8, average=0.9, keep="last")
+    recipe = config.TrainConfig(epochs=2, batch_size=8, average=0.9, keep="last")
     plain = registry.build("siamese", shape, 1)
     optimizer = torch.optim.Adam(plain.parameters(), lr=recipe.lr)
     plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -221,7 +221,7 @@ def test_training_without_progress_ends_after_the_patience(keep: config.Keep, tm
     model = registry.build("cnn", SHAPE, 1)
     train, valid = (pair_dataset.from_arrays(class_of(4, seed)) for seed in (1, 2))
     seen: list[list[Tensor]] = []
-    recipe = config.Recipe(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
+    recipe = config.TrainConfig(epochs=9, batch_size=8, lr=1e-12, patience=2, keep=keep)
     checkpoint = loop.Checkpoint(tmp_path / "x.safetensors", "key", lambda _line: None)
     note = lambda _epoch, weights: seen.append(list(weights.values()))  # noqa: E731  # as short as can be
     history = loop.fit(model, train, valid, recipe, checkpoint, note)

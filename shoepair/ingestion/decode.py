@@ -66,7 +66,7 @@ class Photo:
     remarks: tuple[str, ...] = ()
 
 
-def decode(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
+def decode_photo(source: Path | BinaryIO, edge: int, most: int = PIXELS) -> Photo:
     """Decode one photo as sRGB, upright, opaque, cropped to the middle square and scaled.
 
     A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoepair.data.naming import PAIRS, SHOES, SIDES, PhotoError
-from shoepair.ingestion.decode import Photo, decode
+from shoepair.ingestion.decode import Photo, decode_photo
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import escaped
 from shoepair.runtime.parallel.scheduling import windows
@@ -27,10 +27,10 @@ def read_all(listed: Iterable[Listed], edge: int) -> Iterator[Photo | PhotoError
 
     Args:
         listed: the files, where they are or under `SHOEPAIR_ROOT`.
-        edge: see `decode`.
+        edge: see `decode_photo`.
 
     Yields:
-        For each of them the photo, or the error that `decode` raised: one damaged file does not hide another.
+        For each of them the photo, or the error that `decode_photo` raised: one damaged file does not hide another.
     """
     yield from look_at_all(listed, edge, _whole)
 
@@ -44,11 +44,11 @@ def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Ite
 
     Args:
         listed: the files, as in `read_all`.
-        edge: see `decode`.
+        edge: see `decode_photo`.
         look: what to do with a photo; it runs where that was decoded, so it must be a function of a module.
 
     Yields:
-        For each of them what `look` returned, or the error that `decode` raised.
+        For each of them what `look` returned, or the error that `decode_photo` raised.
     """
     work = partial(_look_at, edge=edge, look=look)
     for piece in parallel.ordered(work, list(windows(listed, PIECE)), tell=_named):
@@ -62,7 +62,7 @@ def _look_at(listed: Sequence[Listed], edge: int, look: Callable[[Photo], Item])
 
 def _attempt(source: Path | BinaryIO, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
     try:
-        return look(decode(source, edge))
+        return look(decode_photo(source, edge))
     except PhotoError as error:
         return error
 

@@ -5,10 +5,7 @@ The message has up to three parts, in this order: where and what was found; the 
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 
 class ShoepairError(Exception):
@@ -40,25 +37,6 @@ def escaped(name: str) -> str:
     A name may hold a newline or a terminal's escape sequence; printed raw, it could forge lines of the report.
     """
     return name if name.isprintable() else ascii(name)[1:-1]
-
-
-def run(main: Callable[..., None]) -> None:
-    """Run a stage's `main` on the words of the command line; print a user's mistake and exit 1."""
-    words = sys.argv[1:]
-    try:
-        inspect.signature(main).bind(*words)
-    except TypeError:
-        wanted = " ".join(name.upper() for name in inspect.signature(main).parameters)
-        given = " ".join(words) or "nothing"
-        stage = Path(inspect.getfile(main)).stem  # run as a program, its module is called __main__
-        usage = f"usage: python -m stages.{stage} {wanted}".rstrip()
-        sys.exit(f"error: {given}: not the arguments of this stage\n{usage}")
-    try:
-        main(*words)
-    except ShoepairError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {refused(error)}")
 
 
 def refused(error: OSError) -> ShoepairError:

@@ -10,6 +10,8 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 BATCHES = Path("data/batches.yaml")
 RAW = Path("data/raw")
+STORES = Path("data/store")
+SYNTHETIC_STORES = Path("data/synthetic")
 SPLIT = Path("data/split.parquet")
 PAIRS = Path("data/pairs.parquet")
 SCORES = Path("data/scores.parquet")
@@ -56,8 +58,11 @@ def validation(batch: str) -> Path:
 
 
 def store(batch: str) -> Path:
-    """The pixels of a batch, or of the drawn students (`SYNTHETIC`) that training learns from beside the class."""
-    return Path("data/store") / f"{batch}.h5"
+    """The pixels of a batch, or of the drawn students (`SYNTHETIC`) that training learns from beside the class.
+
+    These have a folder of their own, so that only the stages that learn from them wait for them.
+    """
+    return (SYNTHETIC_STORES if batch == SYNTHETIC else STORES) / f"{batch}.h5"
 
 
 def weights(model: str) -> Path:

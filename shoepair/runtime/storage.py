@@ -1,8 +1,9 @@
 """Where photos and stores are read: in the project's folder, or under `SHOEPAIR_ROOT` by machines that do not see it.
 
-The environment variable names a folder (`/mnt/class`), or an address that fsspec knows (`s3://bucket/class`), under
-which the same files lie as in the project: `data/raw/<batch>/...` and `data/store/<batch>.h5`. It is no parameter: a
-photo that is read there is held against the digest in the batch's table, so that no output can come from another file.
+The environment variable names a folder (`/mnt/class`), or an address that fsspec knows (`s3://bucket/class`). Under it
+lie the same files as in the project: `data/raw/<batch>/...`, `data/store/<batch>.h5` and `data/synthetic/`. It is no
+parameter: a photo that is read there is held against the digest in the batch's table, so that no output can come from
+another file.
 
 How a store of objects is reached is its own library's matter: for S3, `AWS_ENDPOINT_URL`, `AWS_PROFILE` and so on.
 """
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 ROOT = "SHOEPAIR_ROOT"
-SHARED = (paths.RAW, paths.store("any").parent)  # the folders that lie under it
+SHARED = (paths.RAW, paths.STORES, paths.SYNTHETIC_STORES)  # the folders that lie under it
 ANSWER = 8  # seconds within which a server must answer at first
 FETCH = 60  # seconds that some photos may take
 AT_ONCE = 8  # photos that are fetched together: the wait for an answer is shared, and few are in memory
@@ -199,7 +200,7 @@ def _told(address: str) -> Iterator[None]:
         raise ShoepairError(found, fix=fix) from None
     except FileNotFoundError as error:
         found = f"{address}: {'no such bucket' if 'bucket does not exist' in str(error) else 'missing'}"
-        raise ShoepairError(found, fix=f"upload the project's {' and '.join(map(str, SHARED))} there") from None
+        raise ShoepairError(found, fix=f"upload the project's {', '.join(map(str, SHARED))} there") from None
     except PermissionError as error:
         found = f"{address}: no permission ({_words(error)})"
         raise ShoepairError(found, fix="let those who work read it, or give them another key") from None

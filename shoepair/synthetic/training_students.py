@@ -62,7 +62,7 @@ def _shots(number: int, seed: int, edge: int) -> Iterator[decode.Photo]:
         file = io.BytesIO()
         shot.save(file, format="PNG", compress_level=0)
         file.seek(0)
-        yield decode.decode(file, edge)
+        yield decode.decode_photo(file, edge)
 
 
 def _named(numbers: list[int]) -> str:

@@ -30,16 +30,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from shoepair.models.registry import Weights, weights_of
-from shoepair.runtime import files, paths
+from shoepair.runtime import OUTPUT_VERSION, files, libraries, paths
 
 FORMAT = 2
 HEADER = "run"
-# The modules that weights follow from: `training`, `models`, `batches`, `lessons` and what these import, but for
-# reading and printing.
-WORKED = (
-    *("augmentation", "batches", "checkpoints", "deals", "devices", "histogram", "inference", "lessons", "models"),
-    *("networks", "pairing", "pairs", "ranks", "recipes", "shares", "siamese", "store", "streaming", "training"),
-)
+# What weights follow from, as `train` in dvc.yaml has it: rooms of this package, and groups of libraries.
+ROOMS = ("data", "models", "training")
+LIBRARIES = ("arrays", "stores", "training")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class State:
 
 
 def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
-    """A digest of what the weights depend on: what was chosen, pairs, photos, code and torch.
+    """A digest of what the weights depend on: what was chosen, pairs, photos, code and libraries.
 
     Args:
         chosen: everything that was chosen, as text by its `repr`.
@@ -71,11 +68,13 @@ def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    digest = hashlib.blake2b(f"{chosen} {torch.__version__}".encode(), digest_size=32)
+    versions = sorted(libraries.expected(LIBRARIES).items())
+    digest = hashlib.blake2b(f"{chosen} {OUTPUT_VERSION} {versions}".encode(), digest_size=32)
     for each in rows:
         digest.update(each.to_csv(index=False).encode())
     stores = {paths.store(str(batch)) for each in rows for batch in each["batch"].unique()}
-    code = [Path(__file__).with_name(f"{module}.py") for module in WORKED]
+    package = Path(__file__).parent.parent
+    code = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
     for path in [*code, *sorted(stores)]:
         found = path.stat()
         digest.update(_digest(path, (found.st_mtime_ns, found.st_size, found.st_ino)))

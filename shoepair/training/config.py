@@ -21,7 +21,7 @@ Precision = Literal["float32", "bf16"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainConfig:
     """How a model is trained.
 
     Args:
@@ -91,9 +91,9 @@ class Recipe:
         return (1 + math.cos(math.pi * (iteration - grows) / max(1, total - grows))) / 2
 
 
-def of(chosen: params.Train) -> Recipe:
+def of(chosen: params.Train) -> TrainConfig:
     """The recipe that params.yaml sets."""
-    return Recipe(
+    return TrainConfig(
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
         lr=chosen.lr,

@@ -199,7 +199,7 @@ def _chooses(chosen: Train) -> bool:
     return chosen.keep == "best" or chosen.patience > 0
 
 
-def _parts(task: Task, whole: pd.DataFrame, recipe: config.Recipe) -> Parts:
+def _parts(task: Task, whole: pd.DataFrame, recipe: config.TrainConfig) -> Parts:
     """The pairs of a task, from those of the class and, behind them, of drawn students, who are in no fold."""
     own = whole["batch"] != paths.SYNTHETIC
     rows = whole[own]

@@ -4,7 +4,7 @@ Each batch is half same and half different pairs, both reshuffled every epoch, a
 model that compares whole students (`Model.whole_students`) gets all nine combinations of some students instead, same
 and different weighing as much. After every epoch come a checkpoint and the accuracies on train and valid, positive
 and negative apart, of one view of each pair (`networks.one_view`). The weights of the epoch with the best validation
-accuracy (the first such) are the result, or those of the last epoch (`Recipe.keep`).
+accuracy (the first such) are the result, or those of the last epoch (`TrainConfig.keep`).
 
 What an epoch draws follows from the seed and the epoch's number alone.
 """
@@ -35,7 +35,7 @@ from shoepair.models.registry import Weights, weights_of
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, sharding
-from shoepair.training.config import Precision, Recipe
+from shoepair.training.config import Precision, TrainConfig
 from shoepair.training.history import DIGITS, Epoch, History
 from shoepair.training.samplers import pair_batches, student_batches
 
@@ -61,7 +61,7 @@ def fit(
     model: nn.Module,
     train: Pairing,
     valid: Pairing | None,
-    recipe: Recipe,
+    recipe: TrainConfig,
     checkpoint: Checkpoint | None = None,
     after_epoch: Callable[[Epoch, Weights], None] = lambda _epoch, _weights: None,
     *,
@@ -163,7 +163,7 @@ def _generator(*words: int) -> torch.Generator:
 
 
 def epoch(
-    model: nn.Module, train: Pairing, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int = 1
+    model: nn.Module, train: Pairing, optimizer: torch.optim.Optimizer, recipe: TrainConfig, number: int = 1
 ) -> Iterator[float]:
     """One pass over the training pairs, yielding the loss of every iteration."""
     rng = _generator(recipe.seed, number)
@@ -231,23 +231,23 @@ def _measure(
     return Epoch(number, float(np.mean(losses)), *train_accuracies, *valid_accuracies)
 
 
-def kept(recipe: Recipe, history: History) -> Epoch:
+def kept(recipe: TrainConfig, history: History) -> Epoch:
     """The epoch that the weights are from."""
     return history.best if recipe.keep == "best" else history.epochs[-1]
 
 
-def suited(recipe: Recipe, model: nn.Module) -> Recipe:
+def suited(recipe: TrainConfig, model: nn.Module) -> TrainConfig:
     """The recipe without drawn students where the model has no gradients: its one threshold is that of the class."""
     return replace(recipe, synthetic=0.0) if isinstance(model, Threshold) else recipe
 
 
-def standard_only(model: nn.Module, recipe: Recipe) -> bool:
+def standard_only(model: nn.Module, recipe: TrainConfig) -> bool:
     """Whether a model learns from the standard pairs alone, and not from all nine combinations."""
     whole = isinstance(model, Model) and model.whole_students
     return recipe.different == "standard" and not whole
 
 
-def facts(recipe: Recipe, history: History) -> dict[str, Any]:
+def facts(recipe: TrainConfig, history: History) -> dict[str, Any]:
     """What the card of a trained model says of its training: the recipe, and the epoch the weights are from."""
     numbers = {name: round(value, DIGITS) for name, value in asdict(kept(recipe, history)).items()}
     return {"recipe": asdict(recipe), "epoch": numbers}

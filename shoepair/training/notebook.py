@@ -11,7 +11,7 @@ from torch import nn
 from shoepair.data import pair_dataset
 from shoepair.models.inference import accuracies
 from shoepair.models.registry import Weights, save_weights
-from shoepair.training.config import Recipe
+from shoepair.training.config import TrainConfig
 from shoepair.training.history import Epoch, History
 from shoepair.training.loop import fit
 
@@ -23,7 +23,7 @@ def train_model(
     train_data: Photos,
     valid_data: Photos,
     *,
-    recipe: Recipe | None = None,
+    recipe: TrainConfig | None = None,
     checkpoint_path: str | Path | None = None,
 ) -> History:
     """Train a model on plain arrays, as in the assignment's notebook.
@@ -44,7 +44,7 @@ def train_model(
             save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
 
     train, valid = pair_dataset.from_arrays(train_data), pair_dataset.from_arrays(valid_data)
-    return fit(model, train, valid, recipe or Recipe(), after_epoch=checkpoint)
+    return fit(model, train, valid, recipe or TrainConfig(), after_epoch=checkpoint)
 
 
 def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[float, float]:

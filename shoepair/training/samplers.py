@@ -9,12 +9,12 @@ from torch import Tensor
 
 from shoepair.data.pair_dataset import Pairing
 from shoepair.runtime.errors import ShoepairError
-from shoepair.training.config import Recipe
+from shoepair.training.config import TrainConfig
 
 STUDENT = 3  # pairs of a batch that are one student where whole students are compared: as many photos are seen
 
 
-def pair_batches(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Iterator[Tensor]:
+def pair_batches(train: Pairing, recipe: TrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
     """The batches of an epoch: which pairs, by the recipe, dealt half and half.
 
     Args:
@@ -47,14 +47,14 @@ def _ordered(train: Pairing, which: Tensor) -> Tensor:
     return torch.argsort(train.shoes[which, 0] * 3 + train.shoes[which, 1], stable=True)
 
 
-def student_batches(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Iterator[Tensor]:
+def student_batches(train: Pairing, recipe: TrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
     """The batches of an epoch for models that compare whole students: a student, six photos, for three pairs."""
     students = taken(train, recipe, rng)
     order = torch.randperm(len(students), generator=rng)
     yield from torch.split(students[order], max(1, recipe.batch_size // STUDENT))
 
 
-def taken(train: Pairing, recipe: Recipe, rng: torch.Generator) -> Tensor:
+def taken(train: Pairing, recipe: TrainConfig, rng: torch.Generator) -> Tensor:
     """The students of an epoch: all photographed ones, and of the drawn ones some, `synthetic` for each of the others.
 
     Returns:

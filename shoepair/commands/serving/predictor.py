@@ -103,7 +103,7 @@ class Judge:
         Raises:
             PhotoError: it cannot be used.
         """
-        photo = decode.decode(source, self.edge, most)
+        photo = decode.decode_photo(source, self.edge, most)
         measured = pd.DataFrame([quality.quality(photo) | {"path": ""}])
         return Shoe(photo.pixels, tuple(quality.flags(measured, self.policy, self.edge)))
 

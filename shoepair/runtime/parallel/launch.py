@@ -20,7 +20,7 @@ import psutil
 
 from shoepair.runtime.errors import LostError, ShoepairError
 from shoepair.runtime.parallel.local import available
-from shoepair.runtime.parallel.ray_cluster import connected, digest, fitting, refused, taken, wanted, worker
+from shoepair.runtime.parallel.ray_cluster import connected, fitting, refused, taken, wanted, worker
 from shoepair.runtime.parallel.scheduling import RETRIES, Room, given_up
 
 ROOM = Path("checkpoints")  # where Ray Train keeps its notes while it runs
@@ -91,7 +91,7 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     notes = ray.remote(num_cpus=0, scheduling_strategy=this)(_Notes).remote()
     ROOM.mkdir(exist_ok=True)
     mark = Path(tempfile.mkdtemp(prefix="ray-", dir=ROOM))
-    do = worker(str(Path.cwd()), digest())
+    do = worker(str(Path.cwd()))
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
     # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1.
     trainer = DataParallelTrainer(

@@ -14,10 +14,10 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shoepair.runtime import libraries
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel.local import available
 from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
@@ -29,7 +29,6 @@ SETTINGS = {  # read by Ray when it is imported: say nothing, send no statistics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-RESULTS_FOLLOW_FROM = ("h5py", "numpy", "pandas", "pillow", "pyarrow", "scipy", "torch")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # what a gRPC client says first
 PATIENCE = 20  # seconds without a result after which the nodes are counted
 SETTINGS_FRAME = 4  # the kind of frame that a gRPC server answers with, told in the fourth byte
@@ -50,9 +49,7 @@ def ordered(
     each = taken(nodes, room or Room(1))
     _refuse_without_room(ray, each)
     # Without Ray's own retries: it tells of each on the terminal, and goes on for ever where memory runs out.
-    task = ray.remote(num_cpus=each["CPU"], num_gpus=each.get("GPU", 0), max_retries=0)(
-        worker(str(Path.cwd()), digest())
-    )
+    task = ray.remote(num_cpus=each["CPU"], num_gpus=each.get("GPU", 0), max_retries=0)(worker(str(Path.cwd())))
     order = ray.put(work)
 
     def start(piece: Piece) -> Any:
@@ -110,8 +107,10 @@ def _why(error: Exception) -> tuple[str, str]:
     return str(error).strip().splitlines()[0], "look at the nodes with `ray status`, then run the command again"
 
 
-def worker(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
+def worker(root: str) -> Callable[[list[Any]], tuple[Any, Any]]:
     """What a worker does; a function within a function, so that it is sent whole to nodes that lack this package."""
+    names = tuple(libraries.expected())
+    code = digest(names)
 
     def do(sent: list[Any]) -> tuple[Any, Any]:
         import importlib
@@ -129,7 +128,7 @@ def worker(root: str, code: str) -> Callable[[list[Any]], tuple[Any, Any]]:
         if root not in sys.path:
             sys.path.insert(0, root)
         try:
-            own = importlib.import_module("shoepair.runtime.parallel.ray_cluster").digest()
+            own = importlib.import_module("shoepair.runtime.parallel.ray_cluster").digest(names)
             if own != code:
                 return ("code", node, ""), None
             work, piece = ray.get(sent)
@@ -162,10 +161,10 @@ def refused(fault: tuple[str, str, str]) -> ShoepairError:
 
 
 @cache
-def digest() -> str:
-    """A digest of this package's code and of the packages' versions, by which nodes that have others are told."""
+def digest(names: tuple[str, ...]) -> str:
+    """A digest of this package's code and of these libraries' versions, by which nodes that have others are told."""
     package = Path(__file__).parent.parent
-    total = hashlib.sha256(" ".join(version(name) for name in RESULTS_FOLLOW_FROM).encode())
+    total = hashlib.sha256(" ".join(libraries.installed(name) for name in names).encode())
     for path in sorted(package.rglob("*.py")):
         total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
