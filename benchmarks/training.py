@@ -33,7 +33,7 @@ class Way:
 
     Args:
         layout: of the weights in memory, which the batches follow.
-        precision: see `recipes.TrainConfig`.
+        precision: see `config.TrainConfig`.
         compiled: likewise.
     """
 

@@ -38,7 +38,7 @@ DATA = photographed()
 
 
 def rows() -> pd.DataFrame:
-    """The standard pairs of all students, in the order of `pairing.from_arrays`."""
+    """The standard pairs of all students, in the order of `pair_dataset.from_arrays`."""
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(STUDENTS)]})
     whole = pairs.build(students.assign(row=range(STUDENTS), split="train"))
     return whole[whole["standard"]]

@@ -103,4 +103,4 @@ def test_every_public_name_is_there_and_no_other() -> None:
 
     assert all(callable(getattr(shoepair, name)) for name in shoepair.PUBLIC)
     with pytest.raises(AttributeError, match="has no attribute 'load_splits'"):
-        _ = shoepair.load_splits  # type: ignore[attr-defined]  # what is tried
+        _ = shoepair.load_splits

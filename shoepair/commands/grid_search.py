@@ -61,7 +61,7 @@ def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> d
         seed: of the draws.
 
     Returns:
-        By each plan's text what `evaluation.metrics` returns, with its `model` and, as `set`, what was tried. Beside
+        By each plan's text what `metrics.metrics` returns, with its `model` and, as `set`, what was tried. Beside
         the histogram with the same parameters, where that is there, `above_histogram`, and beside the first
         parameters tried with the same model, where there are several, `above_first`: the paired differences of
         `comparison.gained`.

@@ -1,4 +1,7 @@
-"""Stores and pair tables -> photos and pairs, in memory where they fit, else streamed."""
+"""Stores and pair tables -> photos and pairs, in memory where they fit, else streamed.
+
+Training learns from the pairs of the class and, behind them, from those of the drawn students (`beside`).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> 
     """The pairs of a table, their photos in memory if they fit, else streamed from the stores.
 
     Args:
-        rows: `Pairs` rows, of one split or several, those of drawn students last (`lessons.beside`).
+        rows: `Pairs` rows, of one split or several, those of drawn students last (`beside`).
         edge: S, what the photos are averaged down to.
         memory: what the photos may take, in bytes.
         device: where the batches are wanted.

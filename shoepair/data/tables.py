@@ -1,7 +1,6 @@
-"""The photo tables: what lies in a batch's folder, and what of it is accepted; the rules between are in rules.py.
+"""Tables: Parquet files whose columns a pandera schema fixes (schemas.py).
 
-Every table of the pipeline is a Parquet file whose columns a pandera schema fixes; the file carries the format number
-and the name of the table. The same rows give the same bytes.
+The file carries the format number and the name of the table. The same rows give the same bytes.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: i
 
     Returns:
         One entry per two models and set that has students: `model`, `against`, `set`, `students`, and the differences
-        of `balanced`, `balanced_all` and `auc` with the ends of their intervals, named as `evaluation.metrics` does.
+        of `balanced`, `balanced_all` and `auc` with the ends of their intervals, named as `metrics.metrics` does.
     """
     found: list[dict[str, Any]] = []
     for name in SETS:
@@ -157,7 +157,7 @@ def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) ->
 
     Returns:
         model -> `students_m`, `students_w`, and the differences of `balanced`, `balanced_all` and `auc`, named as
-        `evaluation.metrics` does; or {"left_out": why}, where a set has no students.
+        `metrics.metrics` does; or {"left_out": why}, where a set has no students.
     """
     empty = [name for name in TESTS if not len(of_set(scores, name))]
     if empty:

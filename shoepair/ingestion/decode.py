@@ -1,8 +1,4 @@
-"""Photos: the grammar of their names; decoding, orienting and cropping one of them.
-
-A name is `u<digits>_<pair 1-3>_<left|right>_<m|w>.<extension>`, e.g. `u052_3_left_w.png`. The format is read from the
-bytes, never from the extension: of the real photos nearly every one is a PNG named `.jpg`.
-"""
+"""Decode one photo: format by its bytes, sRGB, upright, opaque, cropped to the middle square, scaled."""
 
 from __future__ import annotations
 
@@ -58,7 +54,7 @@ class Photo:
     Args:
         pixels: (S, S, 3) bytes: height, width, RGB.
         original: width and height of the picture in the file, in pixels.
-        remarks: what had to be changed beyond the file's own meaning, such as `colours.BLENDED`.
+        remarks: what had to be changed beyond the file's own meaning, such as `color.BLENDED`.
     """
 
     pixels: NDArray[np.uint8]

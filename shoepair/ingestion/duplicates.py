@@ -1,6 +1,6 @@
 """One photo twice: re-encoded, cropped a little or mirrored, within a student, between students, between splits.
 
-Two photos are near-duplicates when a fingerprint of a part of one (see signs.py) is within some bits of that of the
+Two photos are near-duplicates when a fingerprint of a part of one (see phash.py) is within some bits of that of the
 other as a whole, upright or mirrored. On the photos of a real class of 113 students the least distance between two
 different photos is 32 of the 256 bits; of 60 of them, re-encoded, cropped or mirrored in ten ways, 599 of 600 copies
 are within 20.

@@ -1,9 +1,6 @@
-"""What can be measured of one photo without knowing the others: its light, its sharpness, its fingerprint.
+"""The fingerprint of a photo: imagehash's `phash` of 256 bits, of the photo, of parts of it and of its mirror image.
 
-Measured while `validate` has the photo open, so that nothing is decoded for it a second time. The measures are those
-of kept libraries: blur is scikit-image's `blur_effect` (Crete and others: "The blur effect", 2007), light and contrast
-are the percentiles that cleanvision and scikit-image's `is_low_contrast` judge by, the fingerprint is imagehash's
-`phash` of 256 bits (Zauner: "Implementation and benchmarking of perceptual image hash functions", 2010).
+(Zauner: "Implementation and benchmarking of perceptual image hash functions", 2010.)
 
 A fingerprint survives another encoding, but a crop only by less than a hundredth of the edge; so a photo gets one for
 each of `FRAMES` too. A crop of it then meets, as a whole, the frame that is nearest to what it was cut to. And one for

@@ -54,7 +54,7 @@ class Verdict:
         accepted: `Photos` rows.
         faults: every breach.
         remarks: what had to be changed in accepted photos, and in how many.
-        measured: `signs.Signs` rows of the accepted photos.
+        measured: `Signs` rows of the accepted photos.
         flags: sign -> accepted photos that show it.
     """
 

@@ -1,9 +1,6 @@
-"""The two networks of the assignment, and what every model has in common.
+"""What every model has in common.
 
-A pair image is (3, 2S, S), the left shoe above the right one. Both networks have the four convolutions and two linear
-layers of the assignment (University of Toronto, CSC413, "same or different shoes") and differ in one thing: `CNN`
-looks at the stacked image as it is, so the two shoes first meet in the linear layer; `CNNChannel` lays the right shoe
-behind the left one as three more channels, so that every convolution compares them.
+A pair image is (3, 2S, S), the left shoe above the right one.
 
 Letters: B pairs, S edge of a shoe image, G groups of L left and L right shoes, n channels after the first convolution.
 """

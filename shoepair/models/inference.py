@@ -79,7 +79,7 @@ def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd
         data: the same pairs with their photos.
 
     Returns:
-        `evaluation.Scores` rows, model after model.
+        `Scores` rows, model after model.
     """
     small = {edge: data.at(edge) for edge in {model.shape.edge for model in models.values()}}
     asked = progress.track(models.items(), "evaluate", "model")

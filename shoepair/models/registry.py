@@ -1,6 +1,6 @@
 """The model table: every model by its name, built from a seed, written and read.
 
-A model takes pair images and gives two logits, whatever it is inside (`networks.Network`).
+A model takes pair images and gives two logits, whatever it is inside (`base.Model`).
 """
 
 from __future__ import annotations

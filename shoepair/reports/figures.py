@@ -182,7 +182,7 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
         key: of the set.
         title: of the set, for people.
         scores: model -> `Scores` rows of the set.
-        measured: model -> what `evaluation.metrics` returned.
+        measured: model -> what `metrics.metrics` returned.
     """
     areas = [f"{model} {percent(measured[model]['auc'])}" for model in scores]
     alt = f"Curves of true against false positive rate, {title}. Areas under them: {', '.join(areas)}; chance is 50%."

@@ -1,4 +1,4 @@
-"""The report: everything the pipeline found, as one page for people, two cards and metadata for machines.
+"""The files of the report, and how numbers are written in them.
 
     reports/index.html       the page: one file, opens offline, needs no script
     reports/model-card.md    what the models are for, how they were measured, where they fail

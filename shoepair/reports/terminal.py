@@ -1,4 +1,4 @@
-"""Numbers -> what people read. Imports nothing slow: a table must not wait for torch."""
+"""Numbers -> the tables that commands print. Imports nothing slow: a table must not wait for torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def accuracy_table(models: dict[str, Any], best: str) -> str:
     """The accuracies that people read, with intervals: the best model first, a row per model and set, percent.
 
     Args:
-        models: what `evaluation.evaluate` returns.
+        models: what `metrics.evaluate` returns.
         best: the model to come first.
     """
     cells = [["model", "set", "positive", "negative", "balanced", "all six: negative", "balanced"]]
@@ -34,7 +34,7 @@ def interval(got: dict[str, float], figure: str, sign: str = "") -> str:
     """A share and its interval, percent; signed where it is a difference.
 
     Args:
-        got: what `evaluation.named` returns.
+        got: what `metrics.named` returns.
         figure: its name.
         sign: "+" for a difference.
     """
@@ -46,7 +46,7 @@ def batch_table(overview: pd.DataFrame) -> str:
     """The batches in the order of arrival, and their sums; a dash where a number is not known yet.
 
     Args:
-        overview: what `roster.overview` returns.
+        overview: what `overview.overview` returns.
     """
     total: dict[str, Any] = {"batch": "all", "source": ""}
     total |= {str(name): int(overview[name].sum()) for name in overview.columns[len(total) :]}
@@ -126,7 +126,7 @@ def suspect_table(rows: list[dict[Any, Any]]) -> str:
     """What `shoepair suspects` prints.
 
     Args:
-        rows: of `table.Suspects`.
+        rows: `Suspects` rows.
     """
     head = ["batch", "student", "why", "rank", "suspicion", "mispaired", "swapped", "not a shoe"]
     chances = ("suspicion", "mispaired", "swapped", "not_a_shoe")

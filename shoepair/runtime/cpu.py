@@ -1,4 +1,4 @@
-"""CPU threads of torch, and what glibc keeps of freed memory."""
+"""The number of CPU threads that torch uses, and what glibc keeps of freed memory."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
 BATCH_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-SALT_BYTES = 64  # the longest key of the hash in splits.py
+SALT_BYTES = 64  # the longest key of the hash in ingestion/splits.py
 
 
 def _even(number: int) -> int:

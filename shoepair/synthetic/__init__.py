@@ -1,1 +1,1 @@
-"""What a drawn photo is made of, low to high: primitives, rendering, floors, wardrobe, trimmings, shoes."""
+"""Drawn shoes: what a photo of one is made of, the sample class, and students that training learns from."""

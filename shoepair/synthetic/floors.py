@@ -1,7 +1,7 @@
 """Floors of the drawn class: wood, tile, carpet and plain textures, one per student.
 
-A floor is a (3, T, T) texture, T = `drawing.TEXTURE`, one texel per photo pixel. Its grid of planks or tiles lies in
-texel coordinates u, v that are turned by the student's own angle.
+A floor is a (3, T, T) texture, T = `primitives.TEXTURE`, one texel per photo pixel. Its grid of planks or tiles lies
+in texel coordinates u, v that are turned by the student's own angle.
 """
 
 from __future__ import annotations

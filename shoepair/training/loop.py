@@ -3,7 +3,7 @@
 Each batch is half same and half different pairs, both reshuffled every epoch, and the last short batch is used; a
 model that compares whole students (`Model.whole_students`) gets all nine combinations of some students instead, same
 and different weighing as much. After every epoch come a checkpoint and the accuracies on train and valid, positive
-and negative apart, of one view of each pair (`networks.one_view`). The weights of the epoch with the best validation
+and negative apart, of one view of each pair (`cnn.one_view`). The weights of the epoch with the best validation
 accuracy (the first such) are the result, or those of the last epoch (`TrainConfig.keep`).
 
 What an epoch draws follows from the seed and the epoch's number alone.

@@ -251,5 +251,5 @@ def log() -> list[dict[str, Any]]:
 
 
 def _best(details: dict[str, Any]) -> dict[str, Any]:
-    """The best model by validation and its balanced accuracies, as `evaluation.headline` counts it."""
+    """The best model by validation and its balanced accuracies, as `metrics.headline` counts it."""
     return dict(headline(details)["best"])

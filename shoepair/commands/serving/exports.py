@@ -133,7 +133,7 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
         path: the file; without one, `reports/<split>.npy`.
 
     Returns:
-        The file, and its shape (N, 3, 2, S, S, 3); float32 of -0.5..0.5, what `batches.load_split` gives.
+        The file, and its shape (N, 3, 2, S, S, 3); float32 of -0.5..0.5, what `load_split` gives.
 
     Raises:
         ShoepairError: there is no such split, or nobody in it.

@@ -1,15 +1,4 @@
-"""Worked analysis: why the networks do what they do, with every step shown and every number checked.
-
-    parameters.py  how many weights each layer has, as formulas and as counted in the modules
-    receptive.py   how much of a shoe one unit sees
-    conv1d.py      a 1D convolution network by hand, forward and backward
-    gnn.py         a graph network by hand, the convolution's generalisation
-    page.py        all of it as JSON, Markdown and pictures
-    cli.py         `shoepair analyze`: all of it in the terminal, and a user's own numbers
-
-Of the pipeline it imports only the networks' definitions. Here stands what the chapters share: the loss that both
-networks by hand end in, the check of a user's numbers, and how numbers and tables are written.
-"""
+"""What the chapters of the worked analysis share: the loss, the check of a user's numbers, how tables are written."""
 
 from __future__ import annotations
 

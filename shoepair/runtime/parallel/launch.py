@@ -31,7 +31,7 @@ Outcome = tuple[Any, Any]  # what went wrong, or None; what the work returned
 
 
 def here(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus: bool) -> Result:
-    """See `engine.together`: on this machine."""
+    """See `parallel.together`: on this machine."""
     del cores, gpus  # `work` looks itself for its threads, and for its accelerator
     if ranks > available():
         found = f"SHOEPAIR_RANKS={ranks}: this machine has {available()} cores"
@@ -78,7 +78,7 @@ def _settled(outcomes: list[Outcome]) -> Any:
 
 
 def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus: bool) -> Result:
-    """See `engine.together`: on a Ray cluster."""
+    """See `parallel.together`: on a Ray cluster."""
     ray = connected()
     each = _resources(ray, ranks, cores, gpus=gpus)
     from ray.train import FailureConfig, RunConfig, ScalingConfig

@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 def ordered(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
 ) -> Iterator[Result]:
-    """See `engine.ordered`."""
+    """See `parallel.ordered`."""
     number = _at_once(room) if room else available()
     if len(pieces) == 1 or (room and number == 1):
         return map(work, pieces)

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 def ordered(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
 ) -> Iterator[Result]:
-    """See `engine.ordered`."""
+    """See `parallel.ordered`."""
     ray = connected()
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(int(node.get("CPU", 0)) for node in nodes):
