@@ -167,3 +167,23 @@ def test_dvc_sees_every_tracked_batch(repository: Path, run: Run) -> None:
     assert {"ingest@tiny", "validate@tiny", "normalize@tiny", "split", "pairs", "evaluate"} <= set(names)
     assert not [name for name in names if name.startswith("sample")], "no sample class was declared"
     assert (repository / "data/raw/tiny.dvc").is_file()
+
+
+def test_files_that_the_map_names_are_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    folder, missing = ROOT, []
+    for name in re.findall(r"`([\w/.]+\.py)`", text):
+        places = [
+            ROOT / name,
+            ROOT / "shoepair" / name,
+            folder / name,
+        ]  # a bare name is in the folder of the one before
+        found = next((place for place in places if place.is_file()), None)
+        missing += [] if found else [name]
+        folder = found.parent if found else folder
+    assert missing == []
+
+
+def test_readme_tells_of_the_code_in_25_lines() -> None:
+    section = (ROOT / "README.md").read_text().split("## The code\n")[1]
+    assert len(section.splitlines()) <= 25
