@@ -1,0 +1,51 @@
+"""The real `dvc` and `git`, and programs of this Python."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CLI = ("python", "-m", "shoepair")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def ran(output: str) -> set[str]:
+    """The stages that `dvc repro` ran, from what it printed."""
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def set_environment(patch: pytest.MonkeyPatch) -> None:
+    """This Python's programs first on the PATH, no statistics sent, a name for git."""
+    patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
+    patch.setenv("DVC_NO_ANALYTICS", "1")
+    for who in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{who}_NAME", "t")
+        patch.setenv(f"GIT_{who}_EMAIL", "t@example.org")
+
+
+def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a real command; its output comes back as text."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+def put_under_version_control() -> None:
+    """The project in the current directory under git and dvc, its batch tracked."""
+    command("git", "init", "-q", "-b", "main")
+    command("dvc", "init", "-q")
+    command("dvc", "add", "-q", "data/raw/tiny")
+    commit("Add the tiny class")
+
+
+def commit(message: str) -> None:
+    """Commit everything in the current directory."""
+    command("git", "add", "--all")
+    command("git", "commit", "-q", "-m", message)

@@ -1,0 +1,115 @@
+"""Tiny classes: photos of random pixels, and a project around them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from shoepair.runtime import paths
+
+ROOT = Path(__file__).parent.parent.parent
+EDGE = 32
+# What dvc.yaml plots of models that are not trained here.
+UNTRAINED = re.compile(r" *plots/\w+/(histogram|siamese)\.csv: ")
+CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
+
+
+def write_photo(path: Path, seed: Iterable[int], edge: int = EDGE) -> None:
+    """An RGBA PNG of its own colour and noise, whatever the name of the file says."""
+    rng = np.random.default_rng(list(seed))
+    pixels = rng.integers(0, 60, (edge, edge, 4), np.uint8) + rng.integers(0, 190, 4, np.uint8)
+    pixels[..., 3] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, "PNG")
+
+
+def write_student(folder: Path, student: str, kind: str = "m", extension: str = "jpg") -> list[Path]:
+    """Six photos of one student."""
+    written = []
+    for pair in (1, 2, 3):
+        for place, side in enumerate(("left", "right")):
+            path = folder / f"{student}_{pair}_{side}_{kind}.{extension}"
+            write_photo(path, [int(student[1:]), pair, place, len(folder.name)])
+            written.append(path)
+    return written
+
+
+def write_class(folder: Path, sets: dict[str, tuple[str, ...]] | None = None) -> None:
+    """Students in `train`, `test_m` and `test_w`."""
+    for name, students in (sets or CLASS).items():
+        for student in students:
+            write_student(folder / name, student, "w" if name == "test_w" else "m")
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 240) -> None:
+    """Wait for something that comes."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that stands in the file exactly once."""
+    text = path.read_text()
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+    path.write_text(text.replace(old, new))
+
+
+def copy_project(folder: Path) -> Path:
+    """The project's own files, as git tracks them or would, with small parameters and a tiny class."""
+    for name in ("shoepair", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "metrics/crossval").mkdir(parents=True)
+    for name in (
+        "params.yaml",
+        "pyproject.toml",
+        "dvc.yaml",
+        ".gitignore",
+        ".dvcignore",
+        "metrics/crossval/README.md",
+    ):
+        shutil.copyfile(ROOT / name, folder / name)
+    edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
+    edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")
+    # Small, and two models only: every stage more costs every test seconds.
+    edit(folder / "params.yaml", "models: [histogram, cnn, cnn_channel, siamese]", "models: [cnn, cnn_channel]")
+    plots = (folder / "dvc.yaml").read_text().splitlines(keepends=True)
+    (folder / "dvc.yaml").write_text("".join(line for line in plots if not UNTRAINED.match(line)))
+    edit(folder / "params.yaml", "epochs: 80 ", "epochs: 2 ")
+    edit(folder / "params.yaml", "  students: 300 ", "  students: 2 ")
+    edit(folder / "params.yaml", "batch_size: 12 ", "batch_size: 32 ")
+    edit(folder / "params.yaml", "\nn: 8 ", "\nn: 4 ")
+    edit(folder / "params.yaml", "lr: 4.0e-3 ", "lr: 1.0e-3 ")
+    edit(folder / "params.yaml", "resamples: 2000 ", "resamples: 100 ")
+    write_class(folder / "data/raw/tiny")
+    (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n")
+    return folder
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Every file that the pipeline wrote."""
+    roots = (
+        "data/table",
+        "data/valid",
+        "data/signs",
+        "data/store",
+        "data/synthetic",
+        "models",
+        "plots",
+        "metrics",
+        "reports",
+    )
+    files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
+    files += [
+        folder / path
+        for path in (paths.SPLIT, paths.DUPLICATES, paths.PAIRS, paths.SUSPECTS, paths.SCORES, paths.DECISION)
+    ]
+    files += [folder / "dvc.lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
