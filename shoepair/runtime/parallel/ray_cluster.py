@@ -163,7 +163,7 @@ def refused(fault: tuple[str, str, str]) -> ShoepairError:
 @cache
 def digest(names: tuple[str, ...]) -> str:
     """A digest of this package's code and of these libraries' versions, by which nodes that have others are told."""
-    package = Path(__file__).parent.parent
+    package = Path(__file__).parents[2]  # the whole of shoepair
     total = hashlib.sha256(" ".join(libraries.installed(name) for name in names).encode())
     for path in sorted(package.rglob("*.py")):
         total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
