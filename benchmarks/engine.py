@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -115,7 +114,7 @@ def prepared(project: Path, students: int, kept: Path) -> Path:
         scale.draw(kept / str(students), students)
     raw.parent.mkdir(parents=True)
     raw.symlink_to((kept / str(students)).absolute(), target_is_directory=True)
-    shutil.copyfile(ROOT / paths.PARAMS, project / paths.PARAMS)
+    scale.set_up(project)
     (project / paths.BATCHES).write_text(f"batches: [{scale.BATCH}]\nsamples: {{}}\n")
     for stage in ("ingest", "validate"):
         watched([*words(stage)], project, {"SHOEPAIR_ENGINE": "local"})

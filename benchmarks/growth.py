@@ -70,7 +70,7 @@ class Project:
         self.folder = folder
         for name in ("shoepair", "stages", "benchmarks"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("params.yaml", "dvc.yaml", ".gitignore", ".dvcignore"):
+        for name in ("params.yaml", "pyproject.toml", "dvc.yaml", ".gitignore", ".dvcignore"):
             shutil.copyfile(ROOT / name, folder / name)
         (folder / "data").mkdir()
         (folder / paths.BATCHES).write_text("batches: []\nsamples: {}\n")

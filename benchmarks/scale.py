@@ -39,7 +39,7 @@ from benchmarks.output import tell
 from benchmarks.watching import ROOT, watched
 from shoepair.data import documents, naming, schemas, store, tables
 from shoepair.ingestion import decode, phash
-from shoepair.runtime import paths
+from shoepair.runtime import libraries, paths
 from shoepair.runtime.parallel import scheduling
 from shoepair.synthetic import sample_class
 
@@ -104,6 +104,12 @@ def draw(folder: Path, students: int) -> None:
         list(pool.map(partial(write_again, folder, distinct), scheduling.windows(range(distinct, students), AT_ONCE)))
 
 
+def set_up(project: Path) -> None:
+    """Copy what every stage reads of this project: parameters, the pipeline, versions of libraries."""
+    for path in (paths.PARAMS, libraries.PIPELINE, libraries.TABLE):
+        shutil.copyfile(ROOT / path, project / path)
+
+
 def measure(students: int, stages: list[str], folder: Path | None, kept: Path | None = None) -> list[Row]:
     """Draw a class, run the stages on it, one after the other; a row a stage.
 
@@ -115,7 +121,7 @@ def measure(students: int, stages: list[str], folder: Path | None, kept: Path | 
     """
     with tempfile.TemporaryDirectory(dir=folder) as place:
         project = Path(place)
-        shutil.copyfile(ROOT / paths.PARAMS, project / paths.PARAMS)
+        set_up(project)
         if not set(stages) & set(PER_BATCH):
             (project / paths.RAW).mkdir(parents=True)
             with chdir(project):
