@@ -19,8 +19,7 @@ from conftest import ROOT, outputs, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair.data import tables
-from shoepair.ingestion import decode, decode_all, scan
+from shoepair.ingestion import decode_all, scan
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster, scheduling
@@ -259,7 +258,7 @@ def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypat
     }
 
     def small() -> None:
-        for module in (decode, tables):
+        for module in (decode_all, scan):
             monkeypatch.setattr(module, "PIECE", 6)
         monkeypatch.setattr(local, "available", lambda: 3)
 
