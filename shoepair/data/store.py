@@ -1,27 +1,33 @@
 """The image store: every photo of one batch in one HDF5 file.
 
-Layout, format 1 (N students, S the edge of an image):
+Layout, format 2 (N students, S the edge of an image in pixels):
 
-    /images    (N, 3, 2, S, S, 3)  uint8   student, pair 1-3, left/right, height, width, RGB; one chunk per student
-    /student   (N,)                str     e.g. "u052", ascending; the scale of the first axis
-    /pair /side /height /width /channel    the scales of the other axes
-    attrs      format = 1; of /images: scale_factor = 1/255, add_offset = -0.5
+    /images    (N, 3, 2, S, S, 3)  uint8   student, pair 1-3, left/right, height, width, RGB
+    /student   (N,)                text    e.g. "u052", ascending
+    /pair (3,), /side (2,), /height (S,), /width (S,), /channel (3,)
+    attrs      format = 2; of /images: scale_factor = 1/255, add_offset = -0.5
 
-The file MUST hold these, MUST NOT hold compressed or external data, and MAY be read by anything that knows netCDF-4:
-pixels stay uint8, a quarter of float32, and the two attributes are the CF convention, so that xarray reads -0.5..0.5.
-Compression is left out: it takes longer than decoding the photo did, for a fifth of the bytes.
+- All data MUST lie in this file, MUST NOT be compressed, and /images MUST be chunked by student: (1, 3, 2, S, S, 3).
+- Texts MUST be of fixed length, ASCII padded with null bytes, and MUST carry the attribute `_Encoding`: without it,
+  xarray reads bytes instead of strings.
+- The six small datasets MUST be the dimension scales of /images, in that order: netCDF-4 finds the axes by them. They
+  MUST NOT carry REFERENCE_LIST, the way back from a scale to its axes: PyTables cannot read its type.
+- scale_factor and add_offset MUST be float32: by them, readers of the CF convention get float32 of -0.5..0.5.
+- Any reader of HDF5 or netCDF-4 MAY read the file. A reader MUST refuse another format.
+
+Pixels stay uint8, a quarter of float32. Compression would take longer than decoding the photo did, for a fifth of the
+bytes.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import h5py
 import numpy as np
@@ -37,15 +43,11 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
 
 
-FORMAT = 1
+FORMAT = 2
 # What h5py raises on a file that is damaged or forged.
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
-SCALE_FACTOR = np.float32(1 / 255)  # float32, so that readers of the convention give float32 and not float64
+SCALE_FACTOR = np.float32(1 / 255)
 ADD_OFFSET = np.float32(-0.5)
-TEXT = struct.Struct("<IQI")  # of HDF5: length of a text, address of its heap, number of the object there
-HEAP, OBJECT = struct.Struct("<5s3xQ"), struct.Struct("<H6xQ")  # signature, length; number, length
-HEAP_LIMIT = 2**24  # bytes of one heap; HDF5 makes them of 4096
-TEXT_LIMIT = 255  # bytes of a student's number, which came from a file name
 STUDENT = re.compile(r"u[0-9]+", re.ASCII)
 STUDENT_SHAPE = (len(naming.PAIRS), len(naming.SIDES))
 
@@ -107,20 +109,23 @@ class _Disk(io.FileIO):
 
 
 def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) -> None:
-    """Name the axes, as netCDF-4 wants it: one scale dataset each."""
-    text = h5py.string_dtype()
-    scales: dict[str, tuple[Sequence[object], object]] = {
-        "student": (students, text),
-        "pair": (naming.PAIRS, np.uint8),
-        "side": (naming.SIDES, text),
-        "height": (range(data.shape[3]), np.uint16),
-        "width": (range(data.shape[4]), np.uint16),
-        "channel": (("red", "green", "blue"), text),
+    """Name the axes of the images by one dimension scale each."""
+    height, width = (range(size) for size in data.shape[3:5])
+    scales: dict[str, tuple[Iterable[object], str]] = {
+        "student": (students, "S"),
+        "pair": (naming.PAIRS, "u1"),
+        "side": (naming.SIDES, "S"),
+        "height": (height, "u2"),
+        "width": (width, "u2"),
+        "channel": (("red", "green", "blue"), "S"),
     }
     for axis, (name, (values, dtype)) in enumerate(scales.items()):
-        scale = file.create_dataset(name, data=list(values), dtype=dtype, track_times=False)
+        scale = file.create_dataset(name, data=np.array(list(values), dtype), track_times=False)
+        if dtype == "S":
+            scale.attrs["_Encoding"] = np.bytes_("ascii")
         scale.make_scale(name)
         data.dims[axis].attach_scale(scale)
+        del scale.attrs["REFERENCE_LIST"]
 
 
 class Store:
@@ -131,7 +136,7 @@ class Store:
         shared: whether it is read under `SHOEPAIR_ROOT`, where that is set.
 
     Raises:
-        ShoepairError: the file is missing, or is not a store of format 1.
+        ShoepairError: the file is missing, or is not a store of this format.
     """
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
@@ -176,7 +181,7 @@ class Store:
     def students(self) -> list[str]:
         """The ids of the N students, ascending."""
         with self._trusting_nothing():
-            names = list(self._texts(self._file["student"]))
+            names = [name.decode("ascii", "replace") for name in self._file["student"][()].tolist()]
         if len(names) != len(self) or names != sorted(set(names)) or not all(map(STUDENT.fullmatch, names)):
             self._refuse("damaged (its students are not numbers in ascending order)")
         return names
@@ -217,42 +222,19 @@ class Store:
             self._refuse(
                 f"images of {data.shape} bytes claimed, more than the file holds, or not in chunks of a student"
             )
-        text = h5py.check_string_dtype(names.dtype)
-        if names.shape != data.shape[:1] or text is None or text.length is not None:  # a length: not in the heap
+        # On a damaged file, HDF5 never comes back from reading texts of variable length (kind "O").
+        if names.shape != data.shape[:1] or names.dtype.kind != "S" or names.nbytes > self._length() or names.chunks:
             self._refuse(f"{len(data)} students in /images, not as many names in /student")
         return data
 
     def _number(self, name: str) -> object:
-        """An attribute that is one number; a text is not read, for the reason that `_texts` has."""
+        """An attribute that is one number; a text is not read, see `_checked_images`."""
         if name not in self._file.attrs:
             return "none"
         attribute = self._file.attrs.get_id(name)
         if attribute.dtype.kind not in "iu" or attribute.shape != ():
             return "that is no number"
         return self._file.attrs[name]
-
-    def _texts(self, names: h5py.Dataset) -> Iterator[str]:
-        """Texts of any length, which HDF5 keeps apart from the array that points at them.
-
-        Read here by their layout ("global heap", HDF5 File Format Specification III.E): on some damaged files, HDF5
-        itself never comes back from it.
-        """
-        place = names.id.get_offset()
-        if place is None or self._file.userblock_size:
-            self._refuse("damaged (no names of students)")
-        with nullcontext(self._remote) if self._remote is not None else self.path.open("rb") as file:
-            file.seek(place)
-            entries = file.read(len(names) * TEXT.size)
-            heaps: dict[int, dict[int, bytes]] = {}
-            left = self._length()  # the heaps of a sound file do not overlap
-            for length, heap, number in TEXT.iter_unpack(entries[: len(entries) // TEXT.size * TEXT.size]):
-                if heap not in heaps:
-                    content = _heap(file, heap)
-                    left -= len(content)
-                    heaps[heap] = dict(_objects(content))
-                if left < 0 or length > TEXT_LIMIT:
-                    self._refuse("damaged (names of students that overlap or are too long)")
-                yield heaps[heap].get(number, b"")[:length].decode("ascii", "replace")
 
     def _length(self) -> int:
         """Bytes of the file."""
@@ -275,22 +257,3 @@ class Store:
         fix = f"delete it and run `dvc repro {stage}`, which rebuilds it"
         fix += "" if self._remote is None else f"; then upload {self.path} there"
         raise ShoepairError(found, fix=fix) from None
-
-
-def _heap(file: BinaryIO | storage.RemoteFile, place: int) -> bytes:
-    """What one global heap collection holds; nothing where there is none."""
-    file.seek(min(place, 2**62))
-    signature, length = HEAP.unpack(file.read(HEAP.size).ljust(HEAP.size, b"\0"))
-    return file.read(max(min(length, HEAP_LIMIT) - HEAP.size, 0)) if signature == b"GCOL\1" else b""
-
-
-def _objects(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The objects of one global heap collection: number and content."""
-    at = 0
-    while at + OBJECT.size <= len(content):
-        number, length = OBJECT.unpack_from(content, at)
-        if number == 0:  # the free space, always the last
-            return
-        at += OBJECT.size
-        yield number, content[at : at + length]
-        at += -(-length // 8) * 8
