@@ -5,7 +5,9 @@ Training learns from the pairs of the class and, behind them, from those of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -80,51 +82,55 @@ def load_split(split: str) -> NDArray[np.float32]:
         (N, 3, 2, S, S, 3) float32: student, pair, left/right, height, width, RGB; value = byte / 255 - 0.5.
 
     Raises:
-        ShoepairError: there is no such split, or the pipeline has not run yet.
+        ShoepairError: there is no such split, nobody is in it, or the pipeline has not run yet.
+    """
+    return scaled(_read(students_in(split)))
+
+
+def students_in(split: str) -> pd.DataFrame:
+    """The `Split` rows of one split.
+
+    Raises:
+        ShoepairError: there is no such split, nobody is in it, or the pipeline has not run yet.
     """
     if split not in SPLITS:
         found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
         raise ShoepairError(found)
     rows = tables.read(paths.SPLIT, Split)
-    students = rows[rows["split"] == split]
+    students: pd.DataFrame = rows[rows["split"] == split]
     if students.empty:
         found = f"split {split!r}: no students in it"
         raise ShoepairError(found, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
-    return scaled(_read(students))
+    return students
 
 
-def each_student(students: pd.DataFrame) -> Iterator[NDArray[np.uint8]]:
-    """The photos of the students (columns `batch`, `row`), (3, 2, S, S, 3) bytes each, in the order of the rows."""
-    for batch, row in zip(students["batch"], students["row"], strict=True):
-        with Store(paths.store(str(batch))) as store:
-            yield store.read([int(row)])[0]
+def each_student(students: pd.DataFrame, *, shared: bool = False) -> Iterator[NDArray[np.uint8]]:
+    """Yield the photos of the students (columns `batch`, `row`), (3, 2, S, S, 3) bytes each, in the order of the rows.
+
+    Raises:
+        ShoepairError: a store is missing or damaged, or the stores are not of one S.
+    """
+    with ExitStack() as stack:
+        stores = {
+            batch: stack.enter_context(Store(paths.store(str(batch)), shared=shared))
+            for batch in students["batch"].unique()
+        }
+        edges = sorted({store.edge for store in stores.values()})
+        if len(edges) > 1:
+            found = f"data/store: images of {' and '.join(map(str, edges))} pixels, expected one size"
+            raise ShoepairError(found, fix="run `dvc repro`, which rebuilds the stores")
+        for batch, row in zip(students["batch"], students["row"], strict=True):
+            yield stores[batch].read([row])[0]
 
 
 def _read(students: pd.DataFrame, *, shared: bool = False) -> NDArray[np.uint8]:
-    """The photos of the students (columns `batch`, `row`), (N, 3, 2, S, S, 3) bytes, in the order of the rows."""
-    parts: list[NDArray[np.uint8]] = []
-    order: list[int] = []
-    for batch, group in students.reset_index(drop=True).groupby("batch", sort=False):
-        with Store(paths.store(str(batch)), shared=shared) as store:
-            parts.append(store.read(group["row"].to_numpy()))
-        order += list(group.index)
-    return _joined(parts, order)
-
-
-def _joined(parts: Sequence[NDArray[np.uint8]], order: Sequence[int]) -> NDArray[np.uint8]:
-    """Parts of several batches as one array, each row at its place; one batch is not copied."""
-    if len(parts) == 1:
-        return parts[0]
-    edges = {part.shape[3] for part in parts}
-    if len(edges) > 1:
-        found = f"data/store: images of {' and '.join(map(str, sorted(edges)))} pixels, expected one size"
-        raise ShoepairError(found, fix="run `dvc repro`, which rebuilds the stores")
-    whole = np.empty((len(order), *parts[0].shape[1:]), np.uint8)
-    start = 0
-    for part in parts:
-        whole[list(order[start : start + len(part)])] = part
-        start += len(part)
-    return whole
+    """The photos of the students, (N, 3, 2, S, S, 3) bytes; see `each_student`."""
+    photos = each_student(students, shared=shared)
+    first = next(photos)
+    images = np.empty((len(students), *first.shape), np.uint8)
+    for row, student in enumerate(chain([first], photos)):
+        images[row] = student
+    return images
 
 
 def beside(rows: pd.DataFrame, share: float, *, only_standard: bool) -> pd.DataFrame:

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from shoepair.commands.serving.predictor import Judge, appoint
 from shoepair.data import loading, tables
-from shoepair.data.naming import SPLITS
-from shoepair.data.schemas import Pairs, Split
+from shoepair.data.schemas import Pairs
 from shoepair.data.store import scaled
 from shoepair.runtime import files, paths, progress
 from shoepair.runtime.errors import ShoepairError
@@ -136,16 +134,9 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
         The file, and its shape (N, 3, 2, S, S, 3); float32 of -0.5..0.5, what `load_split` gives.
 
     Raises:
-        ShoepairError: there is no such split, or nobody in it.
+        ShoepairError: there is no such split, nobody is in it, or the stores are not of one size.
     """
-    if split not in SPLITS:
-        found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
-        raise ShoepairError(found)
-    rows = tables.read(paths.SPLIT, Split)
-    students: pd.DataFrame = rows[rows["split"] == split]
-    if students.empty:
-        found = f"split {split!r}: no students in it"
-        raise ShoepairError(found, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
+    students = loading.students_in(split)
     target = path or Path("reports") / f"{split}.npy"
     shape: tuple[int, ...] = ()
     with files.replacing(target) as part, part.open("wb") as file:
@@ -154,8 +145,5 @@ def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
                 shape = (len(students), *student.shape)
                 header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-            if student.shape != shape[1:]:
-                found = f"data/store: images of {student.shape[2]} and of {shape[3]} pixels, expected one size"
-                raise ShoepairError(found, fix="run `dvc repro`, which rebuilds the stores")
             file.write(scaled(student).astype("<f4", copy=False).data)
     return target, shape
