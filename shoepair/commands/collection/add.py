@@ -53,14 +53,12 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     recover()
     _refuse_name(name)
     with archives.opened(source) as folder, parallel.here():
-        rows = scan.scan(folder)
         edge = params.load(params.Normalize).edge
-        verdict = rules.check(name, folder, rows, edge, params.load(params.Validate))
-        accepted = verdict.accepted
-        _refuse_withdrawn(name, accepted)
+        verdict = rules.check(name, folder, scan.scan(folder), edge, params.load(params.Validate))
+        _refuse_withdrawn(name, verdict.accepted)
         if not alone:
-            _refuse_known(source, name, accepted)
-        shifts = [] if alone else drift.compare(folder, accepted, edge)
+            _refuse_known(source, name, verdict.accepted)
+        shifts = [] if alone else drift.compare(verdict.accepted, verdict.measured)
         if not dry_run:
             with _journal(name):
                 _copy(folder, paths.raw(name))
