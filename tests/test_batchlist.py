@@ -68,3 +68,29 @@ def test_any_layout_is_read_back_with_the_new_batch(before: str, after: object) 
     text = changed(before, lambda: batch_list.append("late"))
     assert YAML(typ="safe").load(text) == after
     assert text.count("#") == before.count("#")
+
+
+def test_comments_stay_with_what_stands_below_them() -> None:
+    before = """# the list
+batches:
+  - a    # one
+  - b    # two
+# classes
+samples:
+  a:
+    students: 1
+    test_students: 1
+    seed: 1    # of a
+  # the second
+  b: {students: 1, test_students: 1, seed: 2}    # in one line
+
+# the end
+"""
+    text = changed(before, lambda: batch_list.remove("a"))
+    assert text == before.replace("  - a    # one\n", "").replace(
+        "  a:\n    students: 1\n    test_students: 1\n    seed: 1    # of a\n", ""
+    )
+    assert changed(text, lambda: batch_list.append("late")) == text.replace("# two\n", "# two\n  - late\n")
+    emptied = "# the list\nbatches: []\n# classes\n  # the second\nsamples: {}\n\n# the end\n"
+    assert changed(text, lambda: batch_list.remove("b")) == emptied
+    assert changed(text, lambda: batch_list.replace("late")) == emptied.replace(" []", "\n  - late")
