@@ -5,6 +5,7 @@ Stages run in the project's folder (DVC sees to it), also when that is one of DV
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -32,29 +33,27 @@ WITHDRAWN = Path("data/withdrawn.yaml")
 JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed
 
 
-def raw(batch: str) -> Path:
-    """The photos of a batch, as handed in."""
-    return RAW / batch
+def _files(folder: Path | str, suffix: str = "") -> Callable[[str], Path]:
+    """Make the function that returns where the file, or folder, of a batch or model lies."""
+    return lambda name: Path(folder) / f"{name}{suffix}"
 
 
-def table(batch: str) -> Path:
-    """One row per file found in a batch."""
-    return Path("data/table") / f"{batch}.parquet"
+# Of a batch:
+raw = _files(RAW)  # the photos, as handed in
+table = _files("data/table", ".parquet")  # one row per file found
+valid = _files("data/valid", ".parquet")  # one row per accepted photo
+signs = _files("data/signs", ".parquet")  # what was measured of every accepted photo
+validation = _files("reports/validation", ".json")  # what `validate` counted
 
-
-def valid(batch: str) -> Path:
-    """One row per accepted photo of a batch."""
-    return Path("data/valid") / f"{batch}.parquet"
-
-
-def signs(batch: str) -> Path:
-    """What was measured of every accepted photo of a batch."""
-    return Path("data/signs") / f"{batch}.parquet"
-
-
-def validation(batch: str) -> Path:
-    """What `validate` counted in a batch."""
-    return Path("reports/validation") / f"{batch}.json"
+# Of a model:
+weights = _files("models", ".safetensors")  # after training
+card = _files("models", ".json")  # what it is: its layers, and the epoch its weights are from
+checkpoint = _files("checkpoints", ".safetensors")  # after the last finished epoch; no output, gone when it is trained
+folded = _files("data/crossval", ".parquet")  # all scores of its cross-validation
+folded_metrics = _files("metrics/crossval", ".json")  # what its cross-validation gave
+epochs = _files("plots/training", ".csv")  # loss and accuracies after every epoch
+iterations = _files("plots/loss", ".csv")  # loss in every iteration
+roc = _files(ROC_CURVES, ".csv")
 
 
 def store(batch: str) -> Path:
@@ -65,46 +64,6 @@ def store(batch: str) -> Path:
     return (SYNTHETIC_STORES if batch == SYNTHETIC else STORES) / f"{batch}.h5"
 
 
-def weights(model: str) -> Path:
-    """The weights of a trained model."""
-    return Path("models") / f"{model}.safetensors"
-
-
-def card(model: str) -> Path:
-    """What a trained model is: its layers, and the epoch its weights are from."""
-    return Path("models") / f"{model}.json"
-
-
-def checkpoint(model: str) -> Path:
-    """The weights after the last finished epoch, while a model is trained; no output, gone when it is."""
-    return Path("checkpoints") / f"{model}.safetensors"
-
-
 def fold(model: str, key: str) -> Path:
     """The scores of one fold of a cross-validation, kept until nobody wants them; no output."""
     return Path("checkpoints/crossval") / f"{model}-{key[:16]}.parquet"
-
-
-def folded(model: str) -> Path:
-    """All scores of a model's cross-validation."""
-    return Path("data/crossval") / f"{model}.parquet"
-
-
-def folded_metrics(model: str) -> Path:
-    """What a model's cross-validation gave."""
-    return Path("metrics/crossval") / f"{model}.json"
-
-
-def epochs(model: str) -> Path:
-    """Loss and accuracies of a model after every epoch."""
-    return Path("plots/training") / f"{model}.csv"
-
-
-def roc(model: str) -> Path:
-    """The ROC curve of a model."""
-    return ROC_CURVES / f"{model}.csv"
-
-
-def iterations(model: str) -> Path:
-    """Loss of a model in every iteration."""
-    return Path("plots/loss") / f"{model}.csv"
