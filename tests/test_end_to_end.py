@@ -194,11 +194,11 @@ def test_class_that_is_there_already_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ShoepairError, match="all 48 photos: the batch equals 'tiny'"):
         add.add(tmp_path / "tiny", "other")
     write_class(tmp_path / "new", {"train": ("u001", "u300")})
-    with pytest.raises(ShoepairError, match="u001: already in batch 'tiny', expected in one batch only"):
+    with pytest.raises(ShoepairError, match="u001: in the batches tiny and new, expected one"):
         add.add(tmp_path / "new", "new")
     for path in sorted((tmp_path / "new/train").glob("u001_*")):
         path.rename(path.with_name(path.name.replace("u001", "u301")))
-    same = "train/u301_1_left_m.jpg: same content as tiny/train/u001_1_left_m.jpg"
+    same = "tiny/train/u001_1_left_m.jpg: same content as new/train/u301_1_left_m.jpg"
     with pytest.raises(ShoepairError, match=same):
         add.add(tmp_path / "new", "new")
     assert not paths.raw("new").exists()

@@ -40,7 +40,7 @@ def assign(tables: Mapping[str, pd.DataFrame], salt: str, valid: float) -> pd.Da
     if not tables:
         found = "data/batches.yaml: no batches"
         raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
-    _refuse_twice(tables)
+    _refuse_collisions(tables)
     rows = [
         {
             "batch": batch,
@@ -68,22 +68,30 @@ def _split(folder: str, share: float, valid: float) -> str:
     return "valid" if share < valid else "train"
 
 
-def _refuse_twice(tables: Mapping[str, pd.DataFrame]) -> None:
-    """No student and no photo may be in two batches: it could be in two splits then."""
-    whole = pd.concat([table.assign(batch=batch) for batch, table in tables.items()])
-    problems = []
-    for student, batches in whole.groupby("student")["batch"].unique().items():
-        if len(batches) > 1:
-            problems.append(f"{student}: in the batches {' and '.join(batches)}, expected one")
-    whole["place"] = whole["batch"] + "/" + whole["path"]
-    for _, group in whole.groupby("sha256"):
-        if group["batch"].nunique() > 1:
-            first, *others = group["place"]
-            problems.append(f"{first}: same content as {', '.join(others)}")
+def _refuse_collisions(tables: Mapping[str, pd.DataFrame]) -> None:
+    problems = collisions(tables)
     if problems:
         found = f"data/raw: {len(problems)} problem{'s' if len(problems) > 1 else ''} between batches"
         fix = "give each student one batch and one number, then run `dvc repro`"
-        raise ShoepairError(found, problems=sorted(problems), fix=fix)
+        raise ShoepairError(found, problems=problems, fix=fix)
+
+
+def collisions(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return one line per student, and per photo, that is in two batches: it could be in two splits then.
+
+    Args:
+        tables: batch -> rows with `path`, `student` and `sha256`; a photo without a digest equals no other.
+    """
+    rows = pd.concat([table.assign(batch=batch, place=f"{batch}/" + table["path"]) for batch, table in tables.items()])
+    problems = []
+    for student, batches in rows.groupby("student")["batch"].unique().items():
+        if len(batches) > 1:
+            problems.append(f"{student}: in the batches {' and '.join(batches)}, expected one")
+    for _, group in rows.groupby("sha256"):
+        if group["batch"].nunique() > 1:
+            first, *others = group["place"]
+            problems.append(f"{first}: same content as {', '.join(others)}")
+    return sorted(problems)
 
 
 def _refuse_empty(split: pd.DataFrame, salt: str, valid: float) -> None:

@@ -7,40 +7,41 @@ length are read. So a new batch is held against a class of any size without read
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from shoepair.data import documents, naming, schemas, tables
-from shoepair.ingestion import rules, scan
+from shoepair.ingestion import rules, scan, splits
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 
-COLUMNS = ["path", "student", "kind", "bytes"]
+COLUMNS = ["path", "student", "kind", "bytes", "sha256"]
 
 
-def members(batch: str) -> pd.DataFrame | None:
+def members(batch: str, lengths: Collection[int] = ()) -> pd.DataFrame | None:
     """The photos of a batch by name, wherever they can be read from.
 
     Args:
         batch: a listed one.
+        lengths: in bytes; photos of these lengths are read for their digests.
 
     Returns:
-        One row per photo with a sound name: `path` within the batch, `student`, `kind`, `bytes`; or None where neither
-        the photos nor the table of stage `ingest` are here.
+        One row per photo with a sound name: `path` within the batch, `student`, `kind`, `bytes`, `sha256` (missing if
+        it was not read); or None where neither the photos nor the table of stage `ingest` are here.
     """
     folder = paths.raw(batch)
     if folder.is_dir():
-        return pd.DataFrame(list(_named(batch)), columns=COLUMNS).sort_values("path", ignore_index=True)
+        return pd.DataFrame(list(_named(folder, lengths)), columns=COLUMNS).sort_values("path", ignore_index=True)
     if paths.table(batch).is_file():
         rows = tables.read(paths.table(batch), schemas.Files)
         return rows.loc[rows["student"].notna(), COLUMNS].reset_index(drop=True)
     return None
 
 
-def _named(batch: str) -> Iterable[dict[str, Any]]:
-    folder = paths.raw(batch)
+def _named(folder: Path, lengths: Collection[int]) -> Iterator[dict[str, Any]]:
     for path in scan.walk(folder):
         within = path.relative_to(folder)
         if scan.is_system_file(within) or path.is_symlink() or not path.is_file():
@@ -49,7 +50,9 @@ def _named(batch: str) -> Iterable[dict[str, Any]]:
             name = naming.parse(path.name)
         except naming.PhotoError:
             continue
-        yield {"path": within.as_posix(), "student": name.student, "kind": name.kind, "bytes": path.stat().st_size}
+        length = path.stat().st_size
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if length in lengths else None
+        yield {"path": within.as_posix(), **vars(name), "bytes": length, "sha256": digest}
 
 
 def collisions(batch: str, accepted: pd.DataFrame) -> list[str]:
@@ -60,40 +63,22 @@ def collisions(batch: str, accepted: pd.DataFrame) -> list[str]:
         accepted: its `Photos` rows.
 
     Returns:
-        One line a student or photo; or a single line, if the whole batch is there already.
+        One line a student or photo; or a single line for a listed batch that has the same photos.
 
     Raises:
         ShoepairError: a listed batch is not here, so that nothing can be said.
     """
     problems = []
     for other in params.load_batches().batches:
-        there = members(other)
+        there = members(other, set(accepted["bytes"]))
         if there is None:
             found = f"batch {other!r}: its photos are not here, so batch {batch!r} cannot be compared with it"
             raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` if it is a sample class")
-        problems += _equal(other, there, accepted)
+        if len(there) == len(accepted) and there["sha256"].isin(accepted["sha256"]).all():
+            problems.append(f"all {len(accepted)} photos: the batch equals {other!r}")
+        else:
+            problems += splits.collisions({other: there, batch: accepted})
     return problems
-
-
-def _equal(other: str, there: pd.DataFrame, accepted: pd.DataFrame) -> list[str]:
-    same = _same_content(other, there, accepted)
-    if len(same) == len(accepted) == len(there):
-        return [f"all {len(accepted)} photos: the batch equals {other!r}"]
-    both = sorted(set(there["student"]) & set(accepted["student"]))
-    problems = [f"{student}: already in batch {other!r}, expected in one batch only" for student in both]
-    return problems + [f"{path}: same content as {other}/{place}" for path, place in same]
-
-
-def _same_content(other: str, there: pd.DataFrame, accepted: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of paths (new, there) of the same bytes; only files of a length that both have are read."""
-    digests = dict(zip(accepted["sha256"], accepted["path"], strict=True))
-    alike = there[there["bytes"].isin(set(accepted["bytes"]))]
-    if paths.raw(other).is_dir():
-        held = {path: hashlib.sha256((paths.raw(other) / path).read_bytes()).hexdigest() for path in alike["path"]}
-    else:
-        rows = tables.read(paths.table(other), schemas.Files)
-        held = dict(zip(rows["path"], rows["sha256"], strict=True))
-    return sorted((digests[digest], path) for path, digest in held.items() if digest in digests)
 
 
 def judged() -> dict[str, rules.Verdict]:
