@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, distributed
-from torch._C._distributed_c10d import PrefixStore, Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from shoepair.runtime.errors import LostError, ShoepairError

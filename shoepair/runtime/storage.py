@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from fsspec.asyn import AsyncFileSystem, sync
+from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
@@ -151,11 +151,9 @@ def _fetched(place: str, some: Sequence[Listed]) -> list[bytes]:
     """The content of some photos, held against their digests."""
     system, base = _system(place)
     names = [f"{base}/{photo.path.as_posix()}" for photo in some]
-    if isinstance(system, AsyncFileSystem):
-        with _told(f"{place}/{some[0].path.as_posix()}"):
-            whole = sync(system.loop, system._cat, names, on_error="return", timeout=FETCH)
-    else:
-        whole = system.cat(names, on_error="return")
+    limit = {"timeout": FETCH} if isinstance(system, AsyncFileSystem) else {}
+    with _told(f"{place}/{some[0].path.as_posix()}"):
+        whole = system.cat(names, on_error="return", **limit)
     contents = []
     for name, photo in zip(names, some, strict=True):
         address = f"{place}/{photo.path.as_posix()}"
@@ -185,7 +183,7 @@ def _system(place: str) -> tuple[AbstractFileSystem, str]:
     if isinstance(system, AsyncFileSystem):
         # Any answer will do: whoever may read the photos need not be allowed to look at the folder.
         with _told(place), suppress(FileNotFoundError, PermissionError):
-            sync(system.loop, system._info, base, timeout=ANSWER)
+            system.info(base, timeout=ANSWER)
     return system, base
 
 

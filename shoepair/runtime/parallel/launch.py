@@ -38,7 +38,7 @@ def here(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus:
         raise ShoepairError(found, fix=f"{FEWER}, or SHOEPAIR_ENGINE=ray where there is a cluster")
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # what torchrun itself calls
 
     config = LaunchConfig(1, 1, ranks, max_restarts=RETRIES, rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0")
     config.run_id, config.local_addr, config.start_method = name, "127.0.0.1", "spawn"
@@ -81,10 +81,9 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     """See `parallel.together`: on a Ray cluster."""
     ray = connected()
     each = _resources(ray, ranks, cores, gpus=gpus)
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.backend import BackendConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-    from ray.train.v2.api.exceptions import TrainingFailedError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     this = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -93,7 +92,8 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     mark = Path(tempfile.mkdtemp(prefix="ray-", dir=ROOM))
     do = worker(str(Path.cwd()))
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
-    # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1.
+    # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1. What it
+    # is built on has no shorter public name.
     trainer = DataParallelTrainer(
         _loop(do, ray.put(partial(_joining, work, str(mark))), notes),
         backend_config=BackendConfig(),

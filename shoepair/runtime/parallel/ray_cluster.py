@@ -185,7 +185,7 @@ def connected() -> Any:
         found = "SHOEPAIR_ENGINE=ray: Ray is not installed"
         raise ShoepairError(found, fix="install it: `pip install 'shoepair[ray]'`; or unset SHOEPAIR_ENGINE") from None
     if not ray.is_initialized():
-        # It prints what it tells of dead nodes to stdout, whatever `log_to_driver` says; there is no other switch.
+        # Private: Ray prints what it tells of dead nodes, whatever `log_to_driver` says, and has no other switch.
         ray._private.worker._worker_logs_enabled = False
         address = os.environ.get(ADDRESS)
         variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
@@ -203,6 +203,8 @@ def connected() -> Any:
 
 def _knock(address: str) -> None:
     """Ask whether anything there speaks gRPC: Ray itself would try for minutes.
+
+    By hand, since `ray health-check` tries for 40 seconds, and the package grpc is needed for nothing else.
 
     Raises:
         ShoepairError: nothing does, within ten seconds.
