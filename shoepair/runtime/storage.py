@@ -97,7 +97,7 @@ def store(path: Path) -> RemoteFile | None:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file of `SHOEPAIR_ROOT`, read by parts. What goes wrong is a `ShoepairError`, also in the middle.
+    """A file of `SHOEPAIR_ROOT`, read by parts by h5py. What goes wrong is a `ShoepairError`, also in the middle.
 
     Args:
         file: as fsspec opened it.
@@ -110,21 +110,9 @@ class RemoteFile(io.RawIOBase):
         self.address = address
         self.length = int(file.size)
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.IOBase`."""
         return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        """See `io.IOBase`."""
-        return int(self._file.tell())
 
     def readinto(self, buffer: Buffer, /) -> int:
         """See `io.RawIOBase`."""

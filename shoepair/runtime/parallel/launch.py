@@ -92,8 +92,8 @@ def on_ray(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpu
     mark = Path(tempfile.mkdtemp(prefix="ray-", dir=ROOM))
     do = worker(str(Path.cwd()))
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
-    # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1. What it
-    # is built on has no shorter public name.
+    # Not Ray's TorchTrainer: its ranks look for each other at the address of their host's name, often 127.0.0.1. The
+    # class below it has no other name in version 2 of Ray Train.
     trainer = DataParallelTrainer(
         _loop(do, ray.put(partial(_joining, work, str(mark))), notes),
         backend_config=BackendConfig(),
