@@ -37,6 +37,7 @@ def drawn(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rows(students: int) -> pd.DataFrame:
     """`Pairs` rows of a class whose photos are those of the drawn students, under a name of its own."""
+    paths.STORES.mkdir(parents=True, exist_ok=True)  # the drawn ones have a folder of their own
     paths.store("tiny").write_bytes(paths.store(paths.SYNTHETIC).read_bytes())
     about = {"batch": "tiny", "student": [f"u{n}" for n in range(1, students + 1)], "row": range(students)}
     return pairs.build(pd.DataFrame({**about, "split": "train"}))
