@@ -71,8 +71,7 @@ def wood(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
     end = np.minimum(along - column, column + 1 - along) * length
     joint = smooth(1.3, 0.3, np.minimum(edge, end))
     bright = 0.80 + 0.20 * tone + 0.17 * (fibre - 0.7)
-    floor: Floats = _own(rng, WOODS) * (bright * (1 - 0.45 * joint))
-    return floor
+    return _own(rng, WOODS) * (bright * (1 - 0.45 * joint))
 
 
 def tile(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
@@ -87,8 +86,7 @@ def tile(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
     face = _own(rng, TILES) * (0.88 + 0.07 * _table(rng, i, j) + (0.06 + 0.2 * rng.random()) * (cloud - 0.5))
     grout = (0.45 + 0.45 * rng.random()) * (0.95 + 0.1 * mottle(rng, u / 2, v / 2))
     between = smooth(joint + 0.6, joint - 0.6, edge)
-    floor: Floats = face + (grout * flat((0.9, 0.87, 0.82)) - face) * between
-    return floor
+    return face + (grout * flat((0.9, 0.87, 0.82)) - face) * between
 
 
 def carpet(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
@@ -106,8 +104,7 @@ def plain(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
     """Concrete or linoleum: nearly one colour, with specks."""
     cloud = mottle(rng, u / 60, v / 60) * 0.6 + mottle(rng, u / 14, v / 14) * 0.4
     speck = band(mottle(rng, u / 2.2, v / 2.2), 0.82, 1.1, 0.05)
-    floor: Floats = _own(rng, PLAINS) * (0.9 + 0.14 * cloud - (0.02 + 0.12 * rng.random()) * speck)
-    return floor
+    return _own(rng, PLAINS) * (0.9 + 0.14 * cloud - (0.02 + 0.12 * rng.random()) * speck)
 
 
 FLOORS: tuple[Callable[[np.random.Generator, Floats, Floats], Floats], ...] = (wood, wood, tile, carpet, plain)

@@ -37,8 +37,7 @@ def smooth(start: float, end: float, x: Floats) -> Floats:
 
 def band(x: Floats, start: float, end: float, soft: float = 0.006) -> Floats:
     """1 from `start` to `end`, 0 outside, with soft edges."""
-    inside: Floats = smooth(start - soft, start + soft, x) * smooth(end + soft, end - soft, x)
-    return inside
+    return smooth(start - soft, start + soft, x) * smooth(end + soft, end - soft, x)
 
 
 def curve(knots: Sequence[tuple[float, float]], x: Floats) -> Floats:
@@ -62,8 +61,7 @@ def flat(colour: Colour) -> Floats:
 
 def tint(base: Floats, colour: Colour, share: Floats | float) -> Floats:
     """Paint over (3, A, B) colours: `share` 0 leaves them, 1 covers them."""
-    painted: Floats = base + (flat(colour) - base) * share
-    return painted
+    return base + (flat(colour) - base) * share
 
 
 def mottle(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
@@ -82,8 +80,7 @@ def mottle(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
 def halve(fine: Floats) -> Floats:
     """Mean of 2 x 2 neighbours: (..., 2 E, 2 E) to (..., E, E)."""
     rows = fine[..., ::2, :] + fine[..., 1::2, :]
-    mean: Floats = (rows[..., ::2] + rows[..., 1::2]) / 4
-    return mean
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 def blur(mask: Mask, radius: int) -> Floats:

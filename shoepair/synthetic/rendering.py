@@ -43,8 +43,7 @@ class Light:
         x = ((np.arange(EDGE) * 2 + 1 - EDGE) / EDGE).astype(np.float32)
         y = x[:, None]
         slope = 1 + self.fall[0] * x + self.fall[1] * y
-        bright: Floats = slope * (1 - self.vignette * (x * x + y * y) / 2)
-        return bright
+        return slope * (1 - self.vignette * (x * x + y * y) / 2)
 
 
 @dataclass(frozen=True)
@@ -233,5 +232,4 @@ def render(patches: Sequence[Patch], texture: Floats, light: Light, camera: Came
     ground = look(texture, camera) * (1 - shadow(standing, light, camera))
     lamp = light.colour
     tone = (lamp[0] * camera.gain[0], lamp[1] * camera.gain[1], lamp[2] * camera.gain[2])
-    photo: Floats = (ground * (1 - cover) + shoe) * light.field() * (255 * flat(tone))
-    return photo
+    return (ground * (1 - cover) + shoe) * light.field() * (255 * flat(tone))

@@ -89,8 +89,7 @@ def grid_by_graph() -> NDArray[np.float64]:
 def grid_by_convolution() -> NDArray[np.float64]:
     """The same by torch: a 3x3 convolution of ones, with zero padding."""
     kernel = torch.ones(1, 1, 3, 3, dtype=torch.float64)
-    found: NDArray[np.float64] = functional.conv2d(torch.from_numpy(GRID)[None, None], kernel, padding=1)[0, 0].numpy()
-    return found
+    return functional.conv2d(torch.from_numpy(GRID)[None, None], kernel, padding=1)[0, 0].numpy()
 
 
 def markdown(shape: Shape) -> str:
