@@ -72,7 +72,7 @@ def validate(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """Hold all batches against the rules at once, and tell every fault; nothing is changed."""
     reports = [verdict.report(batch) for batch, verdict in overview.judged().items()]
     total = rules.totals({each["batch"]: each for each in reports})["total"]
-    text = terminal.validation_text(reports, total, markdown=markdown)
+    text = terminal.validation_text(reports, total, md=markdown)
     typer.echo(json.dumps(reports, indent=2) if as_json else text)
     if any(each["reasons"] for each in reports):
         raise typer.Exit(1)
@@ -129,7 +129,7 @@ def diff(
     from shoepair.commands.history import versions
 
     changes = versions.changes(before, after)
-    typer.echo(json.dumps(changes, indent=2) if as_json else terminal.diff_text(changes, markdown=markdown))
+    typer.echo(json.dumps(changes, indent=2) if as_json else terminal.diff_text(changes, md=markdown))
 
 
 @app.command()
@@ -139,7 +139,7 @@ def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     from shoepair.commands.history import versions
 
     entries = versions.log()
-    typer.echo(json.dumps(entries, indent=2) if as_json else terminal.log_text(entries, markdown=markdown))
+    typer.echo(json.dumps(entries, indent=2) if as_json else terminal.log_text(entries, md=markdown))
 
 
 @app.command()

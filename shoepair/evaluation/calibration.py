@@ -8,6 +8,8 @@ as likely a pair as not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -74,6 +76,10 @@ def error(same: Flags, chances: Array) -> float:
         same: (P,) whether each pair is one; one pair or more.
         chances: (P,) probability of "same".
     """
-    weights = balance(same)
+    return float(np.abs(bin_sums(same, chances, chances - same)).sum())
+
+
+def bin_sums(same: Flags, chances: Array, values: NDArray[Any]) -> Array:
+    """(P,) a value of each pair to (10,) weighted sums over the bins of probability; either kind weighs half."""
     bins = np.minimum((chances * BINS).astype(np.int64), BINS - 1)
-    return float(np.abs(np.bincount(bins, weights * (chances - same), BINS)).sum())
+    return np.asarray(np.bincount(bins, balance(same) * values, BINS), np.float64)

@@ -48,6 +48,11 @@ def of_set(scores: pd.DataFrame, name: str) -> pd.DataFrame:
     return scores[scores["split"].isin(TESTS if name == TEST else (name,))]
 
 
+def labels_and_logits(scores: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+    """(P,) whether each pair is one, and (P,) its logit, same minus different."""
+    return scores["same"].to_numpy() == 1, scores["logit"].to_numpy()
+
+
 def tally(scores: pd.DataFrame) -> NDArray[np.int64]:
     """(T, 2, 2) counts: student ascending, (same, different) pairs, (right, all)."""
     same = scores["same"] == 1
@@ -71,7 +76,7 @@ class Figures:
 
     def __init__(self, scores: pd.DataFrame) -> None:
         self._standard, self._all = tally(scores[scores["standard"]]), tally(scores)
-        self._same, self._logits = scores["same"].to_numpy() == 1, scores["logit"].to_numpy()
+        self._same, self._logits = labels_and_logits(scores)
         who, names = pd.factorize(students_of(scores), sort=True)
         self._who = np.asarray(who)  # (P,) row of the student
         self.students, self.pairs = len(names), len(scores)
@@ -132,13 +137,12 @@ def temperature(scores: pd.DataFrame) -> float:
     Args:
         scores: `Scores` rows of one model.
     """
-    valid = of_set(scores, "valid")
-    return calibration.temperature(valid["same"].to_numpy() == 1, valid["logit"].to_numpy())
+    return calibration.temperature(*labels_and_logits(of_set(scores, "valid")))
 
 
 def calibration_errors(scores: pd.DataFrame, heat: float) -> dict[str, float]:
     """`ece` and `ece_calibrated`: the expected calibration error as the model comes, and at a temperature."""
-    same, logits = scores["same"].to_numpy() == 1, scores["logit"].to_numpy()
+    same, logits = labels_and_logits(scores)
     errors = [calibration.error(same, calibration.probabilities(logits, at)) for at in (1.0, heat)]
     return dict(zip(("ece", "ece_calibrated"), (round(each, DIGITS) for each in errors), strict=True))
 

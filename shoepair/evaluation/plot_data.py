@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from shoepair.evaluation import roc_curve
-from shoepair.evaluation.metrics import DIGITS, TEST, of_set
+from shoepair.evaluation.metrics import DIGITS, TEST, labels_and_logits, of_set
 from shoepair.runtime import files, paths
 
 NAMES = ("different", "same")
@@ -28,8 +28,7 @@ def roc(scores: pd.DataFrame) -> pd.DataFrame:
     Args:
         scores: `Scores` rows of one model.
     """
-    rows = shown(scores)
-    return roc_curve.table(roc_curve.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy()), DIGITS)
+    return roc_curve.table(roc_curve.roc(*labels_and_logits(shown(scores))), DIGITS)
 
 
 def confusion(scores: pd.DataFrame) -> pd.DataFrame:
@@ -38,9 +37,8 @@ def confusion(scores: pd.DataFrame) -> pd.DataFrame:
     Args:
         scores: `Scores` rows of one model.
     """
-    rows = shown(scores)
-    rows = rows[rows["standard"]]
-    called = {"actual": rows["same"].to_numpy() == 1, "predicted": rows["logit"].to_numpy() > 0}
+    same, logits = labels_and_logits(shown(scores).loc[lambda rows: rows["standard"]])
+    called = {"actual": same, "predicted": logits > 0}
     return pd.DataFrame({name: np.array(NAMES)[flags.astype(int)] for name, flags in called.items()})
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shoepair.data import documents
 from shoepair.evaluation import calibration
-from shoepair.evaluation.metrics import DIGITS, MEASURED, of_set
+from shoepair.evaluation.metrics import DIGITS, MEASURED, labels_and_logits, of_set
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -120,8 +120,8 @@ def threshold(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float |
 
 
 def _sides(rows: pd.DataFrame, temperature: float) -> _Sides:
-    same = rows["same"].to_numpy() == 1
-    chances = calibration.probabilities(rows["logit"].to_numpy(), temperature)
+    same, logits = labels_and_logits(rows)
+    chances = calibration.probabilities(logits, temperature)
     return _Sides(chances[same], chances[~same])
 
 

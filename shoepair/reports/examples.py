@@ -8,15 +8,16 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from shoepair.data import naming
 from shoepair.data.store import Store
-from shoepair.evaluation import calibration
+from shoepair.evaluation import calibration, metrics
 from shoepair.runtime import paths
 
 EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels
@@ -70,13 +71,12 @@ def groups(rows: pd.DataFrame, heat: float) -> list[Group]:
         rows: `Scores` rows of one model and set; all nine pairs of every student.
         heat: the model's temperature.
     """
-    called, same = rows["logit"].to_numpy() > 0, rows["same"].to_numpy() == 1
-    chances = calibration.probabilities(rows["logit"].to_numpy(), heat)
-    ranked = rows.assign(chance=chances, sure=-rows["logit"].abs())
+    same, logits = metrics.labels_and_logits(rows)
+    ranked = rows.assign(chance=calibration.probabilities(logits, heat), sure=-rows["logit"].abs())
     found = []
     for right, most in ((False, WRONG), (True, RIGHT)):
         for kind in (True, False):
-            some = ranked[(same == kind) & ((called == same) == right)]
+            some = ranked[(same == kind) & (((logits > 0) == same) == right)]
             first = some.sort_values(["sure", "batch", "student", "left", "right"], kind="stable").head(most)
             shown = [_example(row) for row in first.itertuples()]
             found.append(Group(kind, right, len(some), int((same == kind).sum()), shown))
@@ -98,8 +98,9 @@ def suspected(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any
     rows = suspects.head(SUSPECTS).merge(split, on=["batch", "student"], how="left", validate="one_to_one")
     found: list[dict[Any, Any]] = rows.to_dict("records")
     for each in found:
-        place = (str(each["batch"]), int(each["row"]))
-        each["pairs"] = [((*place, pair, "left"), (*place, pair, "right")) for pair in naming.PAIRS]
+        each["pairs"] = [
+            tuple((each["batch"], each["row"], pair, side) for side in naming.SIDES) for pair in naming.PAIRS
+        ]
     return found
 
 
@@ -109,21 +110,15 @@ def thumbnails(shoes: Iterable[Shoe]) -> dict[Shoe, Image.Image]:
     Raises:
         ShoepairError: a store is missing or damaged.
     """
-    wanted: dict[str, dict[int, set[Shoe]]] = {}
-    for shoe in shoes:
-        wanted.setdefault(shoe[0], {}).setdefault(shoe[1], set()).add(shoe)
     small: dict[Shoe, Image.Image] = {}
-    for batch, students in sorted(wanted.items()):
+    for batch, students in groupby(sorted(set(shoes)), itemgetter(0)):
         with Store(paths.store(batch)) as store:
-            for row, some in sorted(students.items()):
+            for row, some in groupby(students, itemgetter(1)):
                 six = store.read([row])[0]  # (3, 2, S, S, 3)
-                for shoe in sorted(some):
-                    small[shoe] = _small(six[shoe[2] - 1, naming.SIDES.index(shoe[3])])
+                for shoe in some:
+                    photo = Image.fromarray(six[shoe[2] - 1, naming.SIDES.index(shoe[3])])
+                    small[shoe] = photo.resize((EDGE, EDGE), Image.Resampling.LANCZOS)
     return small
-
-
-def _small(photo: np.ndarray[Any, np.dtype[np.uint8]]) -> Image.Image:
-    return Image.fromarray(photo).resize((EDGE, EDGE), Image.Resampling.LANCZOS)
 
 
 def beside(left: Image.Image, right: Image.Image) -> Image.Image:

@@ -22,8 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from shoepair.evaluation import calibration, roc_curve
-from shoepair.reports.format import percent
+from shoepair.evaluation import calibration, metrics, roc_curve
 
 INK, GRID = "#1d2329", "#d9d8d2"
 # Of Okabe and Ito, told apart by the colour-blind too; darker where the original is too pale for a line on white.
@@ -34,6 +33,7 @@ VARIABLES = {INK: "var(--text)", GRID: "var(--soft)"} | {each: f"var(--c{i})" fo
 WIDE, SQUARE = (4.0, 2.9), (4.0, 3.7)  # inches: 288 points, about what a phone shows
 POINTS = 400  # of a loss curve; more than that are averaged
 BINS = 24  # of a histogram of scores
+TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis of shares
 LOOK: Any = {  # the keys are matplotlib's own
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
@@ -107,16 +107,15 @@ def _legend(axes: Axes, columns: int = 2) -> None:
     axes.figure.legend(loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.4)
 
 
-def _shares(axes: Axes, axis: str = "y") -> None:
-    """An axis of 0 to 100 %, with room for a line that lies on its end."""
-    ticks = [0, 0.25, 0.5, 0.75, 1]
-    labels = [f"{tick:.0%}" for tick in ticks]
-    if "x" in axis:
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_xticks(ticks, labels)
-    if "y" in axis:
-        axes.set_ylim(-0.02, 1.04)
-        axes.set_yticks(ticks, labels)
+def _share_axis(axes: Axes) -> None:
+    """Let y go from 0 to 100 %, with room for a line that lies on its end."""
+    axes.set(ylim=(-0.02, 1.04), yticks=TICKS, yticklabels=[f"{tick:.0%}" for tick in TICKS])
+
+
+def _share_axes(axes: Axes) -> None:
+    """Let x and y go from 0 to 100 %, equally scaled."""
+    axes.set(xlim=(-0.02, 1.02), xticks=TICKS, xticklabels=[f"{tick:.0%}" for tick in TICKS], aspect="equal")
+    _share_axis(axes)
 
 
 def loss(model: str, rows: pd.DataFrame) -> Chart:
@@ -133,9 +132,7 @@ def loss(model: str, rows: pd.DataFrame) -> Chart:
 
     def paint(axes: Axes) -> None:
         axes.plot(places, means, color=SERIES[0], lw=1.2, marker="o" if len(means) < 4 else None)
-        axes.set_ylim(0, max(means.max() * 1.05, 0.01))
-        axes.set_xlabel("iteration")
-        axes.set_ylabel("loss, cross-entropy")
+        axes.set(xlabel="iteration", ylabel="loss, cross-entropy", ylim=(0, max(means.max() * 1.05, 0.01)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     return _draw(f"loss-{model}", WIDE, alt, paint)
@@ -145,7 +142,7 @@ def accuracy(model: str, rows: pd.DataFrame) -> Chart:
     """Accuracy after every epoch: positive and negative, of the students learnt from and of the others."""
     last = rows.iloc[-1]
     told = [
-        f"{kind} {percent(last[f'valid_{kind}'])} in validation, {percent(last[f'train_{kind}'])} in training"
+        f"{kind} {last[f'valid_{kind}']:.1%} in validation, {last[f'train_{kind}']:.1%} in training"
         for kind in ("positive", "negative")
     ]
     alt = f"Four lines: the accuracy of {model} over {len(rows)} epochs. After the last one: {'; '.join(told)}."
@@ -153,22 +150,14 @@ def accuracy(model: str, rows: pd.DataFrame) -> Chart:
     def paint(axes: Axes) -> None:
         mark = "o" if len(rows) < 4 else None
         for colour, kind in zip(SERIES, ("positive", "negative"), strict=False):
-            for part, label, style, width in (
+            for part, name, style, width in (
                 ("valid", "validation", "solid", 1.8),
                 ("train", "training", DASHES[2], 1.5),
             ):
-                axes.plot(
-                    rows["epoch"],
-                    rows[f"{part}_{kind}"],
-                    color=colour,
-                    ls=style,
-                    lw=width,
-                    marker=mark,
-                    label=f"{kind}, {label}",
-                )
-        _shares(axes)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("accuracy")
+                look: Any = {"color": colour, "ls": style, "lw": width, "marker": mark}
+                axes.plot(rows["epoch"], rows[f"{part}_{kind}"], label=f"{kind}, {name}", **look)
+        _share_axis(axes)
+        axes.set(xlabel="epoch", ylabel="accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _legend(axes)
 
@@ -184,24 +173,17 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
         scores: model -> `Scores` rows of the set.
         measured: model -> what `metrics.metrics` returned.
     """
-    areas = [f"{model} {percent(measured[model]['auc'])}" for model in scores]
+    areas = [f"{model} {measured[model]['auc']:.1%}" for model in scores]
     alt = f"Curves of true against false positive rate, {title}. Areas under them: {', '.join(areas)}; chance is 50%."
 
     def paint(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 3)))
         for place, (model, rows) in enumerate(scores.items()):
-            curve = roc_curve.roc(rows["same"].to_numpy() == 1, rows["logit"].to_numpy())
-            axes.plot(
-                curve.fpr[0],
-                curve.tpr[0],
-                color=SERIES[place % len(SERIES)],
-                ls=DASHES[place % len(DASHES)],
-                label=f"{model} ({percent(measured[model]['auc'])})",
-            )
-        _shares(axes, "xy")
-        axes.set_aspect("equal")
-        axes.set_xlabel("different pairs called same")
-        axes.set_ylabel("same pairs called same")
+            curve = roc_curve.roc(*metrics.labels_and_logits(rows))
+            look: Any = {"color": SERIES[place % len(SERIES)], "ls": DASHES[place % len(DASHES)]}
+            axes.plot(curve.fpr[0], curve.tpr[0], label=f"{model} ({measured[model]['auc']:.1%})", **look)
+        _share_axes(axes)
+        axes.set(xlabel="different pairs called same", ylabel="same pairs called same")
         axes.legend(loc="lower right", handlelength=2.6)
 
     return _draw(f"roc-{key}", SQUARE, alt, paint)
@@ -209,13 +191,13 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
 
 def scores(model: str, rows: pd.DataFrame) -> Chart:
     """How the scores of same and of different pairs lie, as shares of either kind."""
-    logits, same = rows["logit"].to_numpy(), rows["same"].to_numpy() == 1
+    same, logits = metrics.labels_and_logits(rows)
     edges = np.linspace(min(float(logits.min()), -0.1), max(float(logits.max()), 0.1), BINS + 1)
     over = [float((logits[kind] > 0).mean()) for kind in (same, ~same)]
     alt = (
         f"Two histograms of the scores of {model}, which calls a pair same above 0. Same pairs: median "
-        f"{np.median(logits[same]):+.2f}, {percent(over[0])} above 0. Different pairs: median "
-        f"{np.median(logits[~same]):+.2f}, {percent(over[1])} above 0."
+        f"{np.median(logits[same]):+.2f}, {over[0]:.1%} above 0. Different pairs: median "
+        f"{np.median(logits[~same]):+.2f}, {over[1]:.1%} above 0."
     )
 
     def paint(axes: Axes) -> None:
@@ -227,8 +209,7 @@ def scores(model: str, rows: pd.DataFrame) -> Chart:
         axes.axvline(0, color=INK, lw=0.9, ls=(0, (2, 2)))
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.set_xlabel("score: different below 0, same above")
-        axes.set_ylabel("share of the pairs")
+        axes.set(xlabel="score: different below 0, same above", ylabel="share of the pairs")
         _legend(axes)
 
     return _draw(f"scores-{model}", WIDE, alt, paint)
@@ -243,10 +224,10 @@ def reliability(model: str, rows: pd.DataFrame, heat: float, errors: tuple[float
         heat: the temperature.
         errors: the calibration error before and after.
     """
-    same, logits = rows["same"].to_numpy() == 1, rows["logit"].to_numpy()
+    same, logits = metrics.labels_and_logits(rows)
     alt = (
         f"Two lines: how often pairs are the same against the probability that {model} gives. The distance to the "
-        f"diagonal is {percent(errors[0])} on average before temperature scaling, {percent(errors[1])} after it "
+        f"diagonal is {errors[0]:.1%} on average before temperature scaling, {errors[1]:.1%} after it "
         f"(temperature {heat:.3g})."
     )
 
@@ -258,10 +239,8 @@ def reliability(model: str, rows: pd.DataFrame, heat: float, errors: tuple[float
         ):
             chances, shares = _bins(same, calibration.probabilities(logits, at))
             axes.plot(chances, shares, color=colour, ls=style, marker=mark, ms=4.5, label=label)
-        _shares(axes, "xy")
-        axes.set_aspect("equal")
-        axes.set_xlabel("probability of same")
-        axes.set_ylabel("pairs that are the same")
+        _share_axes(axes)
+        axes.set(xlabel="probability of same", ylabel="pairs that are the same")
         _legend(axes)
 
     return _draw(f"reliability-{model}", SQUARE, alt, paint)
@@ -269,10 +248,6 @@ def reliability(model: str, rows: pd.DataFrame, heat: float, errors: tuple[float
 
 def _bins(same: NDArray[np.bool_], chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean probability and share of same pairs in the bins that hold pairs; either kind weighs half."""
-    weights = calibration.balance(same)
-    bins = np.minimum((chances * calibration.BINS).astype(np.int64), calibration.BINS - 1)
-    held, mean, share = (
-        np.bincount(bins, weights * values, calibration.BINS) for values in (np.ones(len(same)), chances, same)
-    )
+    held, mean, share = (calibration.bin_sums(same, chances, each) for each in (np.ones(len(same)), chances, same))
     full = held > 0
     return mean[full] / held[full], share[full] / held[full]

@@ -20,6 +20,8 @@ DATA_CARD = Path("reports/data-card.md")
 CROISSANT = Path("reports/croissant.json")
 EXAMPLES = Path("plots/examples")
 
+# What `validate` counts of every batch; files = accepted + quarantined + ignored.
+COUNTS = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
 # The sets of students, as people read them.
 SETS = {
     "train": "training",
@@ -35,9 +37,10 @@ def examples_of(model: str) -> Path:
     return EXAMPLES / f"{model}.jpg"
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """A share as people read it."""
-    return f"{share:.{digits}%}"
+def markdown(lines: list[list[str]], texts: int) -> str:
+    """Rows of cells as a Markdown table, the first row as its head; all but the first `texts` columns are numbers."""
+    marks = [":--" if place < texts else "--:" for place in range(len(lines[0]))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], marks, *lines[1:]))
 
 
 def plural(number: int, one: str, more: str = "") -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from importlib import resources
+from itertools import chain
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -13,20 +14,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from shoepair.evaluation import metrics
-from shoepair.evaluation.metric_names import BASELINE
 from shoepair.reports import croissant, examples, figures, tables, terminal, wording
 from shoepair.reports.examples import Shoe
-from shoepair.reports.format import (
-    CROISSANT,
-    DATA_CARD,
-    EXAMPLES,
-    MODEL_CARD,
-    PAGE,
-    SETS,
-    examples_of,
-    percent,
-    plural,
-)
+from shoepair.reports.format import CROISSANT, DATA_CARD, EXAMPLES, MODEL_CARD, PAGE, SETS, examples_of, plural
 from shoepair.reports.results import Facts
 from shoepair.runtime import files
 
@@ -82,8 +72,8 @@ def _environment(*, html: bool) -> Environment:
     made = Environment(
         autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    made.filters |= {"percent": percent, "capital": lambda text: text[:1].upper() + text[1:]}
-    made.filters |= {"small": lambda text: text[:1].lower() + text[1:], "interval": terminal.interval}
+    made.filters |= {"percent": "{:.1%}".format, "capital": lambda text: text[:1].upper() + text[1:]}
+    made.filters |= {"small": lambda text: text[:1].lower() + text[1:]}
     return made
 
 
@@ -119,7 +109,6 @@ def _common(found: Facts) -> dict[str, Any]:
         "facts": found,
         "tables": {made.key: made for made in (make(found) for make in TABLES)},
         "sets": SETS,
-        "base": BASELINE if BASELINE in found.models else found.best,
         "sums": tables.sums(found),
         "changed": tables.changed(found),
         "audited": tables.audited(found),
@@ -199,11 +188,6 @@ def _roc(found: Facts, name: str) -> figures.Chart:
 
 def _shoes(shown: list[dict[str, Any]], suspects: list[dict[str, Any]]) -> Iterator[Shoe]:
     """All photos that are shown."""
-    for model in shown:
-        for _, some in model["examples"]:
-            for group in some:
-                for each in group.shown:
-                    yield from each.shoes
-    for each in suspects:
-        for pair in each["pairs"]:
-            yield from pair
+    groups = [group for model in shown for _, some in model["examples"] for group in some]
+    pairs = [each.shoes for group in groups for each in group.shown]
+    return chain.from_iterable([*pairs, *(pair for each in suspects for pair in each["pairs"])])

@@ -16,7 +16,9 @@ import pandas as pd
 from shoepair.data import documents, schemas, tables
 from shoepair.data.naming import SHOES
 from shoepair.evaluation import metrics, thresholds
+from shoepair.evaluation.metric_names import BASELINE
 from shoepair.evaluation.thresholds import Decision
+from shoepair.reports.format import COUNTS
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import Crossval
@@ -67,8 +69,7 @@ class Facts:
     @cached_property
     def total(self) -> dict[str, int]:
         """The counts of `validate`, all batches together."""
-        names = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
-        return {name: sum(int(each[name]) for each in self.validation.values()) for name in names}
+        return {name: sum(int(each[name]) for each in self.validation.values()) for name in COUNTS}
 
     @cached_property
     def models(self) -> list[str]:
@@ -79,6 +80,11 @@ class Facts:
     def best(self) -> str:
         """The best model by validation."""
         return str(self.details["best"])
+
+    @property
+    def base(self) -> str:
+        """The model that all others are compared with: the baseline, or the best one where it was not trained."""
+        return BASELINE if BASELINE in self.models else self.best
 
     @cached_property
     def tested(self) -> list[str]:

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from shoepair.data.naming import SHOES, SPLITS
-from shoepair.evaluation import metric_names
-from shoepair.evaluation.metric_names import BASELINE
-from shoepair.reports import terminal
-from shoepair.reports.format import SETS, percent, plural
+from shoepair.evaluation.metric_names import against
+from shoepair.reports.format import COUNTS, SETS, markdown, plural
 from shoepair.reports.results import Facts
+from shoepair.reports.terminal import GAINS, fold_row, interval, intervals, kind_rows, score_rows, standings
 
 MOST = 40  # rows of a list of faults or of near-duplicates
 NAMED = 3  # photos named of each flag
@@ -24,8 +23,6 @@ FIGURES = {
     "negative_all": "all six: negative",
     "balanced_all": "all six: balanced",
 }
-CURVE = {"auc": "ROC AUC", "eer": "equal error", "tpr_1": "TPR at 1 % FPR", "tpr_5": "TPR at 5 % FPR"}
-GAINS = {"balanced": "balanced", "balanced_all": "all six: balanced", "auc": "ROC AUC"}
 PROBES = {
     "order": "coarse grey thumbnails (which shoe is above)",
     "brightness": "mean and spread of the colours",
@@ -46,18 +43,16 @@ class Table(NamedTuple):
     @property
     def markdown(self) -> str:
         """The table as Markdown."""
-        marks = [":--" if place < self.texts else "--:" for place in range(len(self.head))]
-        return "\n".join("| " + " | ".join(row) + " |" for row in (self.head, marks, *self.rows))
+        return markdown([self.head, *self.rows], self.texts)
 
 
 def batches(found: Facts) -> Table:
     """What was handed in, and what was taken."""
-    names = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
     rows = [
-        [batch, "drawn" if batch in found.drawn else "photographed", *_counted(got, names)]
+        [batch, "drawn" if batch in found.drawn else "photographed", *_counted(got, COUNTS)]
         for batch, got in found.validation.items()
     ]
-    rows += [["all", "", *_counted(found.total, names)]]
+    rows += [["all", "", *_counted(found.total, COUNTS)]]
     head = ["batch", "source", "files", "accepted", "set aside", "ignored", "students", "students set aside"]
     return Table("batches", "Files and students of every batch", head, rows, 2)
 
@@ -144,7 +139,7 @@ def twice(found: Facts) -> Table:
 def audit(found: Facts) -> Table:
     """What the probes got that see anything but the match."""
     rows = [
-        [name, PROBES.get(name, name), terminal.interval(got, "balanced"), "yes" if got["leaks"] else "no"]
+        [name, PROBES.get(name, name), interval(got, "balanced"), "yes" if got["leaks"] else "no"]
         for name, got in found.audit.items()
     ]
     head = ["probe", "sees of each photo", "balanced accuracy", "beats chance"]
@@ -157,21 +152,20 @@ def audited(found: Facts) -> str:
         return "Too few students: no probe was tried, so nothing is known of leaks."
     leaks = [name for name, got in found.audit.items() if got["leaks"]]
     if leaks:
-        return (
-            f"The label can be read from {', '.join(leaks)}, without looking at the match: no result is to be trusted."
-        )
+        seen = ", ".join(leaks)
+        return f"The label can be read from {seen}, without looking at the match: no result is to be trusted."
     best = max(float(got["balanced"]) for got in found.audit.values())
     return (
         f"No leak was found: {plural(len(found.audit), 'probe')} that {'see' if len(found.audit) > 1 else 'sees'} "
-        f"anything but the match got {percent(best)} at best, where chance is 50%."
+        f"anything but the match got {best:.1%} at best, where chance is 50%."
     )
 
 
 def accuracies(found: Facts) -> Table:
     """The accuracies with their intervals, the best model first."""
     rows = [
-        [model, SETS[name], str(got["students"]), *(terminal.interval(got, figure) for figure in FIGURES)]
-        for model, name, got in terminal.standings(found.details["models"], found.best)
+        [model, SETS[name], str(got["students"]), *intervals(got, FIGURES)]
+        for model, name, got in standings(found.details["models"], found.best)
     ]
     head = ["model", "set", "students", *FIGURES.values()]
     return Table("accuracies", "Accuracy of every model, with 95% intervals", head, rows, 2)
@@ -179,55 +173,35 @@ def accuracies(found: Facts) -> Table:
 
 def on_the_curve(found: Facts) -> Table:
     """What else stands on the curve, and how well the probabilities are calibrated."""
-    rows = [
-        [
-            model,
-            SETS[name],
-            *(terminal.interval(got, figure) for figure in CURVE),
-            percent(got["ece"]),
-            percent(got["ece_calibrated"]),
-            f"{found.details['temperatures'][model]:.3g}",
-        ]
-        for model, name, got in terminal.standings(found.details["models"], found.best)
-    ]
-    head = ["model", "set", *CURVE.values(), "calibration error", "after scaling", "temperature"]
-    return Table("curve", "ROC curve and calibration of every model, over all nine pairs", head, rows, 2)
+    head = ["model", "set", "ROC AUC", "equal error", "TPR at 1 % FPR", "TPR at 5 % FPR"]
+    head += ["calibration error", "after scaling", "temperature"]
+    caption = "ROC curve and calibration of every model, over all nine pairs"
+    return Table("curve", caption, head, score_rows(found.details, SETS), 2)
 
 
 def differences(found: Facts) -> Table:
     """Every other model minus the baseline, or minus the best one where there is no baseline."""
-    base = BASELINE if BASELINE in found.models else found.best
     rows = [
-        [model, SETS[entry["set"]], str(entry["students"]), *(terminal.interval(entry, each, "+") for each in GAINS)]
+        [model, SETS[entry["set"]], str(entry["students"]), *intervals(entry, GAINS, "+")]
         for model in sorted(found.models, key=lambda name: name != found.best)
-        for entry in sorted(metric_names.against(found.details["differences"], model, base), key=_last_valid)
+        for entry in sorted(
+            against(found.details["differences"], model, found.base), key=lambda entry: entry["set"] == "valid"
+        )
     ]
-    head = [f"minus {base}", "set", "students", *GAINS.values()]
-    return Table("differences", f"Every model minus {base}, on the same students", head, rows, 2)
+    head = [f"minus {found.base}", "set", "students", *GAINS.values()]
+    return Table("differences", f"Every model minus {found.base}, on the same students", head, rows, 2)
 
 
 def kinds(found: Facts) -> Table:
     """Men's shoes minus women's; no rows where a set has no students."""
-    got = {} if "left_out" in found.details["kinds"] else found.details["kinds"]
-    rows = [
-        [
-            model,
-            f"{each['students_m']} and {each['students_w']}",
-            *(terminal.interval(each, one, "+") for one in GAINS),
-        ]
-        for model, each in got.items()
-    ]
     head = ["model", "students", *GAINS.values()]
+    rows = kind_rows(found.details["kinds"])
     return Table("kinds", "Men's shoes minus women's shoes, different students", head, rows)
 
 
 def folds(found: Facts) -> Table:
     """What the cross-validation gave."""
-    figures = ("positive", "negative_all", "balanced_all", "auc")
-    rows = [
-        [model, str(got["students"]), *(terminal.interval(got, figure) for figure in figures)]
-        for model, got in found.folded.items()
-    ]
+    rows = [fold_row(model, got) for model, got in found.folded.items()]
     head = ["model", "students", "positive", "all six: negative", "all six: balanced", "ROC AUC"]
     return Table("folds", "Cross-validation over the students of training and validation", head, rows)
 
@@ -248,8 +222,8 @@ def answered(found: Facts) -> Table:
     """How often the best model gives no answer, and how often it is then wrong."""
     rows = []
     for name, got in found.decision.sets.items():
-        wrong = "no answers" if got.wrong is None else percent(got.wrong)
-        rows.append([SETS[name], percent(1 - got.answered), percent(got.answered), wrong])
+        wrong = "no answers" if got.wrong is None else f"{got.wrong:.1%}"
+        rows.append([SETS[name], f"{1 - got.answered:.1%}", f"{got.answered:.1%}", wrong])
     head = ["set", "not sure", "answered", "answers that are wrong"]
     return Table("answered", "Share of the pairs that get no answer", head, rows)
 
@@ -260,10 +234,6 @@ def thresholds(found: Facts) -> str:
     same = f"same above {_chance(made.same_above)}" if made.same_above < 1 else "nothing same"
     different = f"different below {_chance(made.different_below)}" if made.different_below > 0 else "nothing different"
     return f"{made.model} calls {same} and {different}, and says “not sure” otherwise."
-
-
-def _last_valid(entry: dict[str, Any]) -> bool:
-    return bool(entry["set"] == "valid")
 
 
 def _chance(value: float) -> str:

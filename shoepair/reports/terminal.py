@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from shoepair.evaluation.metric_names import BASELINE, COMPARED, ENDS, against
+from shoepair.evaluation.metric_names import BASELINE, ENDS, against
+from shoepair.reports.format import COUNTS, markdown
+
+CURVE = ("auc", "eer", "tpr_1", "tpr_5")
+GAINS = {"balanced": "balanced", "balanced_all": "all six: balanced", "auc": "ROC AUC"}  # COMPARED, as headings
+BESIDE = {"above_histogram": "above the histogram", "above_first": "above the first tried"}  # in a cross-validation
+
+
+def text(details: dict[str, Any]) -> str:
+    """All that was measured, as tables.
+
+    Args:
+        details: what `comparison.assess` returns and `metrics/details.json` holds.
+    """
+    best = str(details["best"])
+    parts = [
+        accuracy_table(details["models"], best),
+        score_table(details),
+        difference_table(details["differences"], BASELINE if BASELINE in details["models"] else best),
+        kind_table(details["kinds"]),
+        "intervals are 95 %, by bootstrap over students; with fewer than about 10 students take them as hints",
+        f"best by validation accuracy: {best}\n{details['verdict']['text']}",
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def accuracy_table(models: dict[str, Any], best: str) -> str:
@@ -19,15 +42,92 @@ def accuracy_table(models: dict[str, Any], best: str) -> str:
     """
     cells = [["model", "set", "positive", "negative", "balanced", "all six: negative", "balanced"]]
     names = ("positive", "negative", "balanced", "negative_all", "balanced_all")
-    cells += [[model, name, *(interval(got, each) for each in names)] for model, name, got in standings(models, best)]
-    return "\n".join(aligned(cells, texts=2))
+    cells += [[model, name, *intervals(got, names)] for model, name, got in standings(models, best)]
+    return aligned(cells, texts=2)
+
+
+def score_table(details: dict[str, Any]) -> str:
+    """The curve and the calibration of every model on every set, the best first; over all six different pairs."""
+    head = ["model", "set", "ROC AUC", "equal error", "TPR at 1 % FPR", "at 5 %", "ECE", "calibrated", "temp."]
+    return aligned([head, *score_rows(details, {})], texts=2)
+
+
+def score_rows(details: dict[str, Any], sets: Mapping[str, str]) -> list[list[str]]:
+    """The cells of `score_table`.
+
+    Args:
+        details: what `comparison.assess` returns.
+        sets: their titles; a set without one goes by its name.
+    """
+    rows = []
+    for model, name, got in standings(details["models"], details["best"]):
+        errors = [f"{got[figure]:.1%}" for figure in ("ece", "ece_calibrated")]
+        temperature = f"{details['temperatures'][model]:.3g}"
+        rows.append([model, sets.get(name, name), *intervals(got, CURVE), *errors, temperature])
+    return rows
+
+
+def difference_table(differences: list[dict[str, Any]], base: str) -> str:
+    """Every other model minus one, on every set that has students; nothing where there is one model alone.
+
+    Args:
+        differences: what `comparison.differences` returns.
+        base: the model that all others are held against.
+    """
+    models = dict.fromkeys(entry[side] for entry in differences for side in ("against", "model"))
+    cells = [
+        [model, entry["set"], str(entry["students"]), *intervals(entry, GAINS, "+")]
+        for model in models
+        for entry in against(differences, model, base)
+    ]
+    return aligned([[f"minus {base}", "set", "students", *GAINS.values()], *cells], texts=2) if cells else ""
+
+
+def kind_table(kinds: dict[str, Any]) -> str:
+    """Men's shoes minus women's, a row per model; or why there is no such table."""
+    if "left_out" in kinds:
+        return f"men's and women's shoes are not compared: {kinds['left_out']}"
+    return aligned([["test_m - test_w", "students", *GAINS.values()], *kind_rows(kinds)], texts=1)
+
+
+def kind_rows(kinds: dict[str, Any]) -> list[list[str]]:
+    """The cells of `kind_table`; none where a set has no students."""
+    return [
+        [model, f"{got['students_m']} and {got['students_w']}", *intervals(got, GAINS, "+")]
+        for model, got in kinds.items()
+        if model != "left_out"
+    ]
+
+
+def fold_table(found: dict[str, Any]) -> str:
+    """What a cross-validation gave: the best first, over all six different pairs.
+
+    Args:
+        found: what `crossval.summary` returns.
+    """
+    beside = [(name, head) for name, head in BESIDE.items() if any(name in got for got in found.values())]
+    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", *(head for _, head in beside)]]
+    for model, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
+        gains = [interval(got[name], "balanced_all", "+") if name in got else "-" for name, _ in beside]
+        cells.append([*fold_row(model, got), *gains])
+    return aligned(cells, texts=1)
+
+
+def fold_row(model: str, got: dict[str, Any]) -> list[str]:
+    """Model, students and intervals of one cross-validation."""
+    return [model, str(got["students"]), *intervals(got, ("positive", "negative_all", "balanced_all", "auc"))]
 
 
 def standings(models: dict[str, Any], best: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Model, set and what was measured: the best model first, tests before valid."""
+    """Yields model, set and what was measured: the best model first, tests before valid."""
     for model in sorted(models, key=lambda name: name != best):
         for name, got in sorted(models[model].items(), key=lambda item: item[0] == "valid"):
             yield model, name, got
+
+
+def intervals(got: dict[str, float], figures: Iterable[str], sign: str = "") -> list[str]:
+    """`interval` of each of the figures."""
+    return [interval(got, figure, sign) for figure in figures]
 
 
 def interval(got: dict[str, float], figure: str, sign: str = "") -> str:
@@ -51,21 +151,16 @@ def batch_table(overview: pd.DataFrame) -> str:
     total: dict[str, Any] = {"batch": "all", "source": ""}
     total |= {str(name): int(overview[name].sum()) for name in overview.columns[len(total) :]}
     rows: list[dict[Any, Any]] = [*overview.to_dict("records"), total]
-    return "\n".join(aligned([list(total), *([_cell(row[name]) for name in total] for row in rows)], texts=2))
+    return aligned([list(total), *([_cell(row[name]) for name in total] for row in rows)], texts=2)
 
 
-def aligned(lines: list[list[str]], texts: int) -> list[str]:
-    """Rows of cells as lines: the first columns, which are texts, to the left, the numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = [[cell.ljust(width) for cell, width in zip(line[:texts], widths[:texts], strict=True)] for line in lines]
-    right = [[cell.rjust(width) for cell, width in zip(line[texts:], widths[texts:], strict=True)] for line in lines]
-    return ["  ".join(pair[0] + pair[1]).rstrip() for pair in zip(left, right, strict=True)]
-
-
-def _markdown(lines: list[list[str]], texts: int) -> list[str]:
-    """Rows of cells as a Markdown table, the first row as its head."""
-    marks = [":--" if place < texts else "--:" for place in range(len(lines[0]))]
-    return ["| " + " | ".join(line) + " |" for line in (lines[0], marks, *lines[1:])]
+def aligned(lines: list[list[str]], texts: int) -> str:
+    """Rows of cells as a table: the first columns, which are texts, to the left, the numbers to the right."""
+    padded = []
+    for place, column in enumerate(zip(*lines, strict=True)):
+        width = max(map(len, column))
+        padded.append([cell.ljust(width) if place < texts else cell.rjust(width) for cell in column])
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
 
 
 def _cell(value: Any) -> str:
@@ -102,23 +197,22 @@ def drift_lines(shifts: list[Any]) -> list[str]:
     return [*odd, *([f"no drift in {', '.join(alike)}"] if alike else [])]
 
 
-def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, markdown: bool) -> str:
+def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, md: bool) -> str:
     """What `shoepair validate` prints: the counts of every batch, then every fault.
 
     Args:
         reports: the validation reports of the batches.
         total: their sums, as `rules.totals` counts them.
-        markdown: for a pull request, else for a
+        md: as Markdown, for a pull request; else for a terminal.
     """
-    head = ["batch", "files", "accepted", "quarantined", "ignored", "students", "set aside"]
-    names = [*head[1:-1], "quarantined_students"]
     rows: list[dict[str, Any]] = [*reports, {"batch": "all", **total}]
-    cells = [head, *([str(row["batch"]), *(f"{row[name]:,}" for name in names)] for row in rows)]
-    lines = _markdown(cells, 1) if markdown else aligned(cells, 1)
+    cells = [["batch", "files", "accepted", "quarantined", "ignored", "students", "set aside"]]
+    cells += [[str(row["batch"]), *(f"{row[name]:,}" for name in COUNTS)] for row in rows]
+    lines = [_table(cells, 1, md=md)]
     for each in reports:
         told = quarantine_lines(each)
-        lines += ["", f"### {each['batch']}" if markdown else f"{each['batch']}:"] if told else []
-        lines += [f"- `{line}`" if markdown else f"  {line}" for line in told]
+        lines += ["", f"### {each['batch']}" if md else f"{each['batch']}:"] if told else []
+        lines += [f"- `{line}`" if md else f"  {line}" for line in told]
     return "\n".join(lines)
 
 
@@ -130,8 +224,8 @@ def suspect_table(rows: list[dict[Any, Any]]) -> str:
     """
     head = ["batch", "student", "why", "rank", "suspicion", "mispaired", "swapped", "not a shoe"]
     chances = ("suspicion", "mispaired", "swapped", "not_a_shoe")
-    cells = [[*(str(row[name]) for name in (*head[:4],)), *(f"{row[name]:.1%}" for name in chances)] for row in rows]
-    return "\n".join(aligned([head, *cells], texts=3) if rows else ["too few students: nobody is ranked"])
+    cells = [[*(str(row[name]) for name in head[:4]), *(f"{row[name]:.1%}" for name in chances)] for row in rows]
+    return aligned([head, *cells], texts=3) if rows else "too few students: nobody is ranked"
 
 
 def purge_lines(purged: Any) -> list[str]:
@@ -141,15 +235,15 @@ def purge_lines(purged: Any) -> list[str]:
     return [done, "remains:", *(f"  {line}" for line in purged.remains)]
 
 
-def diff_text(changes: dict[str, Any], *, markdown: bool) -> str:
+def diff_text(changes: dict[str, Any], *, md: bool) -> str:
     """What `shoepair diff` prints: the dataset's changes, then the accuracies beside each other.
 
     Args:
         changes: what `versions.compare` returns.
-        markdown: for a pull request, else for a
+        md: as Markdown, for a pull request; else for a terminal.
     """
-    title = f"{changes['before']} -> {changes['after']}"
-    lines = [f"## Dataset: {title}" if markdown else f"dataset: {title}", ""]
+    bullet = "- " if md else "  "
+    lines = [f"{'## Dataset' if md else 'dataset'}: {changes['before']} -> {changes['after']}", ""]
     facts = [
         _fact(what, kind, changes[what].get(kind, []))
         for what in ("batches", "students", "photos")
@@ -159,15 +253,14 @@ def diff_text(changes: dict[str, Any], *, markdown: bool) -> str:
     if changes["salt"]:
         facts += [f"split.salt {changes['salt'][0]!r} became {changes['salt'][1]!r}, which deals everybody anew"]
     told = [fact for fact in facts if fact] or ["no photo, student or batch changed"]
-    lines += [f"- {fact}" if markdown else f"  {fact}" for fact in told]
+    lines += [bullet + fact for fact in told]
     if changes["metrics"]:
         head = ["model", "set", "before", "after", "difference", "students", "verdict"]
-        cells = [head, *(_metric_cells(metric) for metric in changes["metrics"])]
-        lines += ["", *(_markdown(cells, 2) if markdown else aligned(cells, 2))]
+        lines += ["", _table([head, *map(_metric_cells, changes["metrics"])], 2, md=md)]
         lines += ["", "balanced accuracy with 95 % intervals; differences are paired, over the test students of both"]
     if changes["missing"]:
         lines += ["", "not in reach (`dvc fetch --all-commits` brings what a remote has):"]
-        lines += [f"- {line}" if markdown else f"  {line}" for line in changes["missing"]]
+        lines += [bullet + line for line in changes["missing"]]
     return "\n".join(lines)
 
 
@@ -184,22 +277,16 @@ def _metric_cells(metric: dict[str, Any]) -> list[str]:
     if paired is None:
         return [metric["model"], metric["set"], *sides, "-", "0", "no shared students"]
     verdict = "clear" if paired["clear"] else "too few students" if paired["few"] else "within noise"
-    return [
-        metric["model"],
-        metric["set"],
-        *sides,
-        interval(paired, "balanced", "+"),
-        str(paired["students"]),
-        verdict,
-    ]
+    gain = interval(paired, "balanced", "+")
+    return [metric["model"], metric["set"], *sides, gain, str(paired["students"]), verdict]
 
 
-def log_text(entries: list[dict[str, Any]], *, markdown: bool) -> str:
+def log_text(entries: list[dict[str, Any]], *, md: bool) -> str:
     """What `shoepair log` prints: a line per dataset version, newest first.
 
     Args:
         entries: what `versions.log` returns.
-        markdown: for a pull request, else for a
+        md: as Markdown, for a pull request; else for a terminal.
     """
     cells = [["commit", "date", "change", "subject", "students", "photos", "best model", "test_m", "test_w"]]
     for entry in entries:
@@ -210,77 +297,8 @@ def log_text(entries: list[dict[str, Any]], *, markdown: bool) -> str:
         numbers = ["-" if entry[name] is None else f"{entry[name]:,}" for name in ("students", "photos")]
         texts = [entry["commit"], entry["date"], change, entry["subject"][:50]]
         cells.append([*texts, *numbers, best.get("model", "-"), *shares])
-    return "\n".join(_markdown(cells, 4) if markdown else aligned(cells, 4))
+    return _table(cells, 4, md=md)
 
 
-BESIDE = {"above_histogram": "above the histogram", "above_first": "above the first tried"}  # in a cross-validation
-HEADS = ("balanced", "all six: balanced", "ROC AUC")
-
-
-def text(details: dict[str, Any]) -> str:
-    """All that was measured, as tables.
-
-    Args:
-        details: what `comparison.assess` returns and `metrics/details.json` holds.
-    """
-    best = str(details["best"])
-    parts = [
-        accuracy_table(details["models"], best),
-        score_table(details["models"], details["temperatures"], best),
-        difference_table(details["differences"], BASELINE if BASELINE in details["models"] else best),
-        kind_table(details["kinds"]),
-        "intervals are 95 %, by bootstrap over students; with fewer than about 10 students take them as hints",
-        f"best by validation accuracy: {best}\n{details['verdict']['text']}",
-    ]
-    return "\n\n".join(part for part in parts if part)
-
-
-def score_table(models: dict[str, Any], temperatures: dict[str, float], best: str) -> str:
-    """The curve and the calibration of every model on every set, the best first; over all six different pairs."""
-    cells = [["model", "set", "ROC AUC", "equal error", "TPR at 1 % FPR", "at 5 %", "ECE", "calibrated", "temp."]]
-    for model, name, got in standings(models, best):
-        figures = [interval(got, figure) for figure in ("auc", "eer", "tpr_1", "tpr_5")]
-        errors = [f"{got[figure]:.1%}" for figure in ("ece", "ece_calibrated")]
-        cells.append([model, name, *figures, *errors, f"{temperatures[model]:.3g}"])
-    return "\n".join(aligned(cells, texts=2))
-
-
-def difference_table(differences: list[dict[str, Any]], base: str) -> str:
-    """Every other model minus one, on every set that has students; nothing where there is one model alone.
-
-    Args:
-        differences: what `comparison.differences` returns.
-        base: the model that all others are held against.
-    """
-    cells = [[f"minus {base}", "set", "students", *HEADS]]
-    for model in dict.fromkeys(entry[side] for entry in differences for side in ("against", "model")):
-        for entry in against(differences, model, base):
-            figures = [interval(entry, figure, "+") for figure in COMPARED]
-            cells.append([model, entry["set"], str(entry["students"]), *figures])
-    return "\n".join(aligned(cells, texts=2)) if len(cells) > 1 else ""
-
-
-def fold_table(found: dict[str, Any]) -> str:
-    """What a cross-validation gave: the best first, over all six different pairs.
-
-    Args:
-        found: what `crossval.summary` returns.
-    """
-    beside = [(name, head) for name, head in BESIDE.items() if any(name in got for got in found.values())]
-    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", *(head for _, head in beside)]]
-    for told, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
-        figures = [interval(got, figure) for figure in ("positive", "negative_all", "balanced_all", "auc")]
-        figures += [interval(got[name], "balanced_all", "+") if name in got else "-" for name, _ in beside]
-        cells.append([told, str(got["students"]), *figures])
-    return "\n".join(aligned(cells, texts=1))
-
-
-def kind_table(kinds: dict[str, Any]) -> str:
-    """Men's shoes minus women's, a row per model; or why there is no such table."""
-    if "left_out" in kinds:
-        return f"men's and women's shoes are not compared: {kinds['left_out']}"
-    cells = [["test_m - test_w", "students", *HEADS]]
-    for model, got in kinds.items():
-        counts = f"{got['students_m']} and {got['students_w']}"
-        cells.append([model, counts, *(interval(got, figure, "+") for figure in COMPARED)])
-    return "\n".join(aligned(cells, texts=1))
+def _table(cells: list[list[str]], texts: int, *, md: bool) -> str:
+    return markdown(cells, texts) if md else aligned(cells, texts)

@@ -6,7 +6,7 @@ it does not know, it says.
 
 from __future__ import annotations
 
-from shoepair.reports.format import percent, plural
+from shoepair.reports.format import plural
 from shoepair.reports.results import Facts
 
 LICENCE = "None is stated. Photos that people handed in are theirs: they are not published with the project."
@@ -79,15 +79,13 @@ def privacy(found: Facts) -> list[str]:
 def biases(found: Facts) -> list[str]:
     """Who is in the data more often than others."""
     men, women = (sum(each[f"pairs_{kind}"] for each in found.counts.values()) for kind in ("m", "w"))
-    said = [
-        f"{plural(men, 'pair')} of men's shoes and {women:,} of women's ({percent(women / max(men + women, 1), 0)}). "
+    said = (
+        f"{plural(men, 'pair')} of men's shoes and {women:,} of women's ({women / max(men + women, 1):.0%}). "
         "Which of the two a pair is, the file name says."
-    ]
+    )
     if found.drawn:
-        said.append("Drawn shoes vary less than real ones: what is measured on them does not carry over to photos.")
-    return [*said, "Three pairs of each student, chosen by the student: often the newest, seldom worn-out ones."][
-        : 3 if not found.drawn else 2
-    ]
+        return [said, "Drawn shoes vary less than real ones: what is measured on them does not carry over to photos."]
+    return [said, "Three pairs of each student, chosen by the student: often the newest, seldom worn-out ones."]
 
 
 def drawn(found: Facts) -> str:
