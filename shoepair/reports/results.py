@@ -28,43 +28,24 @@ FIX = "run `dvc repro`, which makes it"
 
 @dataclass(frozen=True)
 class Facts:
-    """What the stages found.
+    """What the stages found."""
 
-    Args:
-        batches: in the order of arrival.
-        drawn: those of them that nobody photographed.
-        validation: batch -> the report of `validate`.
-        counts: split -> students, pairs, and both per kind of shoe.
-        split: `Split` rows.
-        twice: `Duplicates` rows.
-        suspects: `Suspects` rows, the most suspicious first.
-        audit: probe -> what it got.
-        details: what `comparison.assess` returned.
-        scores: `Scores` rows.
-        decision: when to answer.
-        cards: model -> its card.
-        epochs: model -> a row per epoch.
-        iterations: model -> a row per iteration.
-        folded: model -> what its cross-validation gave; empty if none was asked for.
-        resamples: bootstrap draws behind every interval.
-    """
-
-    batches: list[str]
-    drawn: list[str]
-    validation: dict[str, dict[str, Any]]
-    counts: dict[str, dict[str, int]]
-    split: pd.DataFrame
-    twice: pd.DataFrame
-    suspects: pd.DataFrame
-    audit: dict[str, Any]
-    details: dict[str, Any]
-    scores: pd.DataFrame
-    decision: Decision
-    cards: dict[str, dict[str, Any]]
-    epochs: dict[str, pd.DataFrame]
-    iterations: dict[str, pd.DataFrame]
-    folded: dict[str, dict[str, Any]]
-    resamples: int
+    batches: list[str]  # in the order of arrival
+    drawn: list[str]  # those of them that nobody photographed
+    validation: dict[str, dict[str, Any]]  # batch -> the report of `validate`
+    counts: dict[str, dict[str, int]]  # split -> students, pairs, and both per kind of shoe
+    split: pd.DataFrame  # `Split` rows
+    twice: pd.DataFrame  # `Duplicates` rows
+    suspects: pd.DataFrame  # `Suspects` rows, the most suspicious first
+    audit: dict[str, Any]  # probe -> what it got
+    details: dict[str, Any]  # what `comparison.assess` returned
+    scores: pd.DataFrame  # `Scores` rows
+    decision: Decision  # when to answer
+    cards: dict[str, dict[str, Any]]  # model -> its card
+    epochs: dict[str, pd.DataFrame]  # model -> a row per epoch
+    iterations: dict[str, pd.DataFrame]  # model -> a row per iteration
+    folded: dict[str, dict[str, Any]]  # model -> what its cross-validation gave; empty if none was asked for
+    resamples: int  # bootstrap draws behind every interval
 
     @cached_property
     def total(self) -> dict[str, int]:

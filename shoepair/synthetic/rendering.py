@@ -22,21 +22,13 @@ REACH = 0.75  # of a shadow: floor lengths per height; light from lower than tha
 
 @dataclass(frozen=True)
 class Light:
-    """One lamp and the room's own light.
+    """One lamp and the room's own light."""
 
-    Args:
-        towards: unit vector from the floor to the lamp: right, towards the viewer, up.
-        colour: of the light, about 1.
-        ambient: share of the light that comes from everywhere, 0..1.
-        fall: how the brightness changes from the left to the right and from the top to the bottom edge.
-        vignette: how much darker the corners are, 0..1.
-    """
-
-    towards: Colour
-    colour: Colour
-    ambient: float
-    fall: tuple[float, float]
-    vignette: float
+    towards: Colour  # unit vector from the floor to the lamp: right, towards the viewer, up
+    colour: Colour  # of the light, about 1
+    ambient: float  # share of the light that comes from everywhere, 0..1
+    fall: tuple[float, float]  # change of brightness from the left to the right and from the top to the bottom edge
+    vignette: float  # how much darker the corners are, 0..1
 
     def field(self) -> Floats:
         """Brightness over the photo: (E, E)."""
@@ -48,24 +40,15 @@ class Light:
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the photo is taken from.
+    """Where the photo is taken from."""
 
-    Args:
-        heading: cosine and sine of the angle between the shoe's axis and the vertical of the photo.
-        tilt: cosine and sine of the angle between the view and the plumb line.
-        scale: photo pixels per shoe length.
-        centre: of the shoe in the photo, pixels.
-        turn: cosine and sine of the floor's turn; shift: of the floor, pixels.
-        gain: brightness of this photo's red, green and blue.
-    """
-
-    heading: tuple[float, float]
-    tilt: tuple[float, float]
-    scale: float
-    centre: tuple[float, float]
-    turn: tuple[float, float]
-    shift: tuple[float, float]
-    gain: Colour
+    heading: tuple[float, float]  # cosine and sine of the angle between the shoe's axis and the vertical of the photo
+    tilt: tuple[float, float]  # cosine and sine of the angle between the view and the plumb line
+    scale: float  # photo pixels per shoe length
+    centre: tuple[float, float]  # of the shoe in the photo, pixels
+    turn: tuple[float, float]  # cosine and sine of the floor's turn
+    shift: tuple[float, float]  # of the floor, pixels
+    gain: Colour  # brightness of this photo's red, green and blue
 
     def stand(self, points: Floats) -> Floats:
         """Shoe to floor: (3, ...) shoe lengths to right, towards the viewer, up. The toe points to the lower left."""
@@ -89,19 +72,12 @@ class Camera:
 
 @dataclass(frozen=True)
 class Patch:
-    """A coloured piece of surface.
+    """A coloured piece of surface."""
 
-    Args:
-        points: (3, A, B), shoe lengths.
-        colour: (3, A, B).
-        gloss: strength of the highlight, 0 suede to 1 patent leather.
-        shown: (A, B), the points that exist; all of them if left out.
-    """
-
-    points: Floats
-    colour: Floats
-    gloss: float = 0.0
-    shown: Mask | None = None
+    points: Floats  # (3, A, B), shoe lengths
+    colour: Floats  # (3, A, B)
+    gloss: float = 0.0  # strength of the highlight, 0 suede to 1 patent leather
+    shown: Mask | None = None  # (A, B), the points that exist; all of them if left out
 
 
 def _across(values: Floats, axis: int) -> Floats:

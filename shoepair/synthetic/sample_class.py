@@ -32,30 +32,18 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Student:
-    """Where and what a student photographs.
+    """Where and what a student photographs."""
 
-    Args:
-        name: such as "u052".
-        floor: (3, T, T) texture.
-        light: of the room.
-        heading: of the shoes in the photos, in half radians; tilt: of the camera, likewise.
-        scale: photo pixels per shoe length.
-        noise: of the camera, bytes.
-        kinds: "m" or "w" of each pair.
-        looks: of each pair.
-        extension: of the files, whatever they are.
-    """
-
-    name: str
-    floor: Floats
-    light: Light
-    heading: float
-    tilt: float
-    scale: float
-    noise: float
-    kinds: tuple[str, ...]
-    looks: tuple[wardrobe.Look, ...]
-    extension: str
+    name: str  # such as "u052"
+    floor: Floats  # (3, T, T) texture
+    light: Light  # of the room
+    heading: float  # of the shoes in the photos, in half radians
+    tilt: float  # of the camera, likewise
+    scale: float  # photo pixels per shoe length
+    noise: float  # of the camera, bytes
+    kinds: tuple[str, ...]  # "m" or "w" of each pair
+    looks: tuple[wardrobe.Look, ...]  # of each pair
+    extension: str  # of the files, whatever they are
 
 
 def stream(*numbers: int) -> np.random.Generator:

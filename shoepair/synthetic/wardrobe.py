@@ -19,29 +19,19 @@ MID: Knots = ((0, 0.46), (0.25, 0.46), (0.38, 0.46), (0.53, 0.33), (0.7, 0.21), 
 
 @dataclass(frozen=True)
 class Form:
-    """The build of a kind of shoe, in shoe lengths.
+    """The build of a kind of shoe, in shoe lengths."""
 
-    Args:
-        height: of the ridge above the sole, knots over t.
-        front: t where the opening ends; 0 for an open shoe, which has straps in place of an upper.
-        opening: half width of the opening in k.
-        sole: thickness; rise: of the heel above it; post: a thin heel in place of a block.
-        width: relative; point: 0 round toe, 1 pointed toe; welt: how far the sole stands out.
-        closure: laces, bow, strap, straps, gore, penny or none.
-        straps: t ranges of the bands of an open shoe.
-    """
-
-    height: Knots
-    front: float
-    opening: float
-    sole: float
-    rise: float = 0.0
-    post: bool = False
-    width: float = 1.0
-    point: float = 0.0
-    welt: float = 0.012
-    closure: str = "none"
-    straps: tuple[tuple[float, float], ...] = ()
+    height: Knots  # of the ridge above the sole, knots over t
+    front: float  # t where the opening ends; 0 for an open shoe, which has straps in place of an upper
+    opening: float  # half width of the opening in k
+    sole: float  # thickness
+    rise: float = 0.0  # of the heel above it
+    post: bool = False  # a thin heel in place of a block
+    width: float = 1.0  # relative
+    point: float = 0.0  # 0 round toe, 1 pointed toe
+    welt: float = 0.012  # how far the sole stands out
+    closure: str = "none"  # laces, bow, strap, straps, gore, penny or none
+    straps: tuple[tuple[float, float], ...] = ()  # t ranges of the bands of an open shoe
 
     @property
     def tall(self) -> float:
@@ -120,25 +110,15 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Look:
-    """What tells one pair from another: both shoes of a pair have the same look.
+    """What tells one pair from another: both shoes of a pair have the same look."""
 
-    Args:
-        kind: key of `FORMS`.
-        form: of the kind, with the pair's own proportions.
-        colours: of everything but the sole.
-        sole: its colour.
-        trims: names of the trimmings on the upper.
-        gloss: of the upper, 0 to 1.
-        texture: strength of the mesh or the leather's grain.
-    """
-
-    kind: str
-    form: Form
-    colours: Scheme
-    sole: Colour
-    trims: tuple[str, ...]
-    gloss: float
-    texture: float
+    kind: str  # key of `FORMS`
+    form: Form  # of the kind, with the pair's own proportions
+    colours: Scheme  # of everything but the sole
+    sole: Colour  # its colour
+    trims: tuple[str, ...]  # names of the trimmings on the upper
+    gloss: float  # of the upper, 0 to 1
+    texture: float  # strength of the mesh or the leather's grain
 
 
 def _pick(rng: np.random.Generator, names: tuple[str, ...]) -> str:

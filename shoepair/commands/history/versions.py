@@ -34,27 +34,16 @@ STUDENT = ["batch", "student"]
 
 @dataclass
 class Revision:
-    """The dataset and the results of one revision, as far as they are recorded and in reach.
+    """The dataset and the results of one revision, as far as they are recorded and in reach."""
 
-    Args:
-        name: of the revision, or "workspace".
-        batches: in the order of arrival.
-        salt: of the split.
-        photos: one row per accepted photo: `batch`, `path`, `student`, `sha256`.
-        split: `Split` rows, or None.
-        scores: `Scores` rows, or None.
-        details: of the metrics, by model and set.
-        missing: what is recorded but not in reach.
-    """
-
-    name: str
-    batches: list[str]
-    salt: str
-    photos: pd.DataFrame
-    split: pd.DataFrame | None = None
-    scores: pd.DataFrame | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    name: str  # of the revision, or "workspace"
+    batches: list[str]  # in the order of arrival
+    salt: str  # of the split
+    photos: pd.DataFrame  # one row per accepted photo: `batch`, `path`, `student`, `sha256`
+    split: pd.DataFrame | None = None  # `Split` rows, or None
+    scores: pd.DataFrame | None = None  # `Scores` rows, or None
+    details: dict[str, Any] = field(default_factory=dict)  # of the metrics, by model and set
+    missing: list[str] = field(default_factory=list)  # what is recorded but not in reach
 
 
 def read(name: str) -> Revision:

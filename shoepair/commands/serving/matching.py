@@ -44,19 +44,12 @@ class Match:
 
 @dataclass(frozen=True)
 class Matching:
-    """What is made of a folder. Photos in = two a pair + left over + unreadable.
+    """What is made of a folder. Photos in = two a pair + left over + unreadable."""
 
-    Args:
-        pairs: the surest first.
-        single: shoes without a partner.
-        unreadable: file -> why it is no photo.
-        sided: whether every name tells left or right.
-    """
-
-    pairs: tuple[Match, ...]
-    single: tuple[str, ...]
-    unreadable: dict[str, str]
-    sided: bool
+    pairs: tuple[Match, ...]  # the surest first
+    single: tuple[str, ...]  # shoes without a partner
+    unreadable: dict[str, str]  # file -> why it is no photo
+    sided: bool  # whether every name tells left or right
 
     @property
     def sure(self) -> bool:

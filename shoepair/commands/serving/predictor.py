@@ -39,32 +39,20 @@ FLAWS = {  # a sign that a photo shows -> what it is, and what to do about it
 
 @dataclass(frozen=True)
 class Shoe:
-    """One photo, prepared.
+    """One photo, prepared."""
 
-    Args:
-        pixels: (S, S, 3) bytes.
-        flaws: what is wrong with it, keys of `FLAWS`.
-    """
-
-    pixels: NDArray[np.uint8]
-    flaws: tuple[str, ...] = ()
+    pixels: NDArray[np.uint8]  # (S, S, 3) bytes
+    flaws: tuple[str, ...] = ()  # what is wrong with it, keys of `FLAWS`
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of two shoes.
+    """What is said of two shoes."""
 
-    Args:
-        verdict: `SAME`, `DIFFERENT` or `NOT_SURE`.
-        score: probability that they are a pair, 0..1.
-        reasons: why this verdict, sentences.
-        advice: what to do now, sentences.
-    """
-
-    verdict: str
-    score: float
-    reasons: tuple[str, ...]
-    advice: tuple[str, ...]
+    verdict: str  # `SAME`, `DIFFERENT` or `NOT_SURE`
+    score: float  # probability that they are a pair, 0..1
+    reasons: tuple[str, ...]  # why this verdict, sentences
+    advice: tuple[str, ...]  # what to do now, sentences
 
     @property
     def sure(self) -> bool:
@@ -79,19 +67,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Judge:
-    """The best model, ready to be asked; built by `appoint`.
+    """The best model, ready to be asked; built by `appoint`."""
 
-    Args:
-        rule: thresholds of the verdicts.
-        model: its network.
-        edge: S, of a photo as the network takes it, in pixels.
-        policy: from which values on a photo is flagged.
-    """
-
-    rule: Decision
-    model: torch.nn.Module
-    edge: int
-    policy: params.Validate
+    rule: Decision  # thresholds of the verdicts
+    model: torch.nn.Module  # its network
+    edge: int  # S, of a photo as the network takes it, in pixels
+    policy: params.Validate  # from which values on a photo is flagged
 
     def prepare(self, source: Path | BinaryIO, most: int = decode.PIXELS) -> Shoe:
         """One photo, as the pipeline would store it, and what is wrong with it.

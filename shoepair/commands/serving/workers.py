@@ -26,15 +26,10 @@ SHOES = {"left": "the left shoe", "right": "the right shoe"}  # field of the for
 
 @dataclass(frozen=True)
 class Unusable:
-    """A photo that cannot be used.
+    """A photo that cannot be used."""
 
-    Args:
-        field: `left` or `right`.
-        reason: what is wrong with it.
-    """
-
-    field: str
-    reason: str
+    field: str  # `left` or `right`
+    reason: str  # what is wrong with it
 
 
 class _Worker:

@@ -39,24 +39,16 @@ from shoepair.runtime.errors import ShoepairError
 class Problem:
     """Input, parameters and label of the network.
 
-    Args:
-        x: (T,) numbers or (T, V) vectors.
-        w1: (K,) or (K, V), the kernel.
-        b1: added to every window.
-        w2: (L,) weights of the linear layer; one number stands for the same weight on every hidden unit.
-        b2: added to the logit.
-        t: label, 0 or 1.
-
     Raises:
         ShoepairError: shapes do not fit, the kernel is longer than the input, or a value is not finite.
     """
 
-    x: Floats
-    w1: Floats
-    b1: float
-    w2: Floats
-    b2: float
-    t: float
+    x: Floats  # (T,) numbers or (T, V) vectors
+    w1: Floats  # (K,) or (K, V), the kernel
+    b1: float  # added to every window
+    w2: Floats  # (L,) weights of the linear layer; one number stands for the same weight on every hidden unit
+    b2: float  # added to the logit
+    t: float  # label, 0 or 1
 
     def __post_init__(self) -> None:
         for name, value in {"x": finite("x", self.x), "w1": finite("kernel", self.w1), "t": target(self.t)}.items():
@@ -108,23 +100,14 @@ VECTORS = Problem(
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """Every intermediate value.
+    """Every intermediate value."""
 
-    Args:
-        windows: (L, K) or (L, K, V), what the kernel lies on at each place.
-        pre: (L,) before ReLU.
-        hidden: (L,) after it.
-        logit: z.
-        probability: sigmoid(z), of label 1.
-        loss: cross-entropy, nats.
-    """
-
-    windows: Floats
-    pre: Floats
-    hidden: Floats
-    logit: float
-    probability: float
-    loss: float
+    windows: Floats  # (L, K) or (L, K, V), what the kernel lies on at each place
+    pre: Floats  # (L,) before ReLU
+    hidden: Floats  # (L,) after it
+    logit: float  # z
+    probability: float  # sigmoid(z), of label 1
+    loss: float  # cross-entropy, nats
 
 
 @dataclass(frozen=True, eq=False)

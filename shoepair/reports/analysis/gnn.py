@@ -47,22 +47,15 @@ Edges = tuple[tuple[int, int], ...]
 class Problem:
     """Graph, features, parameters and label of the network.
 
-    Args:
-        edges: M pairs of nodes, numbered from 1; undirected, and without v-v, since a node always counts itself.
-        h: (N, D) vector of every node.
-        weights: W of each layer, (D', D): as many columns as the vectors before it have places.
-        q: (D,) of the readout, D after the last layer.
-        t: label, 0 or 1.
-
     Raises:
         ShoepairError: an edge leads to no node, to itself or is there twice; shapes do not fit; a value is not finite.
     """
 
-    edges: Edges
-    h: Floats
-    weights: tuple[Floats, ...]
-    q: Floats
-    t: float
+    edges: Edges  # M pairs of nodes, numbered from 1; undirected, and without v-v, since a node always counts itself
+    h: Floats  # (N, D) vector of every node
+    weights: tuple[Floats, ...]  # W of each layer, (D', D): as many columns as the vectors before it have places
+    q: Floats  # (D,) of the readout, D after the last layer
+    t: float  # label, 0 or 1
 
     def __post_init__(self) -> None:
         checked = {

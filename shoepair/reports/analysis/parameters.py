@@ -35,19 +35,12 @@ _KINDS: dict[type[nn.Module], str] = {
 
 @dataclass(frozen=True)
 class Count:
-    """The parameters of one layer, or of all.
+    """The parameters of one layer, or of all."""
 
-    Args:
-        layer: as the assignment names it: conv1, fc1; or "total".
-        formula: in n and K.
-        value: of the formula.
-        module: as counted in the layer's tensors.
-    """
-
-    layer: str
-    formula: str
-    value: int
-    module: int
+    layer: str  # as the assignment names it: conv1, fc1; or "total"
+    formula: str  # in n and K
+    value: int  # of the formula
+    module: int  # as counted in the layer's tensors
 
 
 def without_memory(name: str, shape: Shape) -> Network:

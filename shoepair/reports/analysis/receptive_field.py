@@ -34,19 +34,12 @@ _WINDOWED = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d)
 
 @dataclass(frozen=True)
 class Field:
-    """What the units of one layer see, in pixels along one edge.
+    """What the units of one layer see, in pixels along one edge."""
 
-    Args:
-        layer: such as "pool4"; "image" for the pixels themselves.
-        size: edge of the square that one unit sees.
-        first: first pixel that unit 0 sees.
-        step: from one unit's field to the next one's.
-    """
-
-    layer: str
-    size: int = 1
-    first: int = 0
-    step: int = 1
+    layer: str  # such as "pool4"; "image" for the pixels themselves
+    size: int = 1  # edge of the square that one unit sees
+    first: int = 0  # first pixel that unit 0 sees
+    step: int = 1  # from one unit's field to the next one's
 
     def span(self, unit: int, edge: int) -> tuple[int, int]:
         """First pixel of a unit's field and the one after its last, within an image of this edge."""
