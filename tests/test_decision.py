@@ -33,7 +33,7 @@ def counted(scores: pd.DataFrame, made: thresholds.Decision, name: str) -> tuple
     rows = metrics.of_set(scores, name)
     answered, wrong = [], []
     for same in (1, 0):
-        said = [made.answer(float(logit)) for logit in rows.loc[rows["same"] == same, "logit"]]
+        said = [made.verdict(made.probability(float(logit))) for logit in rows.loc[rows["same"] == same, "logit"]]
         answered.append(np.mean([answer != "not sure" for answer in said]))
         wrong.append(np.mean([answer == ("different" if same else "same") for answer in said]))
     return float(np.mean(answered)), float(np.mean(wrong) / np.mean(answered))
@@ -79,7 +79,7 @@ def test_tiny_valid_answers_nothing_and_says_so(students: int) -> None:
     assert (made.same_above, made.different_below) == (1, 0)
     assert made.sets["valid"] == thresholds.Outcome(answered=0, wrong=None)
     assert made.says.startswith("nothing is answered")
-    assert {made.answer(logit) for logit in (-1e6, 0.0, 1e6)} == {"not sure"}
+    assert {made.verdict(made.probability(logit)) for logit in (-1e6, 0.0, 1e6)} == {"not sure"}
 
 
 def test_small_valid_may_answer_one_way_only() -> None:

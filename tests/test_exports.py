@@ -20,6 +20,7 @@ from shoepair.commands.serving import exports, predictor
 from shoepair.commands.serving.predictor import Judge
 from shoepair.data import loading, store, tables
 from shoepair.data.schemas import Pairs, Split
+from shoepair.evaluation import metrics
 from shoepair.models import registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
@@ -39,7 +40,7 @@ def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     usage.decide(model="cnn_channel", temperature=1.5)
     rows = tables.read(paths.PAIRS, Pairs)
-    tests = rows[rows["split"].isin(exports.TESTS)]
+    tests = rows[rows["split"].isin(metrics.TESTS)]
     assert f"logits of {len(tests)} test pairs differ from torch's by " in export("onnx")
     session = onnxruntime.InferenceSession("reports/cnn_channel.onnx", providers=["CPUExecutionProvider"])
     judge = predictor.appoint()

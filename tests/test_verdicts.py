@@ -24,6 +24,7 @@ from shoepair.data.schemas import Scores
 from shoepair.data.store import Store
 from shoepair.evaluation.thresholds import Decision
 from shoepair.ingestion import decode
+from shoepair.reports.format import percent
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -99,7 +100,7 @@ def test_flawed_photo_gets_no_answer_but_its_reason() -> None:
     ("share", "text"), [(0.0, "0 %"), (1e-4, "under 1 %"), (0.5, "50 %"), (0.999, "over 99 %"), (1.0, "100 %")]
 )
 def test_rounding_claims_no_certainty(share: float, text: str) -> None:
-    assert predictor.percent(share) == text
+    assert percent(share) == text
 
 
 @pytest.mark.parametrize(("verdict", "status"), [(SAME, 0), (DIFFERENT, 0), (NOT_SURE, 3)])

@@ -32,6 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from shoepair.data import naming
+from shoepair.data.histograms import bhattacharyya
 from shoepair.data.schemas import Suspects
 
 FOLDS = 5
@@ -168,7 +169,7 @@ def _distances(seen: dict[str, Array], left: int, right: int) -> Array:
     both = {name: (values[:, left, 0], values[:, right, 1]) for name, values in seen.items()}
     roots = [(one * other).sum(axis=-1) for one, other in (both["channels"], both["colours"])]
     roots.append(roots[0].mean(axis=-1, keepdims=True))
-    columns = [np.sqrt(np.clip(1 - root, 0, None)) for root in roots]  # Bhattacharyya's distance, as Comaniciu has it
+    columns = [bhattacharyya(root) for root in roots]
     for name in ("grey", "coarse", "fine", "edges"):
         one, other = both[name]
         columns.append(_difference(one, other))

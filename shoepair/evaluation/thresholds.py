@@ -58,10 +58,6 @@ class Decision(BaseModel):
         """The calibrated probability that two shoes are a pair, from the model's logit, same minus different."""
         return float(calibration.probabilities(np.array([logit]), self.temperature)[0])
 
-    def answer(self, logit: float) -> Answer:
-        """What to say of two shoes, from the model's logit."""
-        return self.verdict(self.probability(logit))
-
     def verdict(self, chance: float) -> Answer:
         """What to say of two shoes, from the calibrated probability that they are a pair."""
         return "same" if chance > self.same_above else "different" if chance < self.different_below else "not sure"

@@ -1,8 +1,7 @@
 """The baseline that every network must beat: colour histograms, their distance, one threshold. Nothing is learnt.
 
 Shoes of a pair have the same colours. The histogram of the middle of each photo (the border is floor), 16 bins a
-channel; the distance of two histograms p and q is Bhattacharyya's, as Comaniciu, Ramesh and Meer use it ("Kernel-based
-object tracking", 2003): sqrt(1 - sum sqrt(p q)), the sum taken as the mean over the channels.
+channel; the distance of two histograms is Bhattacharyya's, of the coefficient's mean over the channels.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from shoepair.data.histograms import bhattacharyya
 from shoepair.models.base import Threshold, middle, reduced
 
 BINS = 16
@@ -45,4 +45,4 @@ class Histogram(Threshold):
         photos = reduced(x, self.shape.edge).chunk(2, dim=2)
         left, right = (roots(middle(photo, MIDDLE)) for photo in photos)  # (B, 3, 16)
         coefficient = (left * right).sum(dim=2).mean(dim=1)
-        return (1 - coefficient).clamp_min(0).sqrt()
+        return bhattacharyya(coefficient)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shoepair.data.histograms import bhattacharyya
 from shoepair.models.base import CLASSES, Model, features, middle, reduced
 from shoepair.models.histogram import roots
 
@@ -128,4 +129,4 @@ def _distances(left: Tensor, right: Tensor) -> Tensor:
     """Bhattacharyya's distances of colours: (B, 3, bins) twice to (B, 4) float64: each channel, and all together."""
     coefficients = (left * right).sum(dim=2)
     every = torch.cat([coefficients, coefficients.mean(dim=1, keepdim=True)], dim=1)
-    return (1 - every).clamp_min(0).sqrt()
+    return bhattacharyya(every)

@@ -60,6 +60,7 @@ PAIRS = {
 
 def document(found: Facts) -> dict[str, Any]:
     """The metadata."""
+    kinds = {"Drawn by a program": found.drawn, "Photographs": found.photographed}
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -70,7 +71,7 @@ def document(found: Facts) -> dict[str, Any]:
         "keywords": ["shoes", "image pairs", "same or different", "accessibility"],
         "inLanguage": "en",
         "rai:dataCollection": wording.collection(found),
-        "rai:dataCollectionType": ["Drawn by a program" if found.drawn else "", "Photographs"][_kinds(found)],
+        "rai:dataCollectionType": [kind for kind, batches in kinds.items() if batches],
         "rai:dataPreprocessingProtocol": wording.PREPROCESSING,
         "rai:dataAnnotationProtocol": wording.LABELS,
         "rai:dataUseCases": wording.USES,
@@ -87,11 +88,6 @@ def document(found: Facts) -> dict[str, Any]:
             _records("pairs", "pairs-table", "One record per pair of shoes: left shoe, right shoe, label.", PAIRS),
         ],
     }
-
-
-def _kinds(found: Facts) -> slice:
-    """Which of drawn and photographed the batches are."""
-    return slice(0 if found.drawn else 1, 1 if len(found.drawn) == len(found.batches) else 2)
 
 
 def _file(key: str, path: Path, description: str) -> dict[str, Any]:
@@ -126,9 +122,9 @@ def _records(key: str, file: str, description: str, columns: dict[str, tuple[str
 def _splits(found: Facts) -> dict[str, Any]:
     """The splits with their counts, written into the metadata."""
     counts = ("students", "pairs", "pairs_m", "pairs_w")
-    fields = [{"@type": "cr:Field", "@id": "splits/name", "name": "name", "dataType": "sc:Text"}]
-    fields += [
-        {"@type": "cr:Field", "@id": f"splits/{name}", "name": name, "dataType": "sc:Integer"} for name in counts
+    kinds = {"name": "sc:Text"} | dict.fromkeys(counts, "sc:Integer")
+    fields = [
+        {"@type": "cr:Field", "@id": f"splits/{name}", "name": name, "dataType": kind} for name, kind in kinds.items()
     ]
     rows = [{"splits/name": name} | {f"splits/{each}": found.counts[name][each] for each in counts} for name in SPLITS]
     return {

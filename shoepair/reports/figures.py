@@ -103,8 +103,8 @@ def _draw(key: str, inches: tuple[float, float], alt: str, paint: Callable[[Axes
     return Chart(Markup(_inline(file.getvalue(), key)), alt)  # made here of numbers, texts being outlines
 
 
-def _legend(axes: Axes, columns: int = 2) -> None:
-    axes.figure.legend(loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.4)
+def _legend(axes: Axes) -> None:
+    axes.figure.legend(loc="outside upper center", ncols=2, handlelength=2.2, columnspacing=1.4)
 
 
 def _share_axis(axes: Axes) -> None:

@@ -43,6 +43,15 @@ def markdown(lines: list[list[str]], texts: int) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], marks, *lines[1:]))
 
 
+def percent(share: float) -> str:
+    """A share to be read aloud, without decimals; "under 1 %" and "over 99 %" where rounding would claim certainty."""
+    if 0 < share < 0.01:
+        return "under 1 %"
+    if 0.99 < share < 1:
+        return "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
 def plural(number: int, one: str, more: str = "") -> str:
     """A number with its noun: 1 pair, 1,024 pairs."""
     return f"{number:,} {one if number == 1 else more or f'{one}s'}"

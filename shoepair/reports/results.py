@@ -47,6 +47,11 @@ class Facts:
     folded: dict[str, dict[str, Any]]  # model -> what its cross-validation gave; empty if none was asked for
     resamples: int  # bootstrap draws behind every interval
 
+    @property
+    def photographed(self) -> list[str]:
+        """The batches that are not drawn."""
+        return [batch for batch in self.batches if batch not in self.drawn]
+
     @cached_property
     def total(self) -> dict[str, int]:
         """The counts of `validate`, all batches together."""
@@ -133,31 +138,22 @@ def _curve(path: Path) -> pd.DataFrame:
 
 
 def refuse_mismatch(found: Facts) -> None:
-    """Counts that do not add up come from files of different runs."""
-    total = found.total
-    dealt = sum(each["students"] for each in found.counts.values())
-    problems = [
-        text
-        for equal, text in (
-            (
-                total["files"] == total["accepted"] + total["quarantined"] + total["ignored"],
-                f"{total['files']} files, expected the sum of accepted, quarantined and ignored",
-            ),
-            (
-                total["accepted"] == len(SHOES) * total["students"],
-                f"{total['accepted']} accepted photos of {total['students']} students, expected six of each",
-            ),
-            (
-                total["students"] == dealt == len(found.split),
-                f"{total['students']} students accepted, {dealt} counted in splits, {len(found.split)} in the table",
-            ),
-            (
-                set(found.models) == set(found.scores["model"]),
-                f"models {', '.join(found.models)} measured, {', '.join(found.scores['model'].unique())} scored",
-            ),
-        )
-        if not equal
-    ]
+    """Refuse counts that do not add up: they come from files of different runs.
+
+    Raises:
+        ShoepairError: names each contradiction.
+    """
+    files, accepted, quarantined, ignored, students, _ = (found.total[name] for name in COUNTS)
+    dealt, scored = sum(each["students"] for each in found.counts.values()), found.scores["model"].unique()
+    problems = []
+    if files != accepted + quarantined + ignored:
+        problems.append(f"{files} files, expected the sum of accepted, quarantined and ignored")
+    if accepted != len(SHOES) * students:
+        problems.append(f"{accepted} accepted photos of {students} students, expected six of each")
+    if not students == dealt == len(found.split):
+        problems.append(f"{students} students accepted, {dealt} counted in splits, {len(found.split)} in the table")
+    if set(found.models) != set(scored):
+        problems.append(f"models {', '.join(found.models)} measured, {', '.join(scored)} scored")
     if problems:
         text = "the outputs of the stages do not go together"
         raise ShoepairError(text, problems=problems, fix="run `dvc repro`, which makes them of one piece")

@@ -40,7 +40,7 @@ def description(found: Facts) -> str:
 def _drawn(found: Facts) -> str:
     if not found.drawn:
         return ", photographed by the students themselves"
-    if len(found.drawn) == len(found.batches):
+    if not found.photographed:
         return ", all of them drawn by a program and not photographed"
     return f", of which {', '.join(found.drawn)} drawn by a program"
 
@@ -53,11 +53,10 @@ def collection(found: Facts) -> str:
             f"{_batches(found.drawn)} drawn by the stage sample from the seed in data/batches.yaml: nobody's shoes "
             "are in it, and nothing in it is taken from a photo."
         )
-    others = [batch for batch in found.batches if batch not in found.drawn]
-    if others:
+    if found.photographed:
         parts.append(
-            f"{_batches(others)} handed in: each student photographed three pairs of shoes, each shoe by itself. "
-            f"{UNKNOWN}"
+            f"{_batches(found.photographed)} handed in: each student photographed three pairs of shoes, "
+            f"each shoe by itself. {UNKNOWN}"
         )
     return " ".join(parts)
 
@@ -68,7 +67,7 @@ def _batches(names: list[str]) -> str:
 
 def privacy(found: Facts) -> list[str]:
     """What of people is in the data."""
-    if len(found.drawn) == len(found.batches):
+    if not found.photographed:
         return ["None: the class is drawn."]
     return [
         "Photos of people's own shoes and of the floors they stand on, under a number and not a name.",

@@ -104,10 +104,9 @@ def _read(name: str, reader: _Reader) -> Revision:
     for batch, rows in tables.items():
         if rows is None:
             reader.missing.setdefault(paths.valid(batch), "never made")
-    parts = [
-        rows.assign(batch=batch)[[*PHOTO, "student", "sha256"]] for batch, rows in tables.items() if rows is not None
-    ]
-    photos = pd.concat(parts) if parts else pd.DataFrame(columns=[*PHOTO, "student", "sha256"])
+    columns = [*PHOTO, "student", "sha256"]
+    parts = [rows.assign(batch=batch)[columns] for batch, rows in tables.items() if rows is not None]
+    photos = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
     split, scores = reader.table(paths.SPLIT), reader.table(paths.SCORES)
     recorded = json.loads(reader.bytes(paths.EVALUATION_DETAILS) or b"{}")
     details = recorded.get("models", recorded)  # until differences were written too, the models were the whole file
@@ -130,23 +129,21 @@ def compare(before: Revision, after: Revision, resamples: int, seed: int) -> dic
         in another split than before; `salt`: old and new, if it changed; `metrics`: one entry per model and set;
         `missing`: what could not be read.
     """
+    both = before.photos.merge(after.photos, on=PHOTO, suffixes=("", "_after"))
+    changed = _keys(both[both["sha256"] != both["sha256_after"]], PHOTO)
     metrics = [
         _metric(before, after, model, name, resamples, seed)
         for model in dict.fromkeys([*before.details, *after.details])
         for name in SETS
     ]
-    salts = [before.salt, after.salt] if before.salt != after.salt else []
     return {
         "before": before.name,
         "after": after.name,
         "batches": _changes(before.batches, after.batches),
         "students": _changes(_keys(before.photos, STUDENT), _keys(after.photos, STUDENT)),
-        "photos": {
-            **_changes(_keys(before.photos, PHOTO), _keys(after.photos, PHOTO)),
-            "changed": _changed(before, after),
-        },
+        "photos": _changes(_keys(before.photos, PHOTO), _keys(after.photos, PHOTO)) | {"changed": changed},
         "moved": _moved(before.split, after.split),
-        "salt": salts,
+        "salt": [before.salt, after.salt] if before.salt != after.salt else [],
         "metrics": [metric for metric in metrics if metric],
         "missing": [f"{each.name}: {line}" for each in (before, after) for line in each.missing],
     }
@@ -162,11 +159,6 @@ def _changes(before: list[str], after: list[str]) -> dict[str, list[str]]:
         "added": [name for name in after if name not in old],
         "removed": [name for name in before if name not in new],
     }
-
-
-def _changed(before: Revision, after: Revision) -> list[str]:
-    both = before.photos.merge(after.photos, on=PHOTO, suffixes=("", "_after"))
-    return _keys(both[both["sha256"] != both["sha256_after"]], PHOTO)
 
 
 def _moved(before: pd.DataFrame | None, after: pd.DataFrame | None) -> list[str]:
@@ -187,7 +179,7 @@ def _metric(
         entry[side] = None if got is None else {key: got[key] for key in ("balanced", "low", "high")}
     paired = None
     if before.scores is not None and after.scores is not None:
-        old, new = _rows(before.scores, model, name), _rows(after.scores, model, name)
+        old, new = (of_set(side[side["model"] == model], name) for side in (before.scores, after.scores))
         paired = difference(old, new, resamples, seed)
     if paired is None and entry["before"] is None and entry["after"] is None:
         return None
@@ -195,17 +187,9 @@ def _metric(
     if paired is not None:
         students, gain, low, high = paired
         numbers = {key: round(each, DIGITS) for key, each in (("balanced", gain), ("low", low), ("high", high))}
-        entry["difference"] = {
-            "students": students,
-            **numbers,
-            "few": students < FEW,
-            "clear": students >= FEW and not low <= 0 <= high,
-        }
+        few = students < FEW
+        entry["difference"] = {"students": students, **numbers, "few": few, "clear": not few and not low <= 0 <= high}
     return entry
-
-
-def _rows(scores: pd.DataFrame, model: str, name: str) -> pd.DataFrame:
-    return of_set(scores[scores["model"] == model], name)
 
 
 def changes(first: str, second: str) -> dict[str, Any]:
@@ -234,11 +218,6 @@ def log() -> list[dict[str, Any]]:
         if not revision.missing:
             entries[-1] |= {"students": len(_keys(revision.photos, STUDENT)), "photos": len(revision.photos)}
         if revision.details:
-            entries[-1]["best"] = _best(revision.details)
+            entries[-1]["best"] = dict(headline(revision.details)["best"])
         older = raw
     return entries[::-1]
-
-
-def _best(details: dict[str, Any]) -> dict[str, Any]:
-    """The best model by validation and its balanced accuracies, as `metrics.headline` counts it."""
-    return dict(headline(details)["best"])

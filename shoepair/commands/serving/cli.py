@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shoepair.data import naming
+from shoepair.reports.format import percent, plural
 from shoepair.runtime.errors import ShoepairError, escaped
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shoepair.commands.serving.predictor import Answer
 
 
+CALLS = "run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`"
 NO_ANSWER = 3  # exit status where the answer is "not sure"
 
 export = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Files for other programs.")
@@ -60,11 +62,11 @@ def _refuse(given: tuple[Path, ...]) -> None:
             raise ShoepairError(found)
     if len(given) == 1 and not given[0].is_dir():
         found = f"check: one photo, {escaped(str(given[0]))}, expected two, or one folder"
-        raise ShoepairError(found, fix="run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`")
+        raise ShoepairError(found, fix=CALLS)
     for path in given if len(given) > 1 else ():
         if not path.is_file():
             found = f"{escaped(str(path))}: not a file, expected two photos, or one folder"
-            raise ShoepairError(found, fix="run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`")
+            raise ShoepairError(found, fix=CALLS)
 
 
 def _shoe(judge: predictor.Judge, path: Path) -> predictor.Shoe:
@@ -117,12 +119,10 @@ def answer_lines(answer: Answer) -> Iterator[str]:
 
 def matching_lines(matching: Matching) -> Iterator[str]:
     """A line per pair, the surest first; then what is left over, and what could not be read."""
-    from shoepair.commands.serving.predictor import percent  # here, since it loads torch
-
     for match in matching.pairs:
         doubt = "" if match.answer.sure else f"; {match.answer.verdict}: {' '.join(match.answer.reasons)}"
         yield f"{match.left} + {match.right}: {percent(match.answer.score)}{doubt}"
-    yield f"{len(matching.pairs)} pair{'' if len(matching.pairs) == 1 else 's'} found"
+    yield f"{plural(len(matching.pairs), 'pair')} found"
     for name in matching.single:
         yield f"left over: {name}, no partner found"
     for name, reason in matching.unreadable.items():

@@ -17,6 +17,7 @@ from shoepair.commands.serving.predictor import Judge, appoint
 from shoepair.data import loading, tables
 from shoepair.data.schemas import Pairs
 from shoepair.data.store import scaled
+from shoepair.evaluation.metrics import TESTS
 from shoepair.runtime import files, paths, progress
 from shoepair.runtime.errors import ShoepairError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-TESTS = ("test_m", "test_w")
 TOLERANCE = 1e-4  # between a logit of torch and of onnxruntime
 BATCH = 32
 INSTALL = "install it: python -m pip install 'shoepair[onnx]'"

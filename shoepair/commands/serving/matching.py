@@ -93,15 +93,15 @@ def match_folder(folder: Path, judge: Judge) -> Matching:
     sides = {name: side(name) for name in shoes}
     edges = scores(shoes, sides, judge)
     chosen = match(edges, sides, judge)
-    pairs = [Match(*pair, _answer(judge, edges[pair], pair, shoes)) for pair in chosen]
+    rule = judge.rule
+    pairs = [
+        Match(*pair, answer(rule, rule.probability(edges[pair]), {name: shoes[name] for name in pair}))
+        for pair in chosen
+    ]
     pairs.sort(key=lambda pair: (-pair.answer.score, pair.left))
     taken = {name for pair in chosen for name in pair}
     single = tuple(name for name in shoes if name not in taken)
     return Matching(tuple(pairs), single, unreadable, all(sides.values()))
-
-
-def _answer(judge: Judge, logit: float, pair: tuple[str, str], shoes: Mapping[str, Shoe]) -> Answer:
-    return answer(judge.rule, judge.rule.probability(logit), {name: shoes[name] for name in pair})
 
 
 def scores(shoes: Mapping[str, Shoe], sides: Mapping[str, str], judge: Judge) -> Edges:

@@ -23,6 +23,7 @@ from shoepair.evaluation import thresholds
 from shoepair.evaluation.thresholds import Decision
 from shoepair.ingestion import decode, quality
 from shoepair.models import registry
+from shoepair.reports.format import percent
 from shoepair.runtime import params
 
 SAME, DIFFERENT, NOT_SURE = "same pair", "different pairs", "not sure"
@@ -159,12 +160,3 @@ def _limits(rule: Decision) -> str:
         return f"“{SAME}” is said above {percent(rule.same_above)}, and “{DIFFERENT}” never"
     low, high = percent(rule.different_below), percent(rule.same_above)
     return f"between {low} and {high} it is too uncertain to say"
-
-
-def percent(share: float) -> str:
-    """A share as people read it: 83 %; "under 1 %" and "over 99 %" where rounding would claim certainty."""
-    if 0 < share < 0.01:
-        return "under 1 %"
-    if 0.99 < share < 1:
-        return "over 99 %"
-    return f"{100 * share:.0f} %"

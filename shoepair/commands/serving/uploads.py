@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -24,20 +25,13 @@ PATIENCE = 5 * BODY  # bytes of a refused request that are waited for
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log bytes of what was sent
 
 
+@dataclass(eq=False)
 class RefusedError(Exception):
-    """A request that gets no verdict.
+    """A request that gets no verdict."""
 
-    Args:
-        status: of HTTP.
-        text: why, and what to do, in plain words.
-        field: the photo that it is about; "" if none.
-    """
-
-    def __init__(self, status: int, text: str, field: str = "") -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-        self.field = field
+    status: int  # of HTTP
+    text: str  # why, and what to do, in plain words
+    field: str = ""  # the photo that it is about; "" if none
 
 
 class _InMemory(MultiPartParser):

@@ -11,6 +11,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -66,21 +67,15 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
+@dataclass(eq=False)
 class Desk:
-    """Takes the questions: so many at once, each within its time.
+    """Takes the questions: so many at once, each within its time."""
 
-    Args:
-        workers: who answers.
-        at_once: questions that are taken; who comes beyond them is sent away with 503.
-        seconds: of a question, from its first byte to its answer.
-    """
-
-    def __init__(self, workers: Workers, at_once: int, seconds: float) -> None:
-        self.workers = workers
-        self.at_once = at_once
-        self.seconds = seconds
-        self.page = Page()
-        self.active = 0
+    workers: Workers  # who answer
+    at_once: int  # questions that are taken; who comes beyond them is sent away with 503
+    seconds: float  # of a question, from its first byte to its answer
+    page: Page = field(default_factory=Page)
+    active: int = 0  # questions at work
 
     async def show(self, request: Request) -> Response:  # noqa: ARG002  # the page is the same for everybody
         """The page."""
@@ -117,16 +112,11 @@ class Desk:
         end = asyncio.get_running_loop().time() + self.seconds
         late = RefusedError(408, f"The photos did not arrive within {self.seconds:.0f} seconds. Use smaller ones.")
         photos = await self._within(uploads.read(request), late, end)
+        slow = f"This took longer than {self.seconds:.0f} seconds and was given up. Use smaller photos."
         # Cancelled when late, whereupon pebble ends the process: no worker is lost to a photo.
         looked = asyncio.wrap_future(self.workers.look(**photos))
         try:
-            found = await self._within(
-                looked,
-                RefusedError(
-                    504, f"This took longer than {self.seconds:.0f} seconds and was given up. Use smaller photos."
-                ),
-                end,
-            )
+            found = await self._within(looked, RefusedError(504, slow), end)
         except ProcessExpired:
             raise RefusedError(503, "The photos could not be worked on. Try again, with smaller ones.") from None
         if isinstance(found, Unusable):

@@ -7,6 +7,7 @@ photos come as bytes and are decoded from memory; nothing here opens a file but 
 
 from __future__ import annotations
 
+import functools
 import io
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from pebble import ProcessPool
 
-from shoepair.commands.serving.predictor import Answer, Judge, appoint
+from shoepair.commands.serving.predictor import Answer, appoint
 from shoepair.data.naming import PhotoError
 
 PIXELS = 40_000_000  # that an uploaded photo may have
@@ -32,16 +33,13 @@ class Unusable:
     reason: str  # what is wrong with it
 
 
-class _Worker:
-    """What a process holds."""
-
-    judge: Judge
+_judge = functools.cache(appoint)  # loaded once in a process
 
 
 def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
     torch.set_num_threads(1)
-    _Worker.judge = appoint()
+    _judge()
 
 
 def _look(left: bytes, right: bytes) -> Answer | Unusable:
@@ -49,10 +47,10 @@ def _look(left: bytes, right: bytes) -> Answer | Unusable:
     shoes = {}
     for field, content in (("left", left), ("right", right)):
         try:
-            shoes[field] = _Worker.judge.prepare(io.BytesIO(content), PIXELS)
+            shoes[field] = _judge().prepare(io.BytesIO(content), PIXELS)
         except PhotoError as error:
             return Unusable(field, str(error))
-    return _Worker.judge.judge(shoes["left"], shoes["right"])
+    return _judge().judge(shoes["left"], shoes["right"])
 
 
 def _ready() -> None:

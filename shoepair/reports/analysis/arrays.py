@@ -79,6 +79,11 @@ def cross_entropy(logit: float, wanted: float) -> float:
     return float(softplus - wanted * logit)
 
 
+def outcome(logit: float, wanted: float) -> tuple[float, float, float]:
+    """The logit, the probability of label 1, and the loss in nats: how either network ends."""
+    return logit, sigmoid(logit), cross_entropy(logit, wanted)
+
+
 def show(value: ArrayLike, digits: int = 7) -> str:
     """A number, vector or matrix as text: [[1, 2], [0, 1]]; no number has more than `digits` digits."""
     array = np.asarray(value, dtype=np.float64)
@@ -109,6 +114,15 @@ def derivatives(dz: float, rows: Mapping[str, tuple[str, ArrayLike]]) -> str:
         [name, how, show(np.asarray(value) / dz) if dz else "-", show(value)] for name, (how, value) in rows.items()
     ]
     return table(["derivative", "how", "divided by dz", "value"], [["dz", "p - t", "1", show(dz, 11)], *lines])
+
+
+def loss_table(steps: Sequence[Sequence[str]], probability: float, loss: float, wanted: float, digits: int = 7) -> str:
+    """The end of the forward pass as a table: a network's own steps to the logit, then probability and loss."""
+    last = [
+        ["p", "1 / (1 + exp(-z)), the probability of label 1", show(probability, 11)],
+        ["loss", f"ln(1 + exp(z)) - t z, with t = {show(wanted)}", show(loss, digits)],
+    ]
+    return table(["step", "how", "value"], [*steps, *last])
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -22,13 +22,13 @@ from numpy.typing import ArrayLike
 
 from shoepair.reports.analysis.arrays import (
     Floats,
-    cross_entropy,
     derivatives,
     finite,
+    loss_table,
+    outcome,
     products,
     refuse_overflow,
     show,
-    sigmoid,
     table,
     target,
 )
@@ -137,7 +137,7 @@ def forward(problem: Problem) -> Forward:
         hidden = np.maximum(pre, 0)
         logit = float(problem.w2 @ hidden + problem.b2)
         refuse_overflow({"pre": pre, "logit": logit})
-    return Forward(windows, pre, hidden, logit, sigmoid(logit), cross_entropy(logit, problem.t))
+    return Forward(windows, pre, hidden, *outcome(logit, problem.t))
 
 
 def backward(problem: Problem, values: Forward) -> Gradients:
@@ -182,19 +182,15 @@ def describe(problem: Problem) -> str:
 
 def _windows_table(problem: Problem, values: Forward) -> str:
     rows = [
-        [str(i), show(window), f"{products(problem.w1, window, problem.b1)}", show(pre), show(hidden)]
+        [str(i), show(window), products(problem.w1, window, problem.b1), show(pre), show(hidden)]
         for i, (window, pre, hidden) in enumerate(zip(values.windows, values.pre, values.hidden, strict=True), start=1)
     ]
     return table(["i", "window of x", "w1 · window + b1", "pre_i", "h_i"], rows)
 
 
 def _loss_table(problem: Problem, values: Forward) -> str:
-    rows = [
-        ["z", f"w2 · h + b2 = {products(problem.w2, values.hidden, problem.b2)}", show(values.logit)],
-        ["p", "1 / (1 + exp(-z)), the probability of label 1", show(values.probability, 11)],
-        ["loss", f"ln(1 + exp(z)) - t z, with t = {show(problem.t)}", show(values.loss)],
-    ]
-    return table(["step", "how", "value"], rows)
+    logit = ["z", f"w2 · h + b2 = {products(problem.w2, values.hidden, problem.b2)}", show(values.logit)]
+    return loss_table([logit], values.probability, values.loss, problem.t)
 
 
 def _gradient_table(gradients: Gradients) -> str:

@@ -29,12 +29,12 @@ from numpy.typing import ArrayLike
 
 from shoepair.reports.analysis.arrays import (
     Floats,
-    cross_entropy,
     derivatives,
     finite,
+    loss_table,
+    outcome,
     refuse_overflow,
     show,
-    sigmoid,
     table,
     target,
 )
@@ -180,7 +180,7 @@ def forward(problem: Problem) -> Forward:
         readout = h.sum(axis=0)  # (D,)
         logit = float(problem.q @ readout)
         refuse_overflow({"readout": readout, "logit": logit})
-    return Forward(tuple(layers), readout, logit, sigmoid(logit), cross_entropy(logit, problem.t))
+    return Forward(tuple(layers), readout, *outcome(logit, problem.t))
 
 
 def backward(problem: Problem, values: Forward) -> Gradients:
@@ -249,13 +249,11 @@ def _layer_table(edges: Edges, before: Floats, made: Layer) -> str:
 
 def _loss_table(problem: Problem, values: Forward) -> str:
     total = " + ".join(show(each) for each in values.layers[-1].h)
-    rows = [
+    steps = [
         ["s", f"sum of all h = {total}", show(values.readout)],
         ["z", f"q · s = {show(problem.q)} · {show(values.readout)}", show(values.logit)],
-        ["p", "1 / (1 + exp(-z)), the probability of label 1", show(values.probability, 11)],
-        ["loss", f"ln(1 + exp(z)) - t z, with t = {show(problem.t)}", show(values.loss, 11)],
     ]
-    return table(["step", "how", "value"], rows)
+    return loss_table(steps, values.probability, values.loss, problem.t, 11)
 
 
 def _gradient_table(problem: Problem, values: Forward) -> str:

@@ -43,7 +43,7 @@ def results(shape: Shape) -> dict[str, Any]:
     kernel = shape.kernel_size
     networks = receptive_field.both(kernel, shape.edge)
     seam, rows = receptive_field.seam_rows(kernel, shape.edge)
-    fields = [asdict(field) for field in receptive_field.fields(networks["cnn"].features)]
+    fields = [asdict(field) for field in receptive_field.network_fields(kernel, shape.edge)]
     by_gradient = {name: receptive_field.measured(network) for name, network in networks.items()}
     stacked = [{"convolutions": n, "field": receptive_field.stacked(n, kernel)} for n in range(1, 6)]
     document = {
@@ -147,9 +147,8 @@ def fields_picture(photo: NDArray[np.uint8]) -> Figure:
     for axes, kernel in zip(_panels(figure, len(KERNEL_SIZES)), KERNEL_SIZES, strict=True):
         axes.imshow(photo, interpolation="nearest")
         axes.set_title(f"K = {kernel}")
-        fields = receptive_field.fields(receptive_field.both(kernel, len(photo))["cnn"].features)
-        pooled = [field for field in fields if field.layer.startswith("pool")]
-        for field, colour in zip(pooled, COLOURS, strict=True):
+        fields = receptive_field.network_fields(kernel, len(photo))
+        for field, colour in zip([each for each in fields if each.layer.startswith("pool")], COLOURS, strict=True):
             start, stop = field.span(len(photo) // field.step // 2, len(photo))
             square = Rectangle((start - 0.5, start - 0.5), stop - start, stop - start, fill=False, ec=colour, lw=2)
             square.set_path_effects([withStroke(linewidth=3.5, foreground="black")])

@@ -150,7 +150,7 @@ def seam_rows(kernel_size: int, edge: int = EDGE) -> tuple[int, int]:
         kernel_size: 3 or 5.
         edge: of a shoe image, pixels; the seam lies between pixel rows `edge` - 1 and `edge`.
     """
-    last = fields(both(kernel_size, edge)["cnn"].features)[-1]
+    last = network_fields(kernel_size, edge)[-1]
     rows = CNN.stacked * edge // last.step
     spans = [last.span(unit, CNN.stacked * edge) for unit in range(rows)]
     return sum(start < edge < stop for start, stop in spans), rows
@@ -161,26 +161,22 @@ def both(kernel_size: int, edge: int = EDGE) -> dict[str, Network]:
     return {name: without_memory(name, Shape(n=1, kernel_size=kernel_size, edge=edge)) for name in ASSIGNED}
 
 
+def network_fields(kernel_size: int, edge: int = EDGE) -> list[Field]:
+    """The fields of either network's layers: both have the same, on one shoe image."""
+    return fields(both(kernel_size, edge)["cnn"].features)
+
+
 def describe(kernel_size: int, edge: int = EDGE) -> str:
-    """The fields of the networks' layers as a table; both networks have the same, on one shoe image."""
-    networks = both(kernel_size, edge)
-    found = fields(networks["cnn"].features)
-    by_gradient = {name: measured(network) for name, network in networks.items()}
+    """The fields of the networks' layers as a table."""
+    by_gradient = {name: measured(network) for name, network in both(kernel_size, edge).items()}
     rows = [
         [field.layer, str(field.size), str(field.step)]
         + [str(edges[field.layer]) for edges in by_gradient.values()]
         + [f"{100 * field.size / edge:.1f} %", f"{100 * (field.size / edge) ** 2:.2f} %"]
-        for field in found
+        for field in network_fields(kernel_size, edge)
     ]
-    header = [
-        "layer",
-        "field",
-        "step",
-        *(f"{TITLES[name]}, by gradient" for name in networks),
-        "of the edge",
-        "of the area",
-    ]
-    return table(header, rows)
+    titles = [f"{TITLES[name]}, by gradient" for name in by_gradient]
+    return table(["layer", "field", "step", *titles, "of the edge", "of the area"], rows)
 
 
 def describe_stacked(kernel_size: int, most: int = 5) -> str:
@@ -191,7 +187,7 @@ def describe_stacked(kernel_size: int, most: int = 5) -> str:
 
 def chapter(kernel_size: int, edge: int = EDGE) -> str:
     """The fields of the networks' layers, explained, as Markdown."""
-    last = fields(both(kernel_size, edge)["cnn"].features)[-1]
+    last = network_fields(kernel_size, edge)[-1]
     seam, rows = seam_rows(kernel_size, edge)
     along, area = f"{100 * last.size / edge:.0f} %", f"{100 * (last.size / edge) ** 2:.0f} %"
     return f"""
