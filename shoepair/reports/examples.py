@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from shoepair.data import naming
 from shoepair.data.store import Store
 from shoepair.evaluation import calibration, metrics
-from shoepair.runtime import paths
+from shoepair.reports.format import EXAMPLES, SETS, examples_of
+from shoepair.runtime import files, paths
 
 EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels
 QUALITY = 80  # of JPEG
@@ -146,8 +147,22 @@ def uri(picture: Image.Image) -> str:
     return f"data:image/jpeg;base64,{text.replace('+', '%2B').replace('/', '%2F')}"
 
 
+def write_sheets(models: dict[str, list[tuple[str, list[Group]]]], small: dict[Shoe, Image.Image]) -> None:
+    """Write a picture for every model, for `dvc plots`; those of models that are no more are deleted.
+
+    Args:
+        models: name of a model -> what `sheet` shows, by name of a set.
+        small: the thumbnails.
+    """
+    for path in set(EXAMPLES.glob("*.jpg")) - set(map(examples_of, models)):
+        path.unlink()
+    for model, parts in models.items():
+        with files.replacing(examples_of(model)) as part:
+            part.write_bytes(jpeg(sheet(model, [(SETS[name], some) for name, some in parts], small)))
+
+
 def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Image.Image]) -> Image.Image:
-    """One picture of all groups of a model, for `dvc plots`: a row for each kind of mistake, one for what is right.
+    """One picture of all groups of a model: a row for each kind of mistake, one for what is right.
 
     Args:
         model: its name.

@@ -12,6 +12,7 @@ The same inputs give the same bytes: no date, no path, no version of a program, 
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 PAGE = Path("reports/index.html")
@@ -30,6 +31,11 @@ SETS = {
     "test_w": "women's shoes",
     "test": "both tests",
 }
+
+
+def template(name: str) -> str:
+    """The text of a file of `templates/`."""
+    return resources.files("shoepair.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def examples_of(model: str) -> Path:

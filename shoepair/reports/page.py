@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
-from importlib import resources
 from itertools import chain
 from typing import Any
 
@@ -16,7 +15,7 @@ from PIL import Image
 from shoepair.evaluation import metrics
 from shoepair.reports import croissant, examples, figures, tables, terminal, wording
 from shoepair.reports.examples import Shoe
-from shoepair.reports.format import CROISSANT, DATA_CARD, EXAMPLES, MODEL_CARD, PAGE, SETS, examples_of, plural
+from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE, SETS, plural, template
 from shoepair.reports.results import Facts
 from shoepair.runtime import files
 
@@ -50,22 +49,11 @@ def write(found: Facts) -> int:
     small = examples.thumbnails(_shoes(shown, suspects))
     page = _page(found, shown, suspects, small)
     files.write_text(PAGE, page)
-    for path, template in ((MODEL_CARD, "model-card.md.j2"), (DATA_CARD, "data-card.md.j2")):
-        files.write_text(path, _text(template, found))
+    for path, name in ((MODEL_CARD, "model-card.md.j2"), (DATA_CARD, "data-card.md.j2")):
+        files.write_text(path, _text(name, found))
     files.write_text(CROISSANT, json.dumps(croissant.document(found), indent=2, ensure_ascii=False) + "\n")
-    _write_sheets(shown, small)
+    examples.write_sheets({model["name"]: model["examples"] for model in shown}, small)
     return len(page.encode())
-
-
-def _write_sheets(shown: list[dict[str, Any]], small: dict[Shoe, Image.Image]) -> None:
-    """A picture for every model; those of models that are no more are deleted."""
-    wanted = {examples_of(model["name"]): model for model in shown}
-    for path in set(EXAMPLES.glob("*.jpg")) - set(wanted):
-        path.unlink()
-    for path, model in wanted.items():
-        parts = [(SETS[name], some) for name, some in model["examples"]]
-        with files.replacing(path) as part:
-            part.write_bytes(examples.jpeg(examples.sheet(model["name"], parts, small)))
 
 
 def _environment(*, html: bool) -> Environment:
@@ -77,18 +65,14 @@ def _environment(*, html: bool) -> Environment:
     return made
 
 
-def _resource(name: str) -> str:
-    return resources.files("shoepair.reports").joinpath("templates", name).read_text(encoding="utf-8")
-
-
 def _page(
     found: Facts, shown: list[dict[str, Any]], suspects: list[dict[str, Any]], small: dict[Shoe, Image.Image]
 ) -> str:
     environment = _environment(html=True)
     environment.filters["stacked"] = _stacked
     environment.filters["picture"] = partial(_picture, small)
-    return environment.from_string(_resource("page.html.j2")).render(
-        css=_resource("page.css"),
+    return environment.from_string(template("page.html.j2")).render(
+        css=template("base.css") + template("page.css"),
         sections=SECTIONS,
         tiles=list(_tiles(found)),
         models=shown,
@@ -99,9 +83,9 @@ def _page(
     )
 
 
-def _text(template: str, found: Facts) -> str:
+def _text(name: str, found: Facts) -> str:
     """A card; not escaped, since Markdown is not HTML: nothing in it comes from a file's name."""
-    return _environment(html=False).from_string(_resource(template)).render(wording=wording, **_common(found))
+    return _environment(html=False).from_string(template(name)).render(wording=wording, **_common(found))
 
 
 def _common(found: Facts) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from shoepair.commands.serving import uploads
 from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Answer
 from shoepair.commands.serving.uploads import RefusedError
 from shoepair.commands.serving.workers import PIXELS, SHOES, Unusable, Workers
+from shoepair.reports.format import template
 
 SECONDS = 10.0  # from the first byte of a request to its answer
 RETRY = {"Retry-After": "5"}  # seconds, where nothing was wrong with the request
@@ -46,7 +47,8 @@ class Page:
         environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
         folder = resources.files("shoepair.commands.serving").joinpath("static")
         self._template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
-        self._parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
+        parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
+        self._parts = parts | {"css": template("base.css") + parts["css"]}
         style, script = (_digest(self._parts[name]) for name in ("css", "js"))
         self.policy = (
             f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src blob: data:; "
