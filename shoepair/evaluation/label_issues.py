@@ -92,13 +92,11 @@ def _thumbnail(photo: NDArray[np.uint8], size: int) -> Array:
 
 def _root(counts: NDArray[np.int64]) -> Array:
     """Histograms of sum 1, their roots: so that a scalar product is the Bhattacharyya coefficient."""
-    root: Array = np.sqrt(counts / counts.sum(axis=-1, keepdims=True))
-    return root
+    return np.asarray(np.sqrt(counts / counts.sum(axis=-1, keepdims=True)))
 
 
 def _standard(grey: Array) -> Array:
-    standard: Array = (grey - grey.mean()) / (grey.std() + 1e-3)
-    return standard
+    return np.asarray((grey - grey.mean()) / (grey.std() + 1e-3))
 
 
 def rank(students: pd.DataFrame, images: Iterable[NDArray[np.uint8]]) -> pd.DataFrame:
@@ -141,8 +139,7 @@ def _predicted(features: Array, labels: NDArray[np.int64], components: int = 0) 
     model = make_pipeline(StandardScaler(), *reduce, LogisticRegression(C=0.1, class_weight="balanced", max_iter=3000))
     folds = GroupKFold(FOLDS)
     got = cross_val_predict(model, flat, np.tile(labels, count), groups=groups, cv=folds, method="decision_function")
-    logits: Array = got.reshape(count, each)
-    return logits
+    return np.asarray(got.reshape(count, each))
 
 
 def _mispaired(seen: dict[str, Array]) -> tuple[Array, list[str]]:
@@ -179,8 +176,7 @@ def _distances(seen: dict[str, Array], left: int, right: int) -> Array:
 
 
 def _difference(one: Array, other: Array) -> Array:
-    mean: Array = np.abs(one - other).reshape(len(one), -1).mean(axis=1, keepdims=True)
-    return mean
+    return np.asarray(np.abs(one - other).reshape(len(one), -1).mean(axis=1, keepdims=True))
 
 
 def _swapped(seen: dict[str, Array]) -> tuple[Array, list[str]]:

@@ -7,38 +7,18 @@ What the project does not know, such as a date or a licence, is left out or said
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 from shoepair.data.naming import SPLITS
 from shoepair.reports import wording
+from shoepair.reports.format import template
 from shoepair.reports.results import FIX, Facts
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
 SPECIFICATIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-# Word for word what the specification gives: any other context is warned of.
-TERMS = (
-    *("arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field", "fileProperty"),
-    *("fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5"),
-    *("parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator"),
-    *("source", "subField", "transform"),
-)
-CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    **{term: f"cr:{term}" for term in TERMS},
-    "conformsTo": "dct:conformsTo",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "description": {"@container": "@language"},
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "name": {"@container": "@language"},
-    "sc": "https://schema.org/",
-}
 PARQUET = "application/x-parquet"  # the name that mlcroissant knows it by
 STUDENTS = {
     "batch": ("sc:Text", "the batch in which the student's photos came"),
@@ -62,7 +42,7 @@ def document(found: Facts) -> dict[str, Any]:
     """The metadata."""
     kinds = {"Drawn by a program": found.drawn, "Photographs": found.photographed}
     return {
-        "@context": CONTEXT,
+        "@context": json.loads(template("croissant-context.json")),  # word for word of the specification
         "@type": "sc:Dataset",
         "name": "shoepair",
         "description": wording.description(found),

@@ -79,14 +79,10 @@ def groups(rows: pd.DataFrame, heat: float) -> list[Group]:
         for kind in (True, False):
             some = ranked[(same == kind) & (((logits > 0) == same) == right)]
             first = some.sort_values(["sure", "batch", "student", "left", "right"], kind="stable").head(most)
-            shown = [_example(row) for row in first.itertuples()]
-            found.append(Group(kind, right, len(some), int((same == kind).sum()), shown))
+            shown: list[dict[Any, Any]] = first[list(Example._fields)].to_dict("records")
+            examples = [Example(**each) for each in shown]
+            found.append(Group(kind, right, len(some), int((same == kind).sum()), examples))
     return found
-
-
-def _example(row: Any) -> Example:
-    numbers = (int(row.row), int(row.left), int(row.right), bool(row.same))
-    return Example(str(row.batch), str(row.student), *numbers, float(row.logit), float(row.chance))
 
 
 def suspected(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from shoepair.synthetic.primitives import TEXTURE, Colour, Floats, band, flat, mottle, smooth, unit
+from shoepair.synthetic.primitives import TEXTURE, Colour, Floats, band, flat, mottle, pick, smooth, unit
 
 WOODS: tuple[Colour, ...] = (
     (0.62, 0.42, 0.25),
@@ -48,15 +48,14 @@ PLAINS: tuple[Colour, ...] = (
 
 def _own(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Floats:
     """One of the colours, slightly changed: (3, 1, 1)."""
-    base = np.array(colours[int(rng.integers(len(colours)))])
+    base = np.array(pick(rng, colours))
     own = (base + (rng.random(3) - 0.5) * 0.05) * (0.92 + 0.16 * rng.random())
     return own.astype(np.float32).reshape(3, 1, 1)
 
 
 def _table(rng: np.random.Generator, i: Floats, j: Floats) -> Floats:
     """A random number 0..1 for every cell (i, j) of a grid."""
-    values: Floats = rng.random((64, 64), dtype=np.float32)[i.astype(np.int64) & 63, j.astype(np.int64) & 63]
-    return values
+    return np.asarray(rng.random((64, 64), dtype=np.float32)[i.astype(np.int64) & 63, j.astype(np.int64) & 63])
 
 
 def wood(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
@@ -96,8 +95,7 @@ def carpet(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
     s = u / pitch - np.floor(u / pitch)
     row = 4 * s * (1 - s)
     worn = mottle(rng, u / 50, v / 50)
-    floor: Floats = _own(rng, CARPETS) * (0.66 + 0.26 * loops + 0.12 * row + 0.14 * worn)
-    return floor
+    return np.asarray(_own(rng, CARPETS) * (0.66 + 0.26 * loops + 0.12 * row + 0.14 * worn))
 
 
 def plain(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
@@ -112,7 +110,7 @@ FLOORS: tuple[Callable[[np.random.Generator, Floats, Floats], Floats], ...] = (w
 
 def draw_floor(rng: np.random.Generator) -> Floats:
     """A floor texture: (3, T, T), 0..1."""
-    paint = FLOORS[int(rng.integers(len(FLOORS)))]
+    paint = pick(rng, FLOORS)
     cos, sin = unit(2 * rng.random() - 1)
     x = np.arange(TEXTURE, dtype=np.float32)
     y = x[:, None]

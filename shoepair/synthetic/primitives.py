@@ -10,7 +10,7 @@ Letters: E edge of a photo, T edge of a floor texture. Colours are 0..1, red, gr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,32 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]  # float32 nearly everywhere: half the memory to move, and as exact
 Mask = NDArray[np.bool_]
 Colour = tuple[float, float, float]
+Half = TypeVar("Half", float, Floats)
+Item = TypeVar("Item")
 
 EDGE = 224
 TEXTURE = 480  # edge of a floor texture: room for the turned, tilted and shifted view of a photo
 
 
-def unit(k: float) -> tuple[float, float]:
+def unit(k: Half) -> tuple[Half, Half]:
     """Cosine and sine of the angle 2 atan(k), about 2 k radians: the rational parametrisation of the circle."""
     return (1 - k * k) / (1 + k * k), 2 * k / (1 + k * k)
+
+
+def pick(rng: np.random.Generator, items: Sequence[Item]) -> Item:
+    """One of the items."""
+    return items[int(rng.integers(len(items)))]
+
+
+def centres(count: int) -> Floats:
+    """(count,) the middles of as many equal parts of 0..1."""
+    return (np.arange(count, dtype=np.float32) + 0.5) / count
 
 
 def smooth(start: float, end: float, x: Floats) -> Floats:
     """0 below `start`, 1 above `end`, smooth between (3 s^2 - 2 s^3); falling where `end` is below `start`."""
     s = np.clip((x - start) / (end - start), 0.0, 1.0)
-    step: Floats = s * s * (3 - 2 * s)
-    return step
+    return np.asarray(s * s * (3 - 2 * s))
 
 
 def band(x: Floats, start: float, end: float, soft: float = 0.006) -> Floats:
@@ -50,8 +61,7 @@ def curve(knots: Sequence[tuple[float, float]], x: Floats) -> Floats:
     s = np.clip((x - at[i]) / width, 0.0, 1.0)
     rest = 1 - s
     ends = value[i] * rest * rest * (1 + 2 * s) + value[i + 1] * s * s * (1 + 2 * rest)
-    value_at: Floats = ends + s * rest * width * (slope[i] * rest - slope[i + 1] * s)
-    return value_at
+    return np.asarray(ends + s * rest * width * (slope[i] * rest - slope[i + 1] * s))
 
 
 def flat(colour: Colour) -> Floats:
@@ -73,8 +83,7 @@ def mottle(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
     k, m = (i + 1) & 63, (j + 1) & 63
     upper = table[i, j] + (table[k, j] - table[i, j]) * s
     lower = table[i, m] + (table[k, m] - table[i, m]) * s
-    cloud: Floats = upper + (lower - upper) * t
-    return cloud
+    return np.asarray(upper + (lower - upper) * t)
 
 
 def halve(fine: Floats) -> Floats:
@@ -100,5 +109,4 @@ def grain(rng: np.random.Generator, strength: float) -> Floats:
     """Camera noise: (3, E, E) in bytes. Sums of uniform integers: no normal distribution has to be computed."""
     rolls = rng.integers(0, 256, (4, 3, EDGE, EDGE), dtype=np.uint8) >> 4
     total = rolls[0] + rolls[1] + rolls[2] + rolls[3]  # 0..60, mean 30, standard deviation 9.2
-    noise: Floats = (total.astype(np.float32) - 30) * (strength / 9.2)
-    return noise
+    return np.asarray((total.astype(np.float32) - 30) * (strength / 9.2))

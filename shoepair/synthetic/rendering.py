@@ -66,8 +66,7 @@ class Camera:
     def depth(self, floor: Floats) -> Floats:
         """How near a point is to the camera, in shoe lengths."""
         cos, sin = self.tilt
-        nearness: Floats = floor[2] * cos + floor[1] * sin
-        return nearness
+        return np.asarray(floor[2] * cos + floor[1] * sin)
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,7 @@ def normals(points: Floats, view: Colour) -> Floats:
     x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
     length = np.sqrt(x * x + y * y + z * z) + 1e-12
     facing = np.where(x * view[0] + y * view[1] + z * view[2] < 0, np.float32(-1), np.float32(1))
-    unit_normals: Floats = np.stack([x, y, z]) * (facing / length)
-    return unit_normals
+    return np.asarray(np.stack([x, y, z]) * (facing / length))
 
 
 def shade(patch: Patch, floor: Floats, light: Light, camera: Camera) -> Floats:
@@ -112,8 +110,7 @@ def shade(patch: Patch, floor: Floats, light: Light, camera: Camera) -> Floats:
         mirror = mirror * mirror
     ground = 0.72 + 0.28 * smooth(0.0, 0.12, floor[2])  # little light gets between shoe and floor
     bright = (light.ambient * (0.75 + 0.25 * nz) + 1.05 * (1 - light.ambient) * diffuse) * ground
-    lit: Floats = patch.colour.astype(np.float32) * bright + patch.gloss * (0.5 * mirror + 0.05)
-    return lit
+    return np.asarray(patch.colour.astype(np.float32) * bright + patch.gloss * (0.5 * mirror + 0.05))
 
 
 class Canvas:
@@ -139,10 +136,8 @@ class Canvas:
     def _close(self) -> None:
         """Fill gaps of one fine pixel between two points that are nearer, as steep surfaces leave them."""
         key = self.key.reshape(FINE, FINE)
-        inner = key[:, 1:-1]
-        np.maximum(inner, np.minimum(key[:, :-2], key[:, 2:]), out=inner)
-        inner = key[1:-1]
-        np.maximum(inner, np.minimum(key[:-2], key[2:]), out=inner)
+        for lines in (key.T, key):  # views: along x, then along y
+            np.maximum(lines[1:-1], np.minimum(lines[:-2], lines[2:]), out=lines[1:-1])
 
     def picture(self) -> tuple[Floats, Floats]:
         """Colours, already weighted by their cover, and cover: (3, E, E) and (E, E)."""
@@ -189,8 +184,7 @@ def look(texture: Floats, camera: Camera) -> Floats:
     flat, place = texture.reshape(3, -1), j.astype(np.int64) * TEXTURE + i.astype(np.int64)
     upper = flat.take(place, 1) * (1 - s) + flat.take(place + 1, 1) * s
     lower = flat.take(place + TEXTURE, 1) * (1 - s) + flat.take(place + TEXTURE + 1, 1) * s
-    seen: Floats = upper * (1 - t) + lower * t
-    return seen
+    return np.asarray(upper * (1 - t) + lower * t)
 
 
 def render(patches: Sequence[Patch], texture: Floats, light: Light, camera: Camera) -> Floats:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from shoepair.runtime import progress
 from shoepair.synthetic import floors, shoes, wardrobe
-from shoepair.synthetic.primitives import Floats, grain, unit
+from shoepair.synthetic.primitives import Floats, grain, pick, unit
 from shoepair.synthetic.rendering import Camera, Light, render
 
 SETS = ("train", "test_m", "test_w")
@@ -82,7 +82,7 @@ def draw_kinds(rng: np.random.Generator, group: str) -> tuple[str, ...]:
     """Kind of each pair, m or w: one of them throughout in the test sets, both in some training students' pairs."""
     if group != "train":
         return (group[-1],) * 3
-    one = "mw"[int(rng.integers(2))]
+    one = pick(rng, "mw")
     kinds = [one] * 3
     if rng.random() < MIXED:
         kinds[int(rng.integers(3))] = "w" if one == "m" else "m"
@@ -99,7 +99,7 @@ def draw_looks(rng: np.random.Generator, kinds: tuple[str, ...]) -> tuple[wardro
     for kind, scheme in zip(kinds, schemes, strict=True):
         free = [name for name in wardrobe.KINDS[kind] if name not in [look.kind for look in looks]]
         own = replace(schemes[0], upper=wardrobe.near(rng, schemes[0].upper, 0.03)) if alike else scheme
-        looks.append(wardrobe.design(rng, free[int(rng.integers(len(free)))], own))
+        looks.append(wardrobe.design(rng, pick(rng, free), own))
     return tuple(looks)
 
 
@@ -196,14 +196,10 @@ def draw_class(folder: Path, students: int, test_students: int, seed: int) -> in
     Returns:
         The number of photos written.
     """
-
-    def todo() -> Iterator[tuple[str, int]]:
-        for group in SETS:
-            (folder / group).mkdir(parents=True, exist_ok=True)
-            for number in range(students if group == "train" else test_students):
-                yield group, number
-
-    whole = list(todo())
+    for group in SETS:
+        (folder / group).mkdir(parents=True, exist_ok=True)
+    sizes = {"train": students, "test_m": test_students, "test_w": test_students}
+    whole = [(group, number) for group, size in sizes.items() for number in range(size)]
     with ThreadPoolExecutor(THREADS) as pool:
         drawn = pool.map(lambda each: write_student(folder, seed, *each), whole)
         return sum(progress.track(drawn, f"draw {folder.name}", "student", len(whole)))

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from shoepair.synthetic.primitives import Colour, Floats, band, curve, flat, mottle, smooth, tint
+from shoepair.synthetic.primitives import Colour, Floats, band, centres, curve, flat, mottle, smooth, tint, unit
 from shoepair.synthetic.rendering import Patch
 from shoepair.synthetic.trimmings import trim
 from shoepair.synthetic.wardrobe import SPORTS, Form, Look
@@ -44,23 +44,21 @@ def crest(form: Form, t: Floats) -> Floats:
     """Height of the ridge above the sole, going down round the toe."""
     toe = np.clip((t - 0.86) / 0.14, 0, 1)
     heel = 1 - 0.25 * smooth(0.08, 0.0, t)
-    ridge: Floats = curve(form.height, t) * heel * (0.25 + 0.75 * np.sqrt(np.maximum(1 - toe * toe, 0)))
-    return ridge
+    return np.asarray(curve(form.height, t) * heel * (0.25 + 0.75 * np.sqrt(np.maximum(1 - toe * toe, 0))))
 
 
 def collar(form: Form, t: Floats) -> Floats:
     """Half width of the opening at t, in k; 0 where the upper is closed."""
     start = 0.03
     s = np.clip((t - start) / (form.front - start), 0, 1)
-    half: Floats = form.opening * np.sqrt(np.sqrt(np.maximum(4 * s * (1 - s), 0)))
-    return half
+    return np.asarray(form.opening * np.sqrt(np.sqrt(np.maximum(4 * s * (1 - s), 0))))
 
 
 def sheet(form: Form, t: Floats, k: Floats, lift: float = 0.0) -> Floats:
     """Points of the closed upper: (3, ...), raised by `lift` along the plumb line."""
     inner, outer = outline(form, t)
     _, top = base(form, t)
-    cos, sin = (1 - k * k) / (1 + k * k), 2 * k / (1 + k * k)
+    cos, sin = unit(k)
     arch = 0.55 * np.sqrt(cos) + 0.45 * cos
     x = (inner + outer) / 2 + (outer - inner) / 2 * sin
     return np.stack([x, t + 0 * k, top + crest(form, t) * arch + lift])
@@ -106,7 +104,7 @@ def sole(look: Look) -> Iterator[Patch]:
     low, top = base(form, t)
     y = t + 2 * form.welt * (t - 0.5)
     welt = form.welt * smooth(0.0, 0.06, outer - inner)  # none at the tips, where both walls meet
-    h = ((np.arange(50, dtype=np.float32) + 0.5) / 50)[None, :]
+    h = centres(50)[None, :]
     groove = 1 - 0.25 * (h < 0.3) * (1 - band(t * 45 - np.floor(t * 45), 0.25, 0.75, 0.2))
     line, paint = (0.30, look.colours.second) if look.kind in SPORTS else (0.75, look.colours.upper)
     wall = tint(rubber * groove, paint, 0.5 * band(h, line, line + 0.13, 0.05))
@@ -124,9 +122,9 @@ def sole(look: Look) -> Iterator[Patch]:
 
 def heel(look: Look) -> Patch:
     """A thin heel, narrowing towards the floor."""
-    a, h = _grid(80, 2)[0] * 4 - 2, ((np.arange(100, dtype=np.float32) + 0.5) / 100)[None, :]
+    a, h = _grid(80, 2)[0] * 4 - 2, centres(100)[None, :]
     k = np.where(np.abs(a) <= 1, a, np.sign(a) * (2 - np.abs(a)))  # twice the half circle
-    cos, sin = (1 - k * k) / (1 + k * k), 2 * k / (1 + k * k)
+    cos, sin = unit(k)
     cos = np.where(np.abs(a) <= 1, cos, -cos)
     radius = 0.022 + 0.05 * h * h * h
     points = np.stack([sin * radius, 0.085 + cos * radius - 0.03 * (1 - h), (look.form.rise + 0.01) * h + 0 * a])
@@ -136,7 +134,7 @@ def heel(look: Look) -> Patch:
 def strand(path: Floats, radius: float, colour: Colour, gloss: float = 0.0) -> Patch:
     """A lace: a tube's upper half along a path (3, N), lying on what is below."""
     k = (np.arange(9) / 4 - 1)[None, :]
-    cos, sin = (1 - k * k) / (1 + k * k), 2 * k / (1 + k * k)
+    cos, sin = unit(k)
     ahead = path[:, np.minimum(np.arange(path.shape[1]) + 1, path.shape[1] - 1)]
     behind = path[:, np.maximum(np.arange(path.shape[1]) - 1, 0)]
     dx, dy = ahead[0] - behind[0], ahead[1] - behind[1]
@@ -178,7 +176,7 @@ def laces(look: Look, rng: np.random.Generator) -> Iterator[Patch]:
 def tongue(look: Look) -> Patch:
     """The tongue behind the laces, standing a little out of the opening."""
     form = look.form
-    s, k = ((np.arange(90, dtype=np.float32) + 0.5) / 90)[:, None], (np.arange(70) * 2 / 69 - 1)[None, :]
+    s, k = centres(90)[:, None], (np.arange(70) * 2 / 69 - 1)[None, :]
     root = sheet(form, np.array([[form.front + 0.02]]), 0.42 * k)
     away = np.stack([0 * s * k, -0.10 * s + 0 * k, 0.075 * s - 0.05 * s * k * k])
     points = root + away
@@ -194,7 +192,7 @@ def bands(look: Look) -> Iterator[Patch]:
     ranges = form.straps or (((0.50, 0.60),) if form.closure == "penny" else ((0.38, 0.45),))
     _, k = _grid(2, ACROSS)
     for start, end in ranges:
-        s = ((np.arange(70, dtype=np.float32) + 0.5) / 70)[:, None]
+        s = centres(70)[:, None]
         t = start + (end - start) * s
         points = sheet(form, t, k, 0.006)
         if form.straps:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shoepair.synthetic.primitives import Colour
+from shoepair.synthetic.primitives import Colour, pick
 
 Knots = tuple[tuple[float, float], ...]
 
@@ -121,10 +121,6 @@ class Look:
     texture: float  # strength of the mesh or the leather's grain
 
 
-def _pick(rng: np.random.Generator, names: tuple[str, ...]) -> str:
-    return names[int(rng.integers(len(names)))]
-
-
 def near(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
     """A colour at most about `spread` away in every channel; a near black stays black."""
     spread = spread * (0.3 + max(colour))
@@ -139,20 +135,20 @@ def draw_scheme(rng: np.random.Generator, colour: str) -> Scheme:
     contrast = "white" if sum(upper) < 1.2 else "charcoal"
     return Scheme(
         upper=upper,
-        second=tone if quiet or rng.random() < 0.4 else COLOURS[_pick(rng, ACCENTS)],
-        accent=tone if quiet else COLOURS[contrast if rng.random() < 0.5 else _pick(rng, ACCENTS)],
-        lining=COLOURS[_pick(rng, LININGS)],
+        second=tone if quiet or rng.random() < 0.4 else COLOURS[pick(rng, ACCENTS)],
+        accent=tone if quiet else COLOURS[contrast if rng.random() < 0.5 else pick(rng, ACCENTS)],
+        lining=COLOURS[pick(rng, LININGS)],
     )
 
 
 def _trims(rng: np.random.Generator, kind: str) -> tuple[str, ...]:
     """Trimmings that suit the kind: one that makes the face of the shoe, and perhaps a second."""
     if kind in SPORTS:
-        first = _pick(rng, ("stripes", "swoosh", "patch", "disc", "toecap", "panel", "plain"))
-        return first, _pick(rng, ("counter", "toecap", "mesh", "eyestay", "plain"))
+        first = pick(rng, ("stripes", "swoosh", "patch", "disc", "toecap", "panel", "plain"))
+        return first, pick(rng, ("counter", "toecap", "mesh", "eyestay", "plain"))
     if kind in DRESS:
-        return _pick(rng, ("seam", "brogue", "plain", "apron")), _pick(rng, ("counter", "plain"))
-    return _pick(rng, ("toecap", "counter", "seam", "eyestay", "plain")), _pick(rng, ("seam", "plain"))
+        return pick(rng, ("seam", "brogue", "plain", "apron")), pick(rng, ("counter", "plain"))
+    return pick(rng, ("toecap", "counter", "seam", "eyestay", "plain")), pick(rng, ("seam", "plain"))
 
 
 def design(rng: np.random.Generator, kind: str, scheme: Scheme) -> Look:
@@ -166,5 +162,5 @@ def design(rng: np.random.Generator, kind: str, scheme: Scheme) -> Look:
     )
     sporty = kind in SPORTS or (kind in ("slide", "sandal", "boot") and rng.random() < 0.4)
     gloss = (0.15 if sporty else 0.25 + 0.6 * rng.random()) * (0.6 if rng.random() < 0.3 else 1.0)
-    sole = near(rng, COLOURS[_pick(rng, MIDSOLES)] if sporty else (0.10, 0.08, 0.07), 0.04)
+    sole = near(rng, COLOURS[pick(rng, MIDSOLES)] if sporty else (0.10, 0.08, 0.07), 0.04)
     return Look(kind, form, scheme, sole, _trims(rng, kind), gloss, 0.06 + 0.2 * rng.random())

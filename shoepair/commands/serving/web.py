@@ -34,6 +34,13 @@ from shoepair.reports.format import template
 SECONDS = 10.0  # from the first byte of a request to its answer
 RETRY = {"Retry-After": "5"}  # seconds, where nothing was wrong with the request
 LOOKS = {SAME: "same", DIFFERENT: "different", NOT_SURE: "unsure"}  # verdict -> its class on the page
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 BUSY = "Too many people are asking at this moment. Wait a few seconds, then try again."
 
 Item = TypeVar("Item")
@@ -137,26 +144,19 @@ class Desk:
             raise RefusedError(400, "The connection was closed.") from None
 
 
+@dataclass(eq=False)
 class Guarded:
     """Every answer with the headers that keep the page to itself, and out of caches."""
 
-    def __init__(self, app: ASGIApp, policy: str) -> None:
-        self.app = app
-        self.headers = {
-            "Content-Security-Policy": policy,
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cache-Control": "no-store",
-        }
+    app: ASGIApp
+    policy: str  # which styles, scripts and addresses a browser may use on the page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and add the headers to its answer."""
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self.headers)
+                MutableHeaders(scope=message).update(HEADERS | {"Content-Security-Policy": self.policy})
             await send(message)
 
         await self.app(scope, receive, guarded)

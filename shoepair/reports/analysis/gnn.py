@@ -147,8 +147,7 @@ class Gradients:
     @property
     def shared(self) -> Floats:
         """The gradient of one W that all layers share: the sum over the layers."""
-        total: Floats = np.sum(self.weights, axis=0)
-        return total
+        return np.asarray(np.sum(self.weights, axis=0))
 
 
 def adjacency(edges: Edges, nodes: int) -> Floats:
