@@ -130,12 +130,7 @@ def convolution(
 ) -> None:
     """A 1D convolution network by hand, forward and backward; b2 = 1 as in the assignment."""
     problem = conv1d.Problem(
-        x=sequence("x", x),
-        w1=sequence("kernel", kernel),
-        b1=b1,
-        w2=np.array(numbers("w2", w2)),
-        b2=b2,
-        t=target,
+        x=sequence("x", x), w1=sequence("kernel", kernel), b1=b1, w2=np.array(numbers("w2", w2)), b2=b2, t=target
     )
     typer.echo(conv1d.describe(problem))
 

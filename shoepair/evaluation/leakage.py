@@ -75,8 +75,7 @@ def pictures(data: PairData) -> dict[str, Features]:
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PROBES}
     for which in torch.split(torch.arange(len(data)), BATCH):
         images, _ = data.batch(which)  # (B, 3, 2S, S)
-        upper, lower = images.chunk(2, dim=2)
-        shoes = torch.stack([upper, lower], dim=1)  # (B, 2, 3, S, S)
+        shoes = torch.stack(images.chunk(2, dim=2), dim=1)  # (B, 2, 3, S, S): upper, lower
         for name, probe in PROBES.items():
             found[name].append(probe(shoes).flatten(1).double().numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}

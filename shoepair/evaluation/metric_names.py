@@ -24,11 +24,8 @@ def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[st
 
 def _turned(entry: dict[str, Any]) -> dict[str, Any]:
     """The same difference seen from the other side: signs change, and low and high change places."""
-    numbers = {}
+    turned = entry | {"model": entry["against"], "against": entry["model"]}
     for name in entry.keys() - {"model", "against", "set", "students"}:
         partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
-        numbers[name] = 0.0 - entry[partner]
-    return {name: numbers.get(name, entry[name]) for name in entry} | {
-        "model": entry["against"],
-        "against": entry["model"],
-    }
+        turned[name] = 0.0 - entry[partner]
+    return turned

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -70,7 +69,7 @@ def _page(
 ) -> str:
     environment = _environment(html=True)
     environment.filters["stacked"] = _stacked
-    environment.filters["picture"] = partial(_picture, small)
+    environment.filters["picture"] = lambda shoes: examples.uri(examples.beside(*(small[shoe] for shoe in shoes)))
     return environment.from_string(template("page.html.j2")).render(
         css=template("base.css") + template("page.css"),
         sections=SECTIONS,
@@ -101,10 +100,6 @@ def _common(found: Facts) -> dict[str, Any]:
         "views": wording.views(found),
         "source": f"{wording.description(found)} {wording.collection(found)}",
     }
-
-
-def _picture(small: dict[Shoe, Image.Image], shoes: tuple[Shoe, Shoe]) -> str:
-    return examples.uri(examples.beside(*(small[shoe] for shoe in shoes)))
 
 
 def _stacked(cell: str) -> Markup | str:

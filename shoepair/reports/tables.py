@@ -5,6 +5,7 @@ A table is rows of texts: the page shows it as HTML, the cards as Markdown.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -84,14 +85,12 @@ def places(found: Facts) -> Table:
 def sums(found: Facts) -> list[str]:
     """The counts adding up, a sentence each."""
     total = found.total
-    students = {name: found.counts[name]["students"] for name in SPLITS}
+    dealt = " + ".join(f"{found.counts[name]['students']:,} {name}" for name in SPLITS)
     return [
         f"{plural(total['files'], 'file')} = {total['accepted']:,} accepted + {total['quarantined']:,} set aside"
         f" + {total['ignored']:,} ignored.",
         f"{total['accepted']:,} accepted photos = {plural(total['students'], 'student')} × {len(SHOES)}.",
-        f"{plural(total['students'], 'student')} = "
-        + " + ".join(f"{number:,} {name}" for name, number in students.items())
-        + ".",
+        f"{plural(total['students'], 'student')} = {dealt}.",
     ]
 
 
@@ -118,10 +117,9 @@ def flags(found: Facts) -> Table:
 
 def changed(found: Facts) -> str:
     """What was changed in accepted photos."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for got in found.validation.values():
-        for remark, count in got["changed"].items():
-            counts[remark] = counts.get(remark, 0) + int(count)
+        counts.update(got["changed"])
     return "; ".join(f"{plural(count, 'photo')}: {remark}" for remark, count in counts.items())
 
 

@@ -228,7 +228,7 @@ def build(look: Look, left: bool, rng: np.random.Generator) -> list[Patch]:
         patches += upper(look, rng)
     if closure == "laces":
         patches += [tongue(look), *laces(look, rng)]
-    elif closure in ("straps", "penny", "strap"):
+    elif look.form.straps or closure in ("penny", "strap"):
         patches += bands(look)
     elif closure == "bow":
         patches += ribbon(look)

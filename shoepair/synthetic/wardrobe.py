@@ -30,7 +30,7 @@ class Form:
     width: float = 1.0  # relative
     point: float = 0.0  # 0 round toe, 1 pointed toe
     welt: float = 0.012  # how far the sole stands out
-    closure: str = "none"  # laces, bow, strap, straps, gore, penny or none
+    closure: str = "none"  # laces, bow, strap, gore, penny or none
     straps: tuple[tuple[float, float], ...] = ()  # t ranges of the bands of an open shoe
 
     @property
@@ -48,23 +48,13 @@ FORMS: dict[str, Form] = {
     "chelsea": Form(HIGH, 0.40, 0.6, 0.03, 0.05, width=0.94, point=0.2, closure="gore"),
     "loafer": Form(FLAT, 0.55, 0.62, 0.025, 0.03, width=0.96, closure="penny"),
     "slipon": Form(LOW, 0.44, 0.6, 0.05, closure="gore"),
-    "slide": Form(FLAT, 0, 0, 0.07, width=1.08, closure="straps", straps=((0.48, 0.76),)),
-    "sandal": Form(FLAT, 0, 0, 0.06, width=1.04, closure="straps", straps=((0.30, 0.39), (0.62, 0.72), (0.04, 0.13))),
+    "slide": Form(FLAT, 0, 0, 0.07, width=1.08, straps=((0.48, 0.76),)),
+    "sandal": Form(FLAT, 0, 0, 0.06, width=1.04, straps=((0.30, 0.39), (0.62, 0.72), (0.04, 0.13))),
     "pump": Form(SLIM, 0.70, 0.78, 0.02, 0.24, post=True, width=0.84, point=0.7, welt=0.004),
     "ballerina": Form(SLIM, 0.70, 0.78, 0.02, width=0.88, welt=0.006, closure="bow"),
     "maryjane": Form(SLIM, 0.66, 0.76, 0.025, 0.08, width=0.88, welt=0.006, closure="strap"),
-    "bootie": Form(HIGH, 0.40, 0.6, 0.03, 0.16, width=0.86, point=0.5, closure="none"),
-    "strappy": Form(
-        SLIM,
-        0,
-        0,
-        0.025,
-        0.18,
-        post=True,
-        width=0.84,
-        closure="straps",
-        straps=((0.78, 0.84), (0.62, 0.67), (0.2, 0.25)),
-    ),
+    "bootie": Form(HIGH, 0.40, 0.6, 0.03, 0.16, width=0.86, point=0.5),
+    "strappy": Form(SLIM, 0, 0, 0.025, 0.18, post=True, width=0.84, straps=((0.78, 0.84), (0.62, 0.67), (0.2, 0.25))),
 }
 KINDS: dict[str, tuple[str, ...]] = {
     "m": ("oxford", "sneaker", "trainer", "hightop", "boot", "chelsea", "loafer", "slipon", "slide", "sandal"),

@@ -112,14 +112,12 @@ def scores(shoes: Mapping[str, Shoe], sides: Mapping[str, str], judge: Judge) ->
     """
     orders: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for one, other in combinations(shoes, 2):
-        known = (sides[one], sides[other])
-        if known in {("left", "left"), ("right", "right")}:
-            continue
-        if known == ("", ""):
-            orders[one, other] = [(one, other), (other, one)]
-        else:
-            straight = sides[one] == "left" or sides[other] == "right"
-            orders[(one, other) if straight else (other, one)] = [(one, other) if straight else (other, one)]
+        straight, crossed = (one, other), (other, one)
+        if not sides[one] and not sides[other]:
+            orders[straight] = [straight, crossed]
+        elif sides[one] != sides[other]:
+            pair = straight if sides[one] == "left" or sides[other] == "right" else crossed
+            orders[pair] = [pair]
     asked = [pair for each in orders.values() for pair in each]
     logits = iter(judge.logits([(shoes[left], shoes[right]) for left, right in asked]))
     return {pair: float(np.mean([next(logits) for _ in each])) for pair, each in orders.items()}

@@ -64,9 +64,8 @@ def after(field: Field, name: str, layer: nn.Module) -> Field:
     if not isinstance(layer, _WINDOWED):
         message = f"{layer}: neither works unit by unit nor has a window"
         raise TypeError(message)
-    kernel, stride, padding, dilation = (
-        _edge(layer, value) for value in ("kernel_size", "stride", "padding", "dilation")
-    )
+    numbers = ("kernel_size", "stride", "padding", "dilation")
+    kernel, stride, padding, dilation = (_edge(layer, name_of) for name_of in numbers)
     return Field(
         layer=name,
         size=field.size + (kernel - 1) * dilation * field.step,
