@@ -65,13 +65,13 @@ def kills(project: Path, times: int, seed: int) -> Iterator[Kill]:
     Yields:
         What came of each.
     """
-    wanted = _outputs(project)
+    wanted = outputs(project)
     rng = random.Random(seed)
     start = time.monotonic()
     _clear(project)
     _call(project, *DVC, "repro", "--quiet")
     length = time.monotonic() - start
-    if _outputs(project) != wanted:
+    if outputs(project) != wanted:
         sys.exit(f"error: {project}: two undisturbed runs differ")
     for number in range(times):
         _clear(project)
@@ -94,7 +94,7 @@ def _kill(project: Path, moment: float, *, alone: bool, wanted: dict[str, bytes]
     repaired = tuple(line for line in doctor.stdout.splitlines() if "in order" not in line)
     problem = (doctor.stderr if doctor.returncode else "") + (again.stderr if again.returncode else "")
     return Kill(
-        moment, stages[-1] if stages else "", alone, repaired, problem or _difference(_outputs(project), wanted)
+        moment, stages[-1] if stages else "", alone, repaired, problem or _difference(outputs(project), wanted)
     )
 
 
@@ -103,7 +103,7 @@ def _difference(got: dict[str, bytes], wanted: dict[str, bytes]) -> str:
     return f"other bytes than the undisturbed run: {', '.join(names)}" if names else ""
 
 
-def _outputs(project: Path) -> dict[str, bytes]:
+def outputs(project: Path) -> dict[str, bytes]:
     """Every file that the pipeline wrote, half-written ones too."""
     files = [path for root in WRITTEN for path in (project / root).rglob("*")]
     files += [project / name for name in FILES]

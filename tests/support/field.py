@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair.runtime import paths
+from benchmarks.kill import outputs as outputs
 
 ROOT = Path(__file__).parent.parent.parent
 EDGE = 32
@@ -91,25 +91,3 @@ def copy_project(folder: Path) -> Path:
     write_class(folder / "data/raw/tiny")
     (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n")
     return folder
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    """Every file that the pipeline wrote."""
-    roots = (
-        "data/table",
-        "data/valid",
-        "data/signs",
-        "data/store",
-        "data/synthetic",
-        "models",
-        "plots",
-        "metrics",
-        "reports",
-    )
-    files = [path for root in roots for path in (folder / root).rglob("*") if path.is_file()]
-    files += [
-        folder / path
-        for path in (paths.SPLIT, paths.DUPLICATES, paths.PAIRS, paths.SUSPECTS, paths.SCORES, paths.DECISION)
-    ]
-    files += [folder / "dvc.lock"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
