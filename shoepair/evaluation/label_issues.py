@@ -224,9 +224,8 @@ def picture(suspects: pd.DataFrame, images: Iterable[NDArray[np.uint8]]) -> Imag
     rows: Iterable[Any] = suspects.itertuples()
     for place, (row, image) in enumerate(zip(rows, images, strict=True)):
         top = place * (THUMBNAIL + CAPTION)
-        draw.text(
-            (4, top + 2), f"{row.rank}. {row.student} ({row.batch}), {row.suspicion:.0%}: {row.why}", "black", font
-        )
+        line = f"{row.rank}. {row.student} ({row.batch}), {row.suspicion:.0%}: {row.why}"
+        draw.text((4, top + 2), line, "black", font)
         for column, photo in enumerate(image.reshape(-1, *image.shape[2:])):
             small = Image.fromarray(photo).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
             sheet.paste(small, (column * THUMBNAIL, top + CAPTION))

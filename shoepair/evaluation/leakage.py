@@ -125,9 +125,8 @@ def audit(rows: pd.DataFrame, features: Mapping[str, Features], resamples: int, 
 
 def _tried(rows: pd.DataFrame, students: NDArray[Any], seen: Features, resamples: int, seed: int) -> dict[str, Any]:
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    logit = cross_val_predict(
-        probe, seen, rows["same"], groups=students, cv=GroupKFold(FOLDS), method="decision_function"
-    )
+    folds, same = GroupKFold(FOLDS), rows["same"]
+    logit = cross_val_predict(probe, seen, same, groups=students, cv=folds, method="decision_function")
     got = metrics(rows.assign(logit=logit), resamples, seed)
     return {name: got[name] for name in ("balanced", "low", "high")} | {"leaks": got["low"] > CHANCE}
 

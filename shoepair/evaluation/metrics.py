@@ -143,8 +143,9 @@ def temperature(scores: pd.DataFrame) -> float:
 def calibration_errors(scores: pd.DataFrame, heat: float) -> dict[str, float]:
     """`ece` and `ece_calibrated`: the expected calibration error as the model comes, and at a temperature."""
     same, logits = labels_and_logits(scores)
-    errors = [calibration.error(same, calibration.probabilities(logits, at)) for at in (1.0, heat)]
-    return dict(zip(("ece", "ece_calibrated"), (round(each, DIGITS) for each in errors), strict=True))
+    heats = {"ece": 1.0, "ece_calibrated": heat}
+    chances = {name: calibration.probabilities(logits, at) for name, at in heats.items()}
+    return {name: round(calibration.error(same, each), DIGITS) for name, each in chances.items()}
 
 
 def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4  # between a logit of torch and of onnxruntime
 BATCH = 32
+REPORT = "nothing was written; report it with your versions of torch and onnxruntime"
 INSTALL = "install it: python -m pip install 'shoepair[onnx]'"
 
 
@@ -61,9 +62,7 @@ def onnx(path: Path | None = None) -> tuple[Path, int, float]:
         count, difference = compare(judge, session)
         if not difference <= TOLERANCE:
             found = f"{target}: logits differ from torch's by {difference:.1e}, expected {TOLERANCE:.0e} at most"
-            raise ShoepairError(
-                found, fix="nothing was written; report it with your versions of torch and onnxruntime"
-            )
+            raise ShoepairError(found, fix=REPORT)
     return target, count, difference
 
 

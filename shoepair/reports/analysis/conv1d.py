@@ -89,12 +89,7 @@ EXAMPLE = Problem(
     x=np.array([1.0, 3, 2, 1, 1, 0, 1]), w1=np.array([-1.0, 2, -1]), b1=0.0, w2=np.array(1.0), b2=1.0, t=0.0
 )
 VECTORS = Problem(
-    x=np.array([[1.0, 0], [2, 1], [0, 3], [1, 1]]),
-    w1=np.array([[1.0, 0], [0, 1]]),
-    b1=-1.0,
-    w2=np.array(1.0),
-    b2=-2.0,
-    t=1.0,
+    x=np.array([[1.0, 0], [2, 1], [0, 3], [1, 1]]), w1=np.eye(2), b1=-1.0, w2=np.array(1.0), b2=-2.0, t=1.0
 )
 
 
