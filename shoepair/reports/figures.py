@@ -107,15 +107,15 @@ def _legend(axes: Axes) -> None:
     axes.figure.legend(loc="outside upper center", ncols=2, handlelength=2.2, columnspacing=1.4)
 
 
-def _share_axis(axes: Axes) -> None:
+def _percent_axis(axes: Axes) -> None:
     """Let y go from 0 to 100 %, with room for a line that lies on its end."""
     axes.set(ylim=(-0.02, 1.04), yticks=TICKS, yticklabels=[f"{tick:.0%}" for tick in TICKS])
 
 
-def _share_axes(axes: Axes) -> None:
+def _percent_square(axes: Axes) -> None:
     """Let x and y go from 0 to 100 %, equally scaled."""
     axes.set(xlim=(-0.02, 1.02), xticks=TICKS, xticklabels=[f"{tick:.0%}" for tick in TICKS], aspect="equal")
-    _share_axis(axes)
+    _percent_axis(axes)
 
 
 def loss(model: str, rows: pd.DataFrame) -> Chart:
@@ -156,7 +156,7 @@ def accuracy(model: str, rows: pd.DataFrame) -> Chart:
             ):
                 look: Any = {"color": colour, "ls": style, "lw": width, "marker": mark}
                 axes.plot(rows["epoch"], rows[f"{part}_{kind}"], label=f"{kind}, {name}", **look)
-        _share_axis(axes)
+        _percent_axis(axes)
         axes.set(xlabel="epoch", ylabel="accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _legend(axes)
@@ -182,7 +182,7 @@ def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[st
             curve = roc_curve.roc(*metrics.labels_and_logits(rows))
             look: Any = {"color": SERIES[place % len(SERIES)], "ls": DASHES[place % len(DASHES)]}
             axes.plot(curve.fpr[0], curve.tpr[0], label=f"{model} ({measured[model]['auc']:.1%})", **look)
-        _share_axes(axes)
+        _percent_square(axes)
         axes.set(xlabel="different pairs called same", ylabel="same pairs called same")
         axes.legend(loc="lower right", handlelength=2.6)
 
@@ -239,7 +239,7 @@ def reliability(model: str, rows: pd.DataFrame, heat: float, errors: tuple[float
         ):
             chances, shares = _bins(same, calibration.probabilities(logits, at))
             axes.plot(chances, shares, color=colour, ls=style, marker=mark, ms=4.5, label=label)
-        _share_axes(axes)
+        _percent_square(axes)
         axes.set(xlabel="probability of same", ylabel="pairs that are the same")
         _legend(axes)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from shoepair.evaluation.metric_names import BASELINE, ENDS, against
 from shoepair.reports.format import COUNTS, markdown
 
+NAMED = 6  # students or photos of each kind of change
 CURVE = ("auc", "eer", "tpr_1", "tpr_5")
 GAINS = {"balanced": "balanced", "balanced_all": "all six: balanced", "auc": "ROC AUC"}  # COMPARED, as headings
 BESIDE = {"above_histogram": "above the histogram", "above_first": "above the first tried"}  # in a cross-validation
@@ -264,11 +265,11 @@ def diff_text(changes: dict[str, Any], *, md: bool) -> str:
     return "\n".join(lines)
 
 
-def _fact(what: str, done: str, names: list[str], shown: int = 6) -> str:
+def _fact(what: str, done: str, names: list[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{len(names)} {what} {done}: {', '.join(names[:shown])}{more}"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{len(names)} {what} {done}: {', '.join(names[:NAMED])}{more}"
 
 
 def _metric_cells(metric: dict[str, Any]) -> list[str]:

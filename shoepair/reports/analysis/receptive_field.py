@@ -178,12 +178,6 @@ def describe(kernel_size: int, edge: int = EDGE) -> str:
     return table(["layer", "field", "step", *titles, "of the edge", "of the area"], rows)
 
 
-def describe_stacked(kernel_size: int, most: int = 5) -> str:
-    """The fields of 1 to `most` stacked 1D convolutions, and what the published solution says, as a table."""
-    rows = [[str(n), str(stacked(n, kernel_size)), str(stacked(n - 1, kernel_size))] for n in range(1, most + 1)]
-    return table(["convolutions N", "1 + N(K - 1)", "published: 1 + (N - 1)(K - 1)"], rows)
-
-
 def chapter(kernel_size: int, edge: int = EDGE) -> str:
     """The fields of the networks' layers, explained, as Markdown."""
     last = network_fields(kernel_size, edge)[-1]
@@ -209,12 +203,13 @@ a piece of a shoe, never a whole one. For comparing two shoes this means:
 
 
 def chapter_stacked(kernel_size: int) -> str:
-    """The fields of stacked 1D convolutions, explained, as Markdown."""
+    """The fields of 1 to 5 stacked 1D convolutions, and what the published solution says, explained, as Markdown."""
+    rows = [[str(n), str(stacked(n, kernel_size)), str(stacked(n - 1, kernel_size))] for n in range(1, 6)]
     return f"""
 ### Stacked 1D convolutions at K = {kernel_size}
 
 N convolutions with stride 1 see 1 + N(K - 1) inputs: the input itself sees 1, and each convolution adds K - 1. The
 published solution counts the input as the first layer, which gives 1 + (N - 1)(K - 1): always one layer too few.
 
-{describe_stacked(kernel_size)}
+{table(["convolutions N", "1 + N(K - 1)", "published: 1 + (N - 1)(K - 1)"], rows)}
 """
