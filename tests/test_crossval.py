@@ -56,7 +56,7 @@ def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     All in this process.
     """
-    monkeypatch.setattr(local, "available", lambda: 1)
+    monkeypatch.setattr(local, "count_cores", lambda: 1)
     for each in (ingest, validate, normalize):
         each.main("tiny")
     split.main()
@@ -182,7 +182,7 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
     plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words), crossval.Plan("siamese", 3, 1, longer)]
     here, lines = crossval.run_all(plans, rows, lambda _line: None), list[str]()
     shutil.rmtree("checkpoints")
-    monkeypatch.setattr(local, "available", lambda: 2)  # two processes
+    monkeypatch.setattr(local, "count_cores", lambda: 2)  # two processes
     beside = crossval.run_all(plans, rows, lambda _line: None)
     shutil.rmtree("checkpoints")
     monkeypatch.setenv(parallel.SWITCH, "ray")

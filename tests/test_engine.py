@@ -96,7 +96,7 @@ def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
 def test_pieces_that_take_room_go_to_as_many_processes_as_there_is_room_for(
     available: int, room: parallel.Room, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "available", lambda: available)
+    monkeypatch.setattr(local, "count_cores", lambda: available)
     own = (os.getpid(), threading.get_ident())
     work = partial(meet, notes=tmp_path, processes=processes)
     seen = set(parallel.ordered(work, range(8), tell=told, room=room))
@@ -114,7 +114,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         "import functools, pathlib, test_engine",
         "from shoepair.runtime import parallel",
         "from shoepair.runtime.parallel import local",
-        "local.available = lambda: 2",
+        "local.count_cores = lambda: 2",
         f"work = functools.partial(test_engine.stay, notes=pathlib.Path({str(tmp_path)!r}))",
         "list(parallel.ordered(work, range(4), tell=str, room=parallel.Room(1)))",
     )
@@ -252,7 +252,7 @@ def worked(make: Callable[[], None], project: Path) -> dict[str, bytes]:
 
 
 def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = worked(lambda: monkeypatch.setattr(local, "available", lambda: 1), project)
+    one = worked(lambda: monkeypatch.setattr(local, "count_cores", lambda: 1), project)
     assert {name for name in one if name.startswith("data")} == {
         f"data/{name}" for name in ("table/tiny.parquet", "valid/tiny.parquet", "signs/tiny.parquet", "store/tiny.h5")
     }
@@ -260,7 +260,7 @@ def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypat
     def small() -> None:
         for module in (decode_all, scan):
             monkeypatch.setattr(module, "PIECE", 6)
-        monkeypatch.setattr(local, "available", lambda: 3)
+        monkeypatch.setattr(local, "count_cores", lambda: 3)
 
     assert worked(small, project) == one
     assert worked(lambda: monkeypatch.setattr(local, "FEW", 0), project) == one

@@ -185,7 +185,7 @@ def wrong() -> str:
 @pytest.mark.slow
 def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOEPAIR_RANKS", "2")
-    monkeypatch.setattr("shoepair.runtime.parallel.launch.available", lambda: 2)
+    monkeypatch.setattr("shoepair.runtime.parallel.launch.count_cores", lambda: 2)
     with pytest.raises(ZeroDivisionError, match="by a rank"):
         parallel.together(wrong, "wrong", cores=1, gpus=False)
 

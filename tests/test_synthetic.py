@@ -29,7 +29,7 @@ MANY = 2**31  # bytes: photos stay in memory
 @pytest.fixture
 def drawn(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project with the store of five drawn students."""
-    monkeypatch.setattr(local, "available", lambda: 1)
+    monkeypatch.setattr(local, "count_cores", lambda: 1)
     edit(paths.PARAMS, "  students: 2 ", "  students: 5 ")
     stage.main()
     return project
@@ -45,7 +45,7 @@ def rows(students: int) -> pd.DataFrame:
 
 def test_same_students_however_many_and_whatever_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     few, many = list(drawing.draw(2, 1, EDGE)), list(drawing.draw(5, 1, EDGE))
-    monkeypatch.setattr(local, "available", lambda: 1)
+    monkeypatch.setattr(local, "count_cores", lambda: 1)
     alone = list(drawing.draw(5, 1, EDGE))
     np.testing.assert_array_equal(few, many[:2])
     np.testing.assert_array_equal(alone, many)

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from shoepair.runtime import progress
+from shoepair.runtime.cores import count_cores
 from shoepair.synthetic import floors, shoes, wardrobe
 from shoepair.synthetic.primitives import Floats, grain, pick, unit
 from shoepair.synthetic.rendering import Camera, Light, render
@@ -27,7 +28,6 @@ BLOCK = {"train": 6, "test_m": 1, "test_w": 1}  # students of each set in ten nu
 ALIKE = 0.44  # share of the students whose pairs have nearly one colour
 MIXED = 0.40  # share of the training students with pairs of both kinds
 PNG = 0.04  # share of the students whose files are named by what they are
-THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,6 @@ def draw_class(folder: Path, students: int, test_students: int, seed: int) -> in
         (folder / group).mkdir(parents=True, exist_ok=True)
     sizes = {"train": students, "test_m": test_students, "test_w": test_students}
     whole = [(group, number) for group, size in sizes.items() for number in range(size)]
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         drawn = pool.map(lambda each: write_student(folder, seed, *each), whole)
         return sum(progress.track(drawn, f"draw {folder.name}", "student", len(whole)))

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import uvicorn
 
 from shoepair.commands.serving import predictor, web
-from shoepair.commands.serving.workers import Workers, cores
+from shoepair.commands.serving.workers import Workers
+from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
 
 
@@ -30,7 +31,7 @@ def serve(host: str, port: int, at_once: int, report: Callable[[str], object], s
     place = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{place.getsockname()[1]}/"
-    workers = Workers(min(at_once, cores()), seconds)
+    workers = Workers(min(at_once, count_cores()), seconds)
     app = web.build(workers, at_once, lambda: report(f"listening at {address} (Ctrl-C ends it)"), seconds)
     config = uvicorn.Config(
         app,

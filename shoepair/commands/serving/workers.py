@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import io
 import multiprocessing
-import os
 import signal
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -89,8 +88,3 @@ class Workers:
         """End all processes."""
         self.pool.stop()  # type: ignore[no-untyped-call]  # of pebble
         self.pool.join()
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import LostError, ShoepairError
-from shoepair.runtime.parallel.local import available
 from shoepair.runtime.parallel.ray_cluster import connected, fitting, refused, taken, wanted, worker
 from shoepair.runtime.parallel.scheduling import RETRIES, Room, given_up
 
@@ -33,8 +33,8 @@ Outcome = tuple[Any, Any]  # what went wrong, or None; what the work returned
 def here(work: Callable[[], Result], name: str, ranks: int, cores: int, *, gpus: bool) -> Result:
     """See `parallel.together`: on this machine."""
     del cores, gpus  # `work` looks itself for its threads, and for its accelerator
-    if ranks > available():
-        found = f"SHOEPAIR_RANKS={ranks}: this machine has {available()} cores"
+    if ranks > count_cores():
+        found = f"SHOEPAIR_RANKS={ranks}: this machine has {count_cores()} cores"
         raise ShoepairError(found, fix=f"{FEWER}, or SHOEPAIR_ENGINE=ray where there is a cluster")
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

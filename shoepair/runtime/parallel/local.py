@@ -20,6 +20,7 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from shoepair.runtime import progress
+from shoepair.runtime.cores import count_cores
 from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
 
 # Pieces that threads do sooner: starting processes costs each core about two seconds, as much as two to eight pieces
@@ -35,7 +36,7 @@ def ordered(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
 ) -> Iterator[Result]:
     """See `parallel.ordered`."""
-    number = _at_once(room) if room else available()
+    number = _at_once(room) if room else count_cores()
     if len(pieces) == 1 or (room and number == 1):
         return map(work, pieces)
     if room is None and len(pieces) <= FEW:
@@ -47,19 +48,14 @@ def _at_once(room: Room) -> int:
     """How many pieces this machine has room for."""
     if room.accelerator:
         return 1
-    fit = psutil.virtual_memory().available // room.memory if room.memory else available()
-    return max(1, min(available() // room.cores, fit))
-
-
-def available() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    fit = psutil.virtual_memory().available // room.memory if room.memory else count_cores()
+    return max(1, min(count_cores() // room.cores, fit))
 
 
 def _threads(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str]
 ) -> Iterator[Result]:
-    threads = min(available(), THREADS)
+    threads = min(count_cores(), THREADS)
     pool = ThreadPoolExecutor(threads)
 
     def start(piece: Piece) -> Future[Result]:

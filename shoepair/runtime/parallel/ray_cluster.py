@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shoepair.runtime import libraries
+from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel.local import available
 from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
 
 ADDRESS = "RAY_ADDRESS"
@@ -191,7 +191,7 @@ def connected() -> Any:
         variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"env_vars": variables}}
         if not address:
-            ray.init("local", num_cpus=available(), include_dashboard=False, **quiet)
+            ray.init("local", num_cpus=count_cores(), include_dashboard=False, **quiet)
             return ray
         _knock(address)
         try:
