@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.output import tell
 from shoepair.ingestion import duplicates, phash
+from shoepair.ingestion.config import Split
 from shoepair.runtime import params
 
 PLANTED = 1000  # copies
@@ -81,7 +82,7 @@ def main(
     path: Annotated[Path | None, typer.Option("--json", help="Where the numbers go.")] = None,
 ) -> None:
     """Measure, and tell."""
-    got = measure(count, params.load(params.Split).duplicate_bits, seed)
+    got = measure(count, params.load(Split).duplicate_bits, seed)
     tell(got, printed(got), path)
 
 

@@ -28,7 +28,9 @@ from PIL import Image
 from benchmarks.output import tell
 from shoepair.data import naming, store
 from shoepair.ingestion import decode_all, rules, scan
+from shoepair.ingestion.config import Normalize
 from shoepair.runtime import params, paths, storage
+from shoepair.runtime.batches import load_batches
 
 ROOT = Path(__file__).parent.parent
 PER_BATCH = ("ingest", "validate", "normalize")
@@ -151,10 +153,10 @@ def _track(project: Project, batch: str) -> None:
 
 def prepare() -> None:
     """The one stage: all photos of all batches, listed, checked and packed into one store."""
-    edge = params.load(params.Normalize).edge
+    edge = params.load(Normalize).edge
     files: list[storage.Listed] = []
     students: list[str] = []
-    for batch in params.load_batches().batches:
+    for batch in load_batches().batches:
         rows = rules.check(batch, paths.raw(batch), scan.scan(paths.raw(batch)), edge).accepted
         files += storage.listed(paths.raw(batch), rows)
         students += list(rows["student"].unique())

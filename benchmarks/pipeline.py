@@ -32,7 +32,8 @@ from shoepair.ingestion import decode_all, rules, scan
 from shoepair.models import registry
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
-from shoepair.training import config, loop, samplers
+from shoepair.training import job, loop, samplers
+from shoepair.training.config import TrainConfig
 from shoepair.training.notebook import train_model
 
 EDGE = registry.EDGE
@@ -103,14 +104,12 @@ def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
 
 
 def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
-    model = registry.build(name, registry.Shape(), 1)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-    optimizer = torch.optim.Adam(model.parameters())
+    model, config = job.build_model(name, TrainConfig(batch_size=BATCH, device="cpu"))
+    optimizer = loop.start(model, config)
     resident = Resident(data)
-    recipe = config.TrainConfig(batch_size=BATCH)
 
     def run(source: pair_dataset.Pairing) -> None:
-        list(loop.epoch(model, source, optimizer, recipe))
+        list(loop.epoch(model, source, optimizer, config))
 
     spent = side_by_side(lambda: run(data), lambda: run(resident), times)
     ours, bare = (len(data) / each for each in spent)
@@ -120,10 +119,8 @@ def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
 class Resident:
     """The same batch again and again: what training would cost if data cost nothing."""
 
-    synthetic = 0
-
     def __init__(self, data: pair_dataset.PairData) -> None:
-        self.shoes, self.same = data.shoes, data.same
+        self.shoes, self.same, self.synthetic = data.shoes, data.same, data.synthetic
         (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
         (self._students,) = data.students([torch.arange(min(BATCH // samplers.STUDENT, len(data.images)))])
 
@@ -149,9 +146,8 @@ def whole_training(folder: Path, name: str, epochs: int) -> None:
     cpu.use_threads(THREADS)
     data = read(folder, "train")
     valid = max(1, len(data) // 5)
-    model = registry.build(name, registry.Shape(), 1)
-    recipe = config.TrainConfig(epochs=epochs, batch_size=BATCH)
-    spent = seconds(lambda: train_model(model, data[valid:], data[:valid], recipe=recipe))
+    model, config = job.build_model(name, TrainConfig(epochs=epochs, batch_size=BATCH, device="cpu"))
+    spent = seconds(lambda: train_model(model, data[valid:], data[:valid], config=config))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": spent, "peak_mb": peak, "students": len(data), "valid": valid}))
 

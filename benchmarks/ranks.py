@@ -16,22 +16,20 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 
 from benchmarks.engine import OPEN, cluster
 from benchmarks.output import Row, compare_networks
-from shoepair.data import pair_dataset
-from shoepair.models import distributed, registry
+from benchmarks.training import STUDENTS, random_pairs
+from shoepair.models import distributed
 from shoepair.runtime import cpu, params
 from shoepair.runtime.parallel import launch
 from shoepair.runtime.parallel.ray_cluster import ADDRESS
-from shoepair.training import config, loop
-
-STUDENTS = 24
+from shoepair.training import job, loop
+from shoepair.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,11 @@ WAYS = {
 def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
     """Seconds of each epoch, the first of which warms up, and the bytes that a rank gives into sums in one step."""
     with distributed.joined():
-        chosen = params.load(params.Train)
         cpu.use_threads(threads)
-        shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
-        data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
-        data = replace(data, images=pair_dataset.floats(data.images))
-        model = registry.build(name, config.shape_of(chosen), chosen.seed)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-        optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)
-        recipe = replace(config.of(chosen), different="standard")
+        model, config = job.build_model(name, params.load(TrainConfig))
+        config = config.model_copy(update={"different": "standard"})
+        data = random_pairs(config.network.edge)
+        optimizer = loop.start(model, config)
         spent, sent, steps = [], 0, 0
         summed = distributed.summed
 
@@ -82,7 +76,7 @@ def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
         distributed.summed = counted
         for _ in range(times + 1):
             start = time.perf_counter()
-            steps += len(list(loop.epoch(model, data, optimizer, recipe)))
+            steps += len(list(loop.epoch(model, data, optimizer, config)))
             spent.append(time.perf_counter() - start)
         distributed.summed = summed
         return spent, sent // steps

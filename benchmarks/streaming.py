@@ -21,16 +21,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.output import tell
 from benchmarks.watching import watched
-from shoepair.data import loading, pairs, store, streaming
-from shoepair.models import devices, registry
+from shoepair.data import pairs, store, streaming
+from shoepair.models import registry
 from shoepair.runtime import cpu, params, paths
-from shoepair.training import config, loop
-from shoepair.training.placement import placed
+from shoepair.training import job, loop
+from shoepair.training.config import TrainConfig
 
 STORE = 500  # students of a store, 0.45 GB
 EDGE = 224
@@ -58,7 +57,7 @@ def write_class(students: int) -> pd.DataFrame:
 
 def train(model: str, students: int, memory_mb: int) -> Row:
     """One epoch over the first students of the class in the current directory. Runs alone."""
-    chosen = params.load(params.Train, {"train.memory_mb": str(memory_mb)})
+    chosen = params.load(TrainConfig, {"train.memory_mb": str(memory_mb), "train.synthetic": "0.0"})
     cpu.use_threads(chosen.threads)
     names = sorted(path.stem for path in paths.store("any").parent.glob("*.h5"))
     every = [
@@ -67,13 +66,11 @@ def train(model: str, students: int, memory_mb: int) -> Row:
         if students > at * STORE
     ]
     rows = pairs.build(pd.concat(every, ignore_index=True))
-    recipe, network = config.of(chosen), registry.build(model, config.shape_of(chosen), chosen.seed)
-    device = placed(network, devices.chosen(chosen.device))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-    data = loading.within(rows, chosen.edge, chosen.memory_mb * 2**20, device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr)
+    ready = job.assemble(model, chosen, rows, None)
+    data = ready.load(ready.train)
+    optimizer = loop.start(ready.model, ready.config)
     start = time.perf_counter()
-    iterations = len(list(loop.epoch(network, data, optimizer, recipe)))
+    iterations = len(list(loop.epoch(ready.model, data, optimizer, ready.config)))
     spent = time.perf_counter() - start
     streamed = isinstance(data, streaming.StreamedPairs)
     return {"seconds": spent, "iterations": iterations, "streamed": streamed}

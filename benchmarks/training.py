@@ -19,9 +19,11 @@ import torch
 
 from benchmarks.output import Row, compare_networks
 from shoepair.data import pair_dataset
-from shoepair.models import devices, registry
+from shoepair.data.pair_dataset import PairData
+from shoepair.models import registry
 from shoepair.runtime import cpu, params
-from shoepair.training import config, loop
+from shoepair.training import job, loop
+from shoepair.training.config import Precision, TrainConfig
 
 STUDENTS = 24
 OURS = "channels last"
@@ -33,12 +35,12 @@ class Way:
 
     Args:
         layout: of the weights in memory, which the batches follow.
-        precision: see `config.TrainConfig`.
+        precision: see `TrainConfig`.
         compiled: likewise.
     """
 
     layout: torch.memory_format
-    precision: config.Precision = "float32"
+    precision: Precision = "float32"
     compiled: bool = False
 
 
@@ -63,26 +65,32 @@ class RowsFirst(torch.nn.Module):
         return logits
 
 
-def runs(name: str, chosen: params.Train, data: pair_dataset.PairData) -> Iterator[tuple[str, Callable[[], float]]]:
+def random_pairs(edge: int) -> PairData:
+    """The standard pairs of `STUDENTS` students whose photos, of this edge in pixels, are noise."""
+    shape = (STUDENTS, 3, 2, edge, edge, 3)
+    data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    return replace(data, images=pair_dataset.floats(data.images))
+
+
+def runs(name: str, chosen: TrainConfig, data: PairData) -> Iterator[tuple[str, Callable[[], float]]]:
     """For each way a function that trains one epoch and returns its seconds."""
-    device = devices.chosen(chosen.device)
     for what, way in WAYS.items():
         if way.layout == torch.contiguous_format and registry.MODELS[name].whole_students:
             continue
-        model: torch.nn.Module = registry.build(name, config.shape_of(chosen), chosen.seed)
-        model.to(device).to(memory_format=way.layout)  # type: ignore[call-overload]  # torch's stub lacks this form
+        own = {"different": "standard", "precision": way.precision, "compiled": way.compiled}
+        built, config = job.build_model(name, chosen.model_copy(update=own))
+        optimizer = loop.start(built, config)
+        model: torch.nn.Module = built
         if way.layout == torch.contiguous_format:
-            model = RowsFirst(model)
-        optimizer = torch.optim.Adam(model.parameters(), lr=chosen.lr)
-        recipe = replace(config.of(chosen), different="standard", precision=way.precision, compiled=way.compiled)
+            model = RowsFirst(built.to(memory_format=way.layout))  # type: ignore[call-overload]  # torch's stub lacks this form
 
         def run(
             model: torch.nn.Module = model,
             optimizer: torch.optim.Optimizer = optimizer,
-            recipe: config.TrainConfig = recipe,
+            config: TrainConfig = config,
         ) -> float:
             start = time.perf_counter()
-            list(loop.epoch(model, data.on(device), optimizer, recipe))
+            list(loop.epoch(model, data.on(torch.device(config.device)), optimizer, config))
             return time.perf_counter() - start
 
         yield what, run
@@ -90,11 +98,9 @@ def runs(name: str, chosen: params.Train, data: pair_dataset.PairData) -> Iterat
 
 def measure(names: list[str], times: int) -> list[Row]:
     """All models, all ways, taken in turn."""
-    chosen = params.load(params.Train)
+    chosen = params.load(TrainConfig)
     cpu.use_threads(chosen.threads)
-    shape = (STUDENTS, 3, 2, chosen.edge, chosen.edge, 3)
-    data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
-    data = replace(data, images=pair_dataset.floats(data.images))
+    data = random_pairs(chosen.network.edge)
     rows = []
     for name in names:
         ways = dict(runs(name, chosen, data))

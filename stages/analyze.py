@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shoepair.models import base
+from shoepair.models.config import Layers, ModelConfig
 from shoepair.reports.analysis import page
 from shoepair.runtime import params, paths, stage
 from shoepair.synthetic import sample_class
@@ -18,13 +18,12 @@ from shoepair.synthetic import sample_class
 
 def main() -> None:
     """Write the page, its receptive fields drawn on a photo of the sample class."""
-    chosen = params.load(params.Analyze)
-    shape = base.Shape(chosen.n, chosen.kernel_size, chosen.batch_norm)
+    config = ModelConfig(**params.load(Layers).model_dump())
     with tempfile.TemporaryDirectory() as drawn:
         sample_class.draw_class(Path(drawn), 1, 1, seed=1)
         with Image.open(min(Path(drawn).glob("train/*"))) as photo:
-            page.write(paths.ANALYSIS, shape, np.asarray(photo.convert("RGB")))
-    print(f"analyze: {paths.ANALYSIS / 'index.md'} written, for n = {shape.n} and K = {shape.kernel_size}")
+            page.write(paths.ANALYSIS, config, np.asarray(photo.convert("RGB")))
+    print(f"analyze: {paths.ANALYSIS / 'index.md'} written, for n = {config.n} and K = {config.kernel_size}")
 
 
 if __name__ == "__main__":

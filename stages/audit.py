@@ -7,12 +7,13 @@ Params  seed, evaluate, train.threads
 
 from shoepair.data import documents, loading, schemas, tables
 from shoepair.evaluation import leakage
+from shoepair.evaluation.config import Audit
 from shoepair.runtime import cpu, params, paths, stage
 
 
 def main() -> None:
     """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
-    chosen = params.load(params.Audit)
+    chosen = params.load(Audit)
     cpu.use_threads(chosen.threads)
     rows = tables.read(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["standard"]]

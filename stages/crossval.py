@@ -7,18 +7,20 @@ Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, cross
 
 from shoepair.data import documents, schemas, tables
 from shoepair.evaluation import metrics
+from shoepair.evaluation.config import Folds
 from shoepair.runtime import params, paths, progress, stage
 from shoepair.training import crossval
+from shoepair.training.config import TrainConfig
 
 
 def main(name: str) -> None:
     """Train on all folds but one, score that one, in turn and anew; count."""
-    chosen, dealt = params.load(params.Train), params.load(params.Folds)
+    config, dealt = params.load(TrainConfig), params.load(Folds)
     rows = tables.read(paths.PAIRS, schemas.Pairs)
-    plan = crossval.Plan(name, dealt.folds, dealt.repeats, crossval.Choice((), chosen))
-    scores = crossval.run(plan, rows, report=progress.say)
+    plan = crossval.Plan(name, dealt.folds, dealt.repeats, config)
+    scores = crossval.run([plan], rows, progress.say)[plan]
     tables.write(paths.folded(name), scores, schemas.Folded)
-    documents.write_json(paths.folded_metrics(name), metrics.metrics(scores, dealt.resamples, chosen.seed))
+    documents.write_json(paths.folded_metrics(name), metrics.metrics(scores, dealt.resamples, config.seed))
     print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")
 
 

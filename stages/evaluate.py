@@ -8,13 +8,14 @@ Params  models, seed, evaluate, train.threads
 
 from shoepair.data import documents, loading, schemas, tables
 from shoepair.evaluation import comparison, metrics, plot_data, thresholds
+from shoepair.evaluation.config import Evaluate
 from shoepair.models import inference, registry
 from shoepair.runtime import cpu, params, paths, stage
 
 
 def main() -> None:
     """Score every pair of every student not trained on; count, compare, and decide by validation who answers when."""
-    chosen = params.load(params.Evaluate)
+    chosen = params.load(Evaluate)
     cpu.use_threads(chosen.threads)
     rows = tables.read(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["split"].isin(metrics.MEASURED)]

@@ -7,12 +7,13 @@ Params  normalize
 
 from shoepair.data import schemas, store, tables
 from shoepair.ingestion import decode_all
+from shoepair.ingestion.config import Normalize
 from shoepair.runtime import params, paths, progress, stage, storage
 
 
 def main(batch: str) -> None:
     """Decode, orient, crop and pack every accepted photo, in table order."""
-    edge = params.load(params.Normalize).edge
+    edge = params.load(Normalize).edge
     rows = tables.read(paths.valid(batch), schemas.Photos)
     students = list(rows["student"].unique())
     decoded = decode_all.read_all(storage.listed(paths.raw(batch), rows), edge)

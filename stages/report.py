@@ -8,15 +8,17 @@ Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports
 Params  crossval, evaluate, data/batches.yaml
 """
 
+from shoepair.evaluation.config import Crossval
 from shoepair.reports import page, results
 from shoepair.reports.format import PAGE
 from shoepair.runtime import params, stage
+from shoepair.runtime.batches import load_batches
 
 
 def main() -> None:
     """Read what the other stages wrote, and tell it."""
-    listed = params.load_batches()
-    found = results.read(listed.batches, listed.samples, params.load(params.Crossval))
+    listed = load_batches()
+    found = results.read(listed.batches, listed.samples, params.load(Crossval))
     length = page.write(found)
     print(f"report: {PAGE}, {length / 1e6:.1f} MB, {len(found.models)} models, {found.total['students']} students")
 

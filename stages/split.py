@@ -7,13 +7,15 @@ Params  split, data/batches.yaml: batches
 
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import duplicates, rules, splits
+from shoepair.ingestion.config import Split
 from shoepair.runtime import params, paths, stage
+from shoepair.runtime.batches import load_batches
 
 
 def main() -> None:
     """Deal every student by a hash; refuse photos that are in two splits; count what came of it."""
-    dealt = params.load(params.Split)
-    batches = params.load_batches().batches
+    dealt = params.load(Split)
+    batches = load_batches().batches
     accepted = {batch: tables.read(paths.valid(batch), schemas.Photos) for batch in batches}
     reports = {batch: documents.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
     split = splits.assign(accepted, dealt.salt, dealt.valid)

@@ -5,14 +5,16 @@ Params  synthetic, normalize
 """
 
 from shoepair.data import store
+from shoepair.ingestion.config import Normalize
 from shoepair.runtime import params, paths, progress, stage
 from shoepair.synthetic import training_students
+from shoepair.synthetic.config import Synthetic
 
 
 def main() -> None:
     """Draw the students and pack their photos, as `normalize` packs those of a batch."""
-    chosen = params.load(params.Synthetic)
-    edge = params.load(params.Normalize).edge
+    chosen = params.load(Synthetic)
+    edge = params.load(Normalize).edge
     drawn = training_students.draw(chosen.students, chosen.seed, edge)
     shown = progress.track(drawn, "synthetic", "student", chosen.students)
     store.write(paths.store(paths.SYNTHETIC), training_students.names(chosen.students), shown, edge)

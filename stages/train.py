@@ -10,14 +10,15 @@ from functools import partial
 from shoepair.models import distributed
 from shoepair.runtime import parallel, params, stage
 from shoepair.training import job
+from shoepair.training.config import TrainConfig
 
 
 def main(name: str) -> None:
     """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
     with distributed.joined():
-        chosen = params.load(params.Train)
-        work = partial(job.train, name, chosen)
-        done = parallel.together(work, f"train {name}", cores=chosen.threads, gpus=chosen.device == "cuda")
+        config = params.load(TrainConfig)
+        work = partial(job.train, name, config)
+        done = parallel.together(work, f"train {name}", cores=config.threads, gpus=config.device == "cuda")
         if done:
             print(done)
 

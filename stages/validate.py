@@ -7,13 +7,14 @@ Params  normalize, validate
 
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import rules
+from shoepair.ingestion.config import Normalize, Validate
 from shoepair.runtime import params, paths, stage
 
 
 def main(batch: str) -> None:
     """Accept the photos, set students with faults aside, or refuse the batch with all its faults."""
     rows = tables.read(paths.table(batch), schemas.Files)
-    edge, policy = params.load(params.Normalize).edge, params.load(params.Validate)
+    edge, policy = params.load(Normalize).edge, params.load(Validate)
     verdict = rules.check(batch, paths.raw(batch), rows, edge, policy)
     tables.write(paths.valid(batch), verdict.accepted, schemas.Photos)
     tables.write(paths.signs(batch), verdict.measured, schemas.Signs)

@@ -26,16 +26,22 @@ from shoepair.data import loading, pair_dataset, pairs, schemas, store, streamin
 from shoepair.models import distributed, registry
 from shoepair.runtime import errors, paths
 from shoepair.training import loop, sharding
-from shoepair.training.augmentation import Augmentation
-from shoepair.training.config import TrainConfig
+from shoepair.training.config import Augmentation, TrainConfig
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
 # Of fewer channels one alone is left at many places: to `siamese` these are all alike, and rounding picks among them.
-SHAPE = registry.Shape(4, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+SHAPE = registry.ModelConfig(n=4, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
 # Eight students are 24 pairs of each kind: 11 a batch, and 2 in the last one, too few for 3 ranks. Of whole students 3
 # are a batch, and 2 the last one.
-RECIPE = TrainConfig(1, 22, 2e-3, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), keep="last")
+RECIPE = TrainConfig(
+    epochs=1,
+    batch_size=22,
+    lr=2e-3,
+    different="drawn",
+    augmentation=Augmentation(mirror=True, colour=0.5, affine=0.5),
+    keep="last",
+)
 STUDENTS = {"a": 5, "b": 3}
 
 
@@ -58,7 +64,8 @@ def write_class(folder: Path) -> None:
 
 def rows() -> pd.DataFrame:
     """The pairs to learn from."""
-    return pairs.of_split(tables.read(paths.PAIRS, schemas.Pairs), "train", only_standard=False)
+    every = tables.read(paths.PAIRS, schemas.Pairs)
+    return every[every["split"] == "train"]
 
 
 def train(name: str, data: pair_dataset.Pairing, result: str, *, scored: bool = True) -> None:
@@ -66,7 +73,7 @@ def train(name: str, data: pair_dataset.Pairing, result: str, *, scored: bool = 
     model = registry.build(name, SHAPE, 1)
     if isinstance(data, pair_dataset.PairData) and data.images.dtype == torch.float64:
         model.double()
-    recipe = replace(RECIPE, batch_size=10) if model.whole_students else RECIPE
+    recipe = RECIPE.model_copy(update={"batch_size": 10}) if model.whole_students else RECIPE
     history = loop.fit(model, data, data if scored else None, recipe, curves=scored)
     if distributed.first():
         save_file(registry.weights_of(model), f"{result}.safetensors")
@@ -129,7 +136,7 @@ class Failing(pair_dataset.PairData):
 def fail() -> None:
     """The second rank meets a fault, the others do not."""
     whole = loading.from_table(rows())
-    train("cnn", Failing(whole.images, whole.shoes, whole.same), "cnn")
+    train("cnn", Failing(whole.images, whole.shoes, whole.same, whole.synthetic), "cnn")
 
 
 def killed() -> None:

@@ -14,7 +14,7 @@ from conftest import ROOT
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoepair.models.base import Shape
+from shoepair.models.config import ModelConfig
 from shoepair.reports.analysis import page
 from shoepair.runtime import paths
 from stages import analyze
@@ -27,7 +27,7 @@ def photo() -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "reports/analysis"
-    page.write(folder, Shape(), photo())
+    page.write(folder, ModelConfig(), photo())
     return folder
 
 
@@ -69,7 +69,7 @@ def test_numbers_of_the_issue_are_in_the_json(written: Path) -> None:
 
 
 def test_page_follows_the_shape() -> None:
-    text = page.markdown(Shape(n=8, kernel_size=5, batch_norm=True))
+    text = page.markdown(ModelConfig(n=8, kernel_size=5, batch_norm=True))
     assert "n = 8 channels after the first convolution, kernel size K = 5, with batch norm" in text
     assert "sees 76 of 224 pixels" in text
     assert "| norm4 |" in text
@@ -81,7 +81,7 @@ def test_same_bytes_again_and_what_lay_there_is_gone(written: Path) -> None:
     rest = written.with_name(".analysis.part")  # of a run that was killed
     rest.mkdir()
     (rest / "half.json").write_text("{")
-    page.write(written, Shape(), photo())
+    page.write(written, ModelConfig(), photo())
     assert contents(written) == before
     assert not rest.exists()
 
@@ -95,7 +95,7 @@ def test_failed_run_leaves_the_old_page(written: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(page, "graph_picture", fail)
     with pytest.raises(RuntimeError, match="no picture"):
-        page.write(written, Shape(), photo())
+        page.write(written, ModelConfig(), photo())
     assert contents(written) == before
 
 

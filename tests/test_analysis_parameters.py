@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
-from shoepair.models.base import Shape
 from shoepair.models.cnn import ASSIGNED
+from shoepair.models.config import ModelConfig
 from shoepair.reports.analysis import parameters
 
 SAME_IN_BOTH = {"conv2": 296, "conv3": 1168, "conv4": 4640, "fc2": 202}
@@ -18,7 +17,7 @@ ASSIGNMENT = {
 }
 
 
-def evaluated(formula: str, shape: Shape) -> int:
+def evaluated(formula: str, shape: ModelConfig) -> int:
     """A formula as it is printed, worked out from its text."""
     text = formula.replace("²", "**2").replace("·", "*")
     text = re.sub(r"(?<=[0-9)nK])(?=[nK(])", "*", text)  # 2nK, (..)n: a product without a sign
@@ -27,7 +26,7 @@ def evaluated(formula: str, shape: Shape) -> int:
 
 @pytest.mark.parametrize("name", ASSIGNED)
 def test_counts_of_the_assignment(name: str) -> None:
-    rows = parameters.count(name, Shape())
+    rows = parameters.count(name, ModelConfig())
     assert {row.layer: row.value for row in rows} == ASSIGNMENT[name]
     assert {row.layer: row.module for row in rows} == ASSIGNMENT[name]
 
@@ -37,30 +36,30 @@ def test_counts_of_the_assignment(name: str) -> None:
 @pytest.mark.parametrize("kernel_size", [3, 5])
 def test_formulas_are_the_modules_counts(name: str, kernel_size: int, batch_norm: bool) -> None:
     for n in range(1, 17):
-        shape = Shape(n, kernel_size, batch_norm)
+        shape = ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)
         for row in parameters.count(name, shape):
             assert row.value == row.module == evaluated(row.formula.replace(")n", ")*n"), shape), (row, n)
 
 
 @pytest.mark.parametrize("name", ASSIGNED)
 def test_meta_modules_count_as_real_ones(name: str) -> None:
-    shape = Shape(n=2, kernel_size=5, batch_norm=True, edge=32)
+    shape = ModelConfig(n=2, kernel_size=5, batch_norm=True, edge=32)
     real = ASSIGNED[name](n=2, kernel_size=5, batch_norm=True, edge=32)
     assert parameters.count(name, shape)[-1].value == sum(each.numel() for each in real.parameters())
 
 
 def test_batch_norm_has_a_weight_and_a_bias_per_channel_instead_of_the_convolutions_bias() -> None:
-    plain = parameters.count("cnn", Shape(n=4))[-1].value
-    normed = parameters.count("cnn", Shape(n=4, batch_norm=True))
+    plain = parameters.count("cnn", ModelConfig(n=4))[-1].value
+    normed = parameters.count("cnn", ModelConfig(n=4, batch_norm=True))
     assert normed[-1].value == plain + (4 + 8 + 16 + 32)
     assert [row.layer for row in normed[:4]] == ["conv1", "norm1", "conv2", "norm2"]
 
 
 def test_dropout_has_no_parameters() -> None:
-    assert parameters.count("cnn", replace(Shape(), dropout=0.5)) == parameters.count("cnn", Shape())
+    assert parameters.count("cnn", ModelConfig(dropout=0.5)) == parameters.count("cnn", ModelConfig())
 
 
 def test_chapter_says_what_the_published_solution_has() -> None:
-    text = parameters.chapter(Shape())
+    text = parameters.chapter(ModelConfig())
     for number in ("12,644", "6,372", "1,254,500", "627,300", "1,260,918", "633,826"):
         assert number in text

@@ -53,7 +53,8 @@ def test_split_without_students_says_where_to_put_them() -> None:
 @pytest.mark.usefixtures("_stores")
 def test_no_photos_are_loaded_but_those_of_the_pairs_and_none_twice() -> None:
     split = write_split([("a", 1, "train"), ("b", 2, "train"), ("a", 0, "valid")])
-    rows = pairs.standard(pairs.build(split), "train")
+    rows = pairs.build(split)
+    rows = rows[rows["standard"] & (rows["split"] == "train")]
     data = loading.from_table(rows)
     assert len(data) == 12
     assert data.images.dtype == torch.uint8

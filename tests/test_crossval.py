@@ -25,6 +25,7 @@ from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster
 from shoepair.training import crossval, loop
+from shoepair.training.config import TrainConfig
 from stages import crossval as stage
 from stages import ingest, normalize, split, synthetic, validate
 from stages import pairs as pair_stage
@@ -47,7 +48,7 @@ def test_folds_are_of_equal_size_and_dealt_anew_each_time(students: int, folds: 
 
 def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
     """With some parameters of its own."""
-    return crossval.Plan(model, folds, repeats, crossval.Choice((), params.load(params.Train, words)))
+    return crossval.Plan(model, folds, repeats, params.load(TrainConfig, words))
 
 
 @pytest.fixture
@@ -81,13 +82,14 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
         return real(given, edge, memory, device)
 
     monkeypatch.setattr(loading, "within", spy)
-    crossval.run(plan("siamese", 3, 1, {"epochs": "1"}), rows, lambda _line: None)
+    crossval.run([plan("siamese", 3, 1, {"epochs": "1"})], rows, lambda _line: None)
     assert len(seen) == 6
     assert drawn == [2, 0] * 3, "drawn students are learnt from, and judge nobody"
     for learnt, left in zip(seen[::2], seen[1::2], strict=True):
         assert not learnt & left
         assert len(learnt | left) == 6, "test students took part, or somebody is missing"
-    scores = crossval.run(plan("siamese", 3, 2, {"epochs": "1"}), rows, lambda _line: None)
+    twice = plan("siamese", 3, 2, {"epochs": "1"})
+    scores = crossval.run([twice], rows, lambda _line: None)[twice]
     assert (scores.groupby(["repeat", "batch", "student", "left", "right"]).size() == 1).all()
     assert len(scores) == 2 * 6 * 9
 
@@ -178,17 +180,18 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
     assert paired.is_dir()
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     rows, words = tables.read(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
-    longer = crossval.Choice((("epochs", "2"),), params.load(params.Train, words | {"epochs": "2"}))
-    plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words), crossval.Plan("siamese", 3, 1, longer)]
-    here, lines = crossval.run_all(plans, rows, lambda _line: None), list[str]()
+    longer = params.load(TrainConfig, words | {"epochs": "2"})
+    plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words)]
+    plans.append(crossval.Plan("siamese", 3, 1, longer, (("epochs", "2"),)))
+    here, lines = crossval.run(plans, rows, lambda _line: None), list[str]()
     shutil.rmtree("checkpoints")
     monkeypatch.setattr(local, "count_cores", lambda: 2)  # two processes
-    beside = crossval.run_all(plans, rows, lambda _line: None)
+    beside = crossval.run(plans, rows, lambda _line: None)
     shutil.rmtree("checkpoints")
     monkeypatch.setenv(parallel.SWITCH, "ray")
     monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
     try:
-        there = crossval.run_all(plans, rows, lines.append)
+        there = crossval.run(plans, rows, lines.append)
     finally:
         ray.shutdown()
     for each in plans:

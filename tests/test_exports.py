@@ -21,8 +21,9 @@ from shoepair.commands.serving.predictor import Judge
 from shoepair.data import loading, store, tables
 from shoepair.data.schemas import Pairs, Split
 from shoepair.evaluation import metrics
+from shoepair.ingestion.config import Validate
 from shoepair.models import registry
-from shoepair.runtime import params, paths
+from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
 pytestmark = pytest.mark.slow
@@ -62,8 +63,8 @@ def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
 @pytest.mark.parametrize("name", registry.MODELS)
 def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = registry.build(name, registry.Shape(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
-    judge = Judge(usage.rule(model=name), model, EDGE, params.Validate)  # type: ignore[arg-type]  # no photo is judged
+    model = registry.build(name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
+    judge = Judge(usage.rule(model=name), model, EDGE, Validate)  # type: ignore[arg-type]  # no photo is judged
     (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5

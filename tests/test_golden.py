@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 from conftest import CLASS, copy_project, edit, write_class
 
+from shoepair.evaluation.config import Evaluate
 from shoepair.models import inference, registry
 from shoepair.runtime import OUTPUT_VERSION, params, paths
-from shoepair.training import config, history
+from shoepair.training import history
+from shoepair.training.config import TrainConfig
 from stages import (
     analyze,
     audit,
@@ -74,12 +76,12 @@ def write_outputs(folder: Path, patch: pytest.MonkeyPatch) -> None:
         stage.main("tiny")
     for step in (synthetic, split, pairs, audit, suspects, analyze):
         step.main()
-    chosen = params.load(params.Train)
+    chosen = params.load(TrainConfig)
     course = history.History(
         [history.Epoch(1, 0.7, 0.5, 0.6, 0.5, 0.6), history.Epoch(2, 0.6, 0.6, 0.7, 0.6, 0.7)], [0.7, 0.6]
     )
-    for name in params.load(params.Evaluate).models:
-        model = registry.build(name, config.shape_of(chosen), chosen.seed)
+    for name in params.load(Evaluate).models:
+        model = registry.build(name, chosen.network, chosen.seed)
         registry.save(
             name,
             model,

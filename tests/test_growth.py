@@ -24,7 +24,8 @@ from ruamel.yaml import YAML
 from shoepair.commands.collection import add, remove
 from shoepair.data import tables
 from shoepair.data.schemas import Split
-from shoepair.runtime import params, paths
+from shoepair.runtime import paths
+from shoepair.runtime.batches import load_batches
 from stages import ingest, normalize, pairs, split, validate
 
 pytestmark = pytest.mark.slow
@@ -65,7 +66,7 @@ def built_clean(place: Path) -> dict[str, bytes]:
     for path in (paths.PARAMS, paths.BATCHES):
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place / path)
-    batches = params.load_batches().batches
+    batches = load_batches().batches
     for batch in batches:
         shutil.copytree(paths.raw(batch), place / paths.raw(batch))
     with pytest.MonkeyPatch.context() as patch:

@@ -18,8 +18,8 @@ from shoepair.commands.main import app
 from shoepair.commands.serving import cli, matching
 from shoepair.commands.serving.predictor import Judge
 from shoepair.evaluation.thresholds import Decision
+from shoepair.ingestion.config import Normalize
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.params import Normalize
 
 RULE = usage.rule(same_above=0.9, different_below=0.1)
 FLOOR = -2.1972245773362196  # log odds of 0.1

@@ -29,6 +29,6 @@ def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, 
     assert data.shape == (STUDENTS, 3, 2, 224, 224, 3)
     # All 15 same and 15 different pairs are one batch: an epoch is an iteration.
     recipe = config.TrainConfig(epochs=50, batch_size=30, lr=lr, seed=1)
-    history = train_model(registry.build(name, registry.Shape(), 1), data, data[:1], recipe=recipe)
+    history = train_model(registry.build(name, registry.ModelConfig(), 1), data, data[:1], config=recipe)
     assert len(history.losses) == 50
     assert max(min(epoch.train_positive, epoch.train_negative) for epoch in history.epochs) >= 0.9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from shoepair.training import config, loop
 from shoepair.training.notebook import get_accuracy, train_model
 
 EDGE = 32
-SHAPE = registry.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+SHAPE = registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
 
 
 def images(count: int = 4, edge: int = EDGE, seed: int = 1) -> Tensor:
@@ -33,10 +32,10 @@ def mirrored_and_exchanged(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("name", ["siamese", "histogram"])
 def test_mirrored_or_exchanged_pair_has_the_same_score(name: str) -> None:
-    model = registry.build(name, replace(SHAPE, tta=True), 1).eval()
-    assert not model.shape.tta, "it needs no more than one view"
+    model = registry.build(name, SHAPE.model_copy(update={"tta": True}), 1).eval()
+    assert not model.config.tta, "it needs no more than one view"
     with torch.inference_mode():
-        for view in base.views(images()):
+        for view in base.tta_views(images()):
             torch.testing.assert_close(model(images()), model(view), rtol=1e-5, atol=1e-6)
 
 
@@ -47,10 +46,13 @@ def test_assigned_networks_do_not_promise_that() -> None:
 
 @pytest.mark.parametrize("name", list(cnn.ASSIGNED))
 def test_four_views_are_scored_alike_and_their_mean_is_the_score(name: str) -> None:
-    plain, mean = registry.build(name, SHAPE, 1).eval(), registry.build(name, replace(SHAPE, tta=True), 1).eval()
+    plain, mean = (
+        registry.build(name, SHAPE, 1).eval(),
+        registry.build(name, SHAPE.model_copy(update={"tta": True}), 1).eval(),
+    )
     with torch.inference_mode():
-        asked = [mean(view) for view in base.views(images())]
-        wanted = sum(plain(view) for view in base.views(images())) / 4
+        asked = [mean(view) for view in base.tta_views(images())]
+        wanted = sum(plain(view) for view in base.tta_views(images())) / 4
         for each in asked:
             torch.testing.assert_close(each, wanted, rtol=1e-5, atol=1e-6)
         assert not torch.allclose(plain(images()), wanted)
@@ -60,7 +62,7 @@ def test_views_are_the_pair_the_mirrored_one_and_both_with_their_shoes_exchanged
     x = images()
     left, right = x.chunk(2, dim=2)
     exchanged = torch.cat([right, left], dim=2)
-    for view, wanted in zip(base.views(x), [x, x.flip(3), exchanged, mirrored_and_exchanged(x)], strict=True):
+    for view, wanted in zip(base.tta_views(x), [x, x.flip(3), exchanged, mirrored_and_exchanged(x)], strict=True):
         assert torch.equal(view, wanted)
 
 
@@ -72,8 +74,8 @@ def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypa
     monkeypatch.setattr(cnn, "views", asked)
     data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
     for average in (0.0, 0.9):
-        model = registry.build(name, replace(SHAPE, tta=True), 1)
-        loop.fit(model, data, data, config.TrainConfig(2, 8, average=average))
+        model = registry.build(name, SHAPE.model_copy(update={"tta": True}), 1)
+        loop.fit(model, data, data, config.TrainConfig(epochs=2, batch_size=8, average=average))
         with pytest.raises(InterruptedError):  # what is no curve is the mean of all views
             inference.accuracies(model, data)
 
@@ -171,9 +173,9 @@ def test_siamese_learns_colours_it_has_not_seen() -> None:
     rng = np.random.default_rng(2)
     colours = rng.integers(0, 200, (24, 3, 1, 1, 1, 3))
     photos = (colours + rng.integers(0, 30, (24, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
-    model = registry.build("siamese", registry.Shape(2, 3, batch_norm=True, edge=EDGE), 1)
-    recipe = config.TrainConfig(12, 24, 5e-3, schedule="cosine")
-    train_model(model, photos[:16], photos[16:], recipe=recipe)
+    model = registry.build("siamese", registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, edge=EDGE), 1)
+    recipe = config.TrainConfig(epochs=12, batch_size=24, lr=5e-3, schedule="cosine")
+    train_model(model, photos[:16], photos[16:], config=recipe)
     positive, negative = get_accuracy(model, photos[16:])
     assert (positive + negative) / 2 > 0.9
 

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 from conftest import edit
 
+from shoepair.ingestion.config import Split
 from shoepair.runtime import files, params, paths
+from shoepair.runtime.batches import load_batches, load_sample
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training.config import TrainConfig
 
 PARAMS = Path("params.yaml")
 
 
 def refused() -> str:
     with pytest.raises(ShoepairError) as caught:
-        params.load(params.Split)  # whichever view is asked for, the whole file is checked
+        params.load(Split)  # whichever view is asked for, the whole file is checked
     return str(caught.value)
 
 
@@ -28,7 +31,7 @@ def refused() -> str:
         ("\nn: 4 ", "\nn: 0 ", "n: 0, expected greater than or equal to 1"),
         ("\nn: 4 ", "\nn: 4.5 ", "n: 4.5, expected a valid integer"),
         ("kernel_size: 3 ", "kernel_size: 4 ", "kernel_size: 4, expected 3 or 5"),
-        ("batch_size: 32 ", "batch_size: 31 ", "batch_size: 31, expected even: half same, half different pairs"),
+        ("batch_size: 32 ", "batch_size: 31 ", "batch_size: 31, expected a multiple of 2"),
         ("epochs: 2 ", "epochs: true ", "epochs: True, expected a valid integer"),
         ("\nseed: 1 ", "\nsead: 1 ", "sead: not a parameter of this project\n  seed: missing"),
         ("  salt: shoes ", "  pepper: shoes ", "split.pepper: not a parameter of this project\n  split.salt: missing"),
@@ -40,6 +43,13 @@ def refused() -> str:
             "models: ['cnn', 'cnn'], expected a list that names nothing twice",
         ),
         ("\nseed: 1 ", "\nseed: [1 ", "params.yaml: not YAML"),
+        ("\nseed: 1 ", "\nsplit.salt: x\nseed: 1 ", "'split.salt': a dot in a key, which DVC would read as a section"),
+        (
+            "  salt: shoes ",
+            "  salt.x: shoes ",
+            "'split.salt.x': a dot in a key, which DVC would read as a section",
+        ),
+        ("colour: 1.0 ", "colour: 4.5 ", "train.colour: 4.5, expected less than or equal to 4"),
     ],
 )
 @pytest.mark.usefixtures("project")
@@ -67,7 +77,7 @@ def test_missing_file_is_told() -> None:
 @pytest.mark.usefixtures("project")
 def test_number_written_without_a_point_is_a_number() -> None:
     edit(PARAMS, "lr: 1.0e-3 ", "lr: 1e-3 ")
-    assert params.load(params.Train).lr == 0.001
+    assert params.load(TrainConfig).lr == 0.001
 
 
 @pytest.mark.parametrize(
@@ -84,14 +94,14 @@ def test_number_written_without_a_point_is_a_number() -> None:
 def test_list_of_batches_that_is_none(text: str, message: str) -> None:
     paths.BATCHES.write_text(text)
     with pytest.raises(ShoepairError) as caught:
-        params.load_batches()
+        load_batches()
     assert message in str(caught.value)
 
 
 @pytest.mark.usefixtures("project")
 def test_sample_class_that_is_not_declared() -> None:
     with pytest.raises(ShoepairError, match=r"no sample class 'x', only none at all"):
-        params.load_sample("x")
+        load_sample("x")
 
 
 def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -180,13 +190,45 @@ def test_parameters_that_are_not_plain_yaml(content: bytes) -> None:
 
 @pytest.mark.usefixtures("project")
 def test_loaded_parameters_cannot_be_changed() -> None:
-    chosen = params.load(params.Train)
+    chosen = params.load(TrainConfig)
     with pytest.raises(ValueError, match="frozen"):
         chosen.lr = 1.0
+
+
+@pytest.mark.usefixtures("project")
+def test_overrides_replace_values_of_the_file_and_are_checked_like_these() -> None:
+    config = params.load(TrainConfig, {"lr": "5.0e-4", "train.colour": "0.5"})
+    assert (config.lr, config.augmentation.colour, config.epochs) == (5e-4, 0.5, 2)
+    with pytest.raises(ShoepairError, match=r"params.yaml: 1 problem\n  train.colour: 9, expected less"):
+        params.load(TrainConfig, {"train.colour": "9"})
+
+
+@pytest.mark.usefixtures("project")
+def test_every_key_of_the_file_belongs_to_a_section() -> None:
+    known = {key for section in params.sections() for key in params.keys(section)}
+    assert {"lr", "split.salt", "train.colour", "train.tta", "crossval.folds", "models"} <= known
+    assert set(params.keys(TrainConfig)) >= {"lr", "n", "train.colour", "train.dropout", "train.threads"}
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"epochs": 0}, "epochs: 0, expected greater than or equal to 1"),
+        ({"lr": float("nan")}, "lr: nan, expected "),
+        ({"weight_decay": -1.0}, "weight_decay: -1.0, expected greater than or equal to 0"),
+        ({"average": 1.0}, "average: 1.0, expected less than 1"),
+        ({"speed": 1}, "speed: not a key of this file"),
+    ],
+)
+def test_wrong_value_in_python_is_told_in_a_line(values: dict[str, float], text: str) -> None:
+    with pytest.raises(ShoepairError) as caught:
+        TrainConfig(**values)  # type: ignore[arg-type]  # wrong values are the point
+    assert str(caught.value).startswith(text)
+    assert str(caught.value).count("\n") == 1
 
 
 @pytest.mark.usefixtures("project")
 def test_salt_of_more_bytes_than_the_hash_takes_is_refused() -> None:
     edit(PARAMS, "salt: shoes ", f"salt: {'é' * 40} ")
     with pytest.raises(ShoepairError):
-        params.load(params.Split)
+        params.load(Split)

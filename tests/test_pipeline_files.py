@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from conftest import ROOT, Run
 from ruamel.yaml import YAML
 
 from shoepair.runtime import libraries, params
+from shoepair.runtime.batches import load_batches
+from shoepair.training.config import TrainConfig
 
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
 PIPELINE: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -52,13 +55,15 @@ def declared(stage: str) -> dict[str, Any]:
 
 
 def read_keys(stage: str) -> Iterator[str]:
-    """The parameters that a stage's code asks for: every `params.load(params.X)`."""
+    """The parameters that a stage's code asks for: every `params.load(X)`."""
     source = (ROOT / "stages" / f"{stage}.py").read_text()
-    for name in re.findall(r"params\.load\(params\.(\w+)\)", source):
-        yield from params.keys(getattr(params, name))
-    if "params.load_batches()" in source:
+    names = re.findall(r"params\.load\((\w+)\)", source)
+    assert source.count("params.load(") == len(names)
+    for name in names:
+        yield from params.keys(getattr(importlib.import_module(f"stages.{stage}"), name))
+    if "load_batches()" in source:
         yield "data/batches.yaml:batches"
-    if "params.load_sample(" in source or ".samples" in source:
+    if "load_sample(" in source or ".samples" in source:
         yield "data/batches.yaml:samples"
 
 
@@ -151,14 +156,14 @@ def test_every_stage_is_in_the_pipeline() -> None:
 
 
 def test_no_parameter_has_a_name_that_dvc_leaves_out_of_its_key() -> None:
-    names = {part for view in params.VIEWS for key in params.keys(view) for part in key.split(".")}
+    names = {part for section in params.sections() for key in params.keys(section) for part in key.split(".")}
     assert not names & {"size", "nfiles"}  # treeverse/dvc#10296
 
 
 def test_params_of_the_project_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert params.load(params.Train).lr == 4e-3
-    assert params.load_batches().batches
+    assert params.load(TrainConfig).lr == 4e-3
+    assert load_batches().batches
 
 
 def test_dvc_sees_every_tracked_batch(repository: Path, run: Run) -> None:

@@ -86,9 +86,9 @@ def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
     """The weights after an epoch over the pairs."""
     data = loading.within(rows, EDGE, memory, torch.device("cpu"))
     assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
-    model = registry.build("cnn_channel", registry.Shape(2, edge=EDGE), 1)
+    model = registry.build("cnn_channel", registry.ModelConfig(n=2, edge=EDGE), 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    assert len(list(loop.epoch(model, data, optimizer, config.TrainConfig(1, 12)))) > 1
+    assert len(list(loop.epoch(model, data, optimizer, config.TrainConfig(epochs=1, batch_size=12)))) > 1
     return list(model.state_dict().values())
 
 

@@ -20,12 +20,17 @@ from shoepair.models import registry
 from shoepair.runtime import libraries, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, loop
-from shoepair.training.augmentation import Augmentation
-from shoepair.training.config import TrainConfig
+from shoepair.training.config import Augmentation, TrainConfig
 from shoepair.training.history import Epoch
 
 EDGE = 32
-RECIPE = TrainConfig(4, 12, different="drawn", augmentation=Augmentation(True, 0.5, 0.5), schedule="cosine")
+RECIPE = TrainConfig(
+    epochs=4,
+    batch_size=12,
+    different="drawn",
+    augmentation=Augmentation(mirror=True, colour=0.5, affine=0.5),
+    schedule="cosine",
+)
 
 
 @pytest.fixture
@@ -55,8 +60,8 @@ def weights(model: nn.Module) -> list[Tensor]:
 @pytest.mark.parametrize("name", ["cnn_channel", "siamese"])
 @pytest.mark.parametrize(("after", "average"), [(1, 0.0), (3, 0.0), (3, 0.9)])
 def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, average: float, rows: pd.DataFrame) -> None:
-    data, recipe = loading.from_table(rows), replace(RECIPE, average=average)
-    shape = registry.Shape(2, 3, batch_norm=True, dropout=0.3, edge=EDGE)
+    data, recipe = loading.from_table(rows), RECIPE.model_copy(update={"average": average})
+    shape = registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
     lines: list[str] = []
     checkpoint = loop.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
     whole = registry.build(name, shape, 1)
@@ -79,12 +84,12 @@ def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFram
     data, path = loading.from_table(rows), Path("checkpoints/x")
     keys = [
         checkpoints.key(RECIPE, [rows]),
-        checkpoints.key(replace(RECIPE, lr=0.5), [rows]),
+        checkpoints.key(RECIPE.model_copy(update={"lr": 0.5}), [rows]),
         checkpoints.key(RECIPE, [rows.head(9)]),
     ]
     assert len(set(keys)) == 3
     loop.fit(
-        registry.build("siamese", registry.Shape(2, edge=EDGE), 1),
+        registry.build("siamese", registry.ModelConfig(n=2, edge=EDGE), 1),
         data,
         data,
         RECIPE,
@@ -153,7 +158,7 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
     trained = []
     for memory in (2**30, 0):
         data = loading.within(rows, EDGE // 2, memory, torch.device("cpu"))
-        model = registry.build(name, registry.Shape(2, dropout=0.3, edge=EDGE // 2), 1)
+        model = registry.build(name, registry.ModelConfig(n=2, dropout=0.3, edge=EDGE // 2), 1)
         loop.fit(model, data, data, replace(RECIPE, epochs=1))
         trained.append(weights(model))
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import decode, phash, quality, rules, scan
+from shoepair.ingestion.config import Validate
 from shoepair.runtime import params, paths
 from shoepair.synthetic import sample_class
 from stages import ingest, validate
@@ -38,7 +39,7 @@ def measured(image: Image.Image, path: Path) -> dict[str, Any]:
 def flagged(image: Image.Image, path: Path) -> set[str]:
     known = {"path": path.name, "student": "u001", "pair": 1, "side": "left"}
     rows = schemas.Signs.validate(pd.DataFrame([known | measured(image, path)]))
-    return set(quality.flags(rows, params.load(params.Validate), EDGE))
+    return set(quality.flags(rows, params.load(Validate), EDGE))
 
 
 Change = Callable[[Image.Image], Image.Image]
@@ -132,7 +133,7 @@ def test_each_threshold_is_of_its_own_sign(sign: str, value: float, drawn: Path)
     rows = pd.DataFrame(
         [a | quality.measure(decode.decode_photo(b, EDGE)) for a, b in zip(known, paths_of, strict=True)]
     )
-    policy = params.load(params.Validate)
+    policy = params.load(Validate)
     assert quality.flags(rows, policy, EDGE) == {}
     strict = policy.model_copy(update={sign: value})
     assert quality.flags(rows, strict, EDGE) == {sign: sorted(rows["path"])}

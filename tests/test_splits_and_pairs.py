@@ -189,4 +189,4 @@ def test_nine_combinations_of_a_student() -> None:
     standard = rows[rows["standard"] & (rows["same"] == 0)]
     assert list(zip(standard["left"], standard["right"], strict=True)) == [(1, 2), (2, 3), (3, 1)]
     assert rows[rows["same"] == 1]["standard"].all()
-    assert len(pairs.standard(rows, "train")) == 6
+    assert len(rows[rows["standard"] & (rows["split"] == "train")]) == 6

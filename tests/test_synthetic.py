@@ -13,13 +13,16 @@ from conftest import edit
 from shoepair.commands.collection import add
 from shoepair.data import loading, pair_dataset, pairs
 from shoepair.data.store import Store
+from shoepair.ingestion.config import Normalize
 from shoepair.models import inference, registry
 from shoepair.runtime import params, paths
+from shoepair.runtime.batches import load_batches
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local
 from shoepair.synthetic import sample_class
 from shoepair.synthetic import training_students as drawing
-from shoepair.training import config, loop, samplers
+from shoepair.training import job, loop, samplers
+from shoepair.training.config import TrainConfig
 from stages import synthetic as stage
 
 EDGE = 32
@@ -63,7 +66,7 @@ def test_no_sample_class_has_them_whatever_its_seed() -> None:
 def test_stage_packs_them_as_photos_are_packed(drawn: Path) -> None:
     assert drawn.is_dir()
     with Store(paths.store(paths.SYNTHETIC)) as store:
-        assert store.edge == params.load(params.Normalize).edge
+        assert store.edge == params.load(Normalize).edge
         assert store.students == [f"u000000000{number}" for number in (1, 2, 3, 4, 5)]
         photos = store.read(range(5))
     np.testing.assert_array_equal(photos, list(drawing.draw(5, 1, EDGE)))
@@ -76,35 +79,44 @@ def test_numbers_ascend_as_text_too() -> None:
 
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize(("alone", "each"), [(True, 6), (False, 9)])
-def test_they_stand_behind_the_class(alone: bool, each: int) -> None:
-    class_rows = pairs.of_split(rows(3), "train", only_standard=alone)
-    both = loading.beside(class_rows, 1.0, only_standard=alone)
-    assert (both["batch"] == ["tiny"] * 3 * each + [paths.SYNTHETIC] * 5 * each).all()
-    assert both[: 3 * each].equals(class_rows.reset_index(drop=True))
-    assert loading.beside(class_rows, 0.0, only_standard=alone) is class_rows
+def test_they_are_learnt_from_beside_the_class(alone: bool, each: int) -> None:
+    class_rows = rows(3)
+    config = TrainConfig(
+        different="standard" if alone else "drawn", synthetic=1.0, network=registry.ModelConfig(edge=16), device="cpu"
+    )
+    both = job.assemble("cnn", config, class_rows, class_rows)
+    assert sorted(both.train["batch"]) == [paths.SYNTHETIC] * 5 * each + ["tiny"] * 3 * each
+    assert both.train["standard"].sum() == 8 * 6
+    assert both.valid is not None
+    assert (both.valid["batch"] == ["tiny"] * 3 * each).all(), "nobody is judged by them"
+    without = job.assemble("cnn", config.model_copy(update={"synthetic": 0.0}), class_rows, None)
+    assert (without.train["batch"] == ["tiny"] * 3 * each).all()
+    assert (job.assemble("histogram", config, class_rows, None).train["batch"] == ["tiny"] * 3 * each).all()
 
 
 @pytest.mark.usefixtures("project")
 def test_store_that_is_missing_is_named() -> None:
     with pytest.raises(ShoepairError, match=r"synthetic.h5: missing\nrun `dvc repro`, which builds it"):
-        loading.beside(pd.DataFrame(), 1.0, only_standard=False)
+        loading.add_synthetic_pairs(pd.DataFrame())
 
 
 @pytest.mark.usefixtures("drawn")
 def test_store_that_is_damaged_is_drawn_anew() -> None:
     paths.store(paths.SYNTHETIC).write_bytes(b"\x89HDF")
     with pytest.raises(ShoepairError, match="delete it and run `dvc repro synthetic`, which rebuilds it"):
-        loading.beside(pd.DataFrame(), 1.0, only_standard=False)
+        loading.add_synthetic_pairs(pd.DataFrame())
 
 
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("memory", [MANY, 0])
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 2), (1.0, 3), (9.0, 5)])
 def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, count: int) -> None:
-    data = loading.within(loading.beside(rows(3), 1.0, only_standard=False), 16, memory, torch.device("cpu"))
-    assert data.synthetic == 5
-    recipe = config.TrainConfig(batch_size=6, synthetic=share, different="drawn")
-    epochs = [samplers.taken(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)]
+    data = loading.within(loading.add_synthetic_pairs(rows(3)), 16, memory, torch.device("cpu"))
+    assert data.synthetic.tolist() == [False] * 3 + [True] * 5
+    recipe = TrainConfig(batch_size=6, synthetic=share, different="drawn")
+    epochs = [
+        samplers.epoch_students(data, recipe, torch.Generator().manual_seed(number)).tolist() for number in range(20)
+    ]
     for students in epochs:
         assert students[:3] == [0, 1, 2]
         assert len(set(students)) == len(students) == 3 + count
@@ -119,29 +131,47 @@ def test_epoch_takes_the_class_and_some_drawn_ones(memory: int, share: float, co
 
 
 @pytest.mark.usefixtures("drawn")
+def test_they_may_stand_anywhere_among_the_students() -> None:
+    real = rows(3)
+    both = loading.add_synthetic_pairs(real)
+    mixed = pd.concat([both[both["row"] == row] for row in range(5)], ignore_index=True)
+    data = loading.within(mixed, 16, MANY, torch.device("cpu"))
+    assert data.synthetic.tolist() == [False, True] * 3 + [True] * 2
+    config = TrainConfig(batch_size=6, synthetic=9.0, different="drawn")
+    assert samplers.epoch_students(data, config, torch.Generator()).sort().values.tolist() == list(range(8))
+    without = samplers.epoch_students(data, config.model_copy(update={"synthetic": 0.0}), torch.Generator())
+    assert without.tolist() == [0, 2, 4]
+    own = pair_dataset.without_synthetic(data)
+    alone = loading.within(real, 16, MANY, torch.device("cpu"))
+    for name in ("cnn_channel", "siamese"):
+        model = registry.build(name, registry.ModelConfig(n=2, edge=16), 1)
+        assert torch.equal(inference.logits(model, own), inference.logits(model, alone))
+
+
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("memory", [MANY, 0])
 def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
     real = rows(3)
-    data = loading.within(loading.beside(real, 1.0, only_standard=False), 16, memory, torch.device("cpu"))
+    data = loading.within(loading.add_synthetic_pairs(real), 16, memory, torch.device("cpu"))
     for name in ("cnn_channel", "siamese", "histogram"):
-        model = registry.build(name, registry.Shape(2, edge=16), 1)
-        recipe = config.TrainConfig(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
-        history = loop.fit(model, data, pair_dataset.photographed(data), recipe)
+        model = registry.build(name, registry.ModelConfig(n=2, edge=16), 1)
+        recipe = TrainConfig(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
+        history = loop.fit(model, data, pair_dataset.without_synthetic(data), recipe)
         alone = loading.within(real, 16, MANY, torch.device("cpu"))
         got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
         assert got == inference.accuracies(model, alone)
-        assert len(inference.logits(model, pair_dataset.photographed(data))) == 27
+        assert len(inference.logits(model, pair_dataset.without_synthetic(data))) == 27
 
 
 @pytest.mark.usefixtures("drawn")
 def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
     def weights(data: pair_dataset.Pairing) -> list[torch.Tensor]:
-        model = registry.build("siamese", registry.Shape(2, edge=16), 1)
-        loop.fit(model, data, None, config.TrainConfig(epochs=1, batch_size=6, keep="last", different="drawn"))
+        model = registry.build("siamese", registry.ModelConfig(n=2, edge=16), 1)
+        loop.fit(model, data, None, TrainConfig(epochs=1, batch_size=6, keep="last", different="drawn"))
         return list(model.parameters())
 
     real = rows(3)
-    both = loading.within(loading.beside(real, 1.0, only_standard=False), 16, MANY, torch.device("cpu"))
+    both = loading.within(loading.add_synthetic_pairs(real), 16, MANY, torch.device("cpu"))
     alone = loading.within(real, 16, MANY, torch.device("cpu"))
     assert all(torch.equal(a, b) for a, b in zip(weights(both), weights(alone), strict=True))
 
@@ -158,4 +188,4 @@ def test_no_batch_may_have_their_name() -> None:
     assert not paths.raw(paths.SYNTHETIC).exists()
     edit(paths.BATCHES, "  - tiny", "  - synthetic")
     with pytest.raises(ShoepairError, match="expected another name: `synthetic` are the drawn students"):
-        params.load_batches()
+        load_batches()

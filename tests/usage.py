@@ -21,6 +21,7 @@ from shoepair.commands.serving import predictor
 from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Judge
 from shoepair.data import documents
 from shoepair.evaluation.thresholds import Decision
+from shoepair.ingestion.config import Validate
 from shoepair.models import registry
 from shoepair.runtime import params, paths
 
@@ -57,7 +58,7 @@ def furnish(folder: Path) -> dict[str, Pair]:
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 0.0")
     for line in ("blurred: 0.55", "overexposed: 0.70"):
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 1.0")
-    registry.save("cnn_channel", registry.build("cnn_channel", registry.Shape(edge=EDGE), seed=1), {})
+    registry.save("cnn_channel", registry.build("cnn_channel", registry.ModelConfig(edge=EDGE), seed=1), {})
     decide()
     judge = predictor.appoint()
     pairs = [(photo(left, "left"), photo(right, "right")) for left, right in product((1, 2, 3), repeat=2)]
@@ -70,7 +71,7 @@ def furnish(folder: Path) -> dict[str, Pair]:
 def judge_of(rule: Decision) -> Judge:
     """A judge of the current project, by another rule."""
     model = registry.load("cnn_channel").eval()
-    return Judge(rule, model, EDGE, params.load(params.Validate))
+    return Judge(rule, model, EDGE, params.load(Validate))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from shoepair.models.config import ModelConfig
 from shoepair.reports.analysis import conv1d, gnn
 from shoepair.reports.analysis.arrays import Floats, finite
 from shoepair.runtime.errors import ShoepairError
@@ -103,10 +104,9 @@ def parameters(
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Normalise after every convolution.")] = False,
 ) -> None:
     """Parameters of both networks, layer by layer, as formulas and as counted in the modules."""
-    from shoepair.models.base import Shape
     from shoepair.reports.analysis import parameters  # loads torch, for which `shoepair --help` should not wait
 
-    typer.echo(parameters.chapter(Shape(n, kernel_size, batch_norm)))
+    typer.echo(parameters.chapter(ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)))
 
 
 @app.command("receptive")

@@ -20,7 +20,9 @@ import psutil
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import add
 from shoepair.data import documents
+from shoepair.ingestion.config import Normalize
 from shoepair.runtime import files, params, paths
+from shoepair.runtime.batches import load_batches
 from shoepair.runtime.errors import ShoepairError
 
 WRITTEN = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
@@ -176,8 +178,8 @@ def doctor() -> list[str]:
     Raises:
         ShoepairError: a file has a mistake, or a batch no photos to come from.
     """
-    params.load(params.Train)
-    listed = params.load_batches()
+    params.load(Normalize)  # and with it the whole file
+    listed = load_batches()
     if not listed.batches:
         found = f"{paths.BATCHES}: no batches"
         raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")

@@ -11,18 +11,20 @@ import pandas as pd
 
 from shoepair.data import schemas, tables
 from shoepair.evaluation.comparison import gained
+from shoepair.evaluation.config import Evaluate
 from shoepair.evaluation.metric_names import BASELINE
 from shoepair.evaluation.metrics import Figures, metrics
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import crossval
+from shoepair.training.config import TrainConfig
 from shoepair.training.crossval import Plan
 
 WHOLE = ("[", "{", '"', "'")  # a value that begins so is one value, whatever commas are in it
 
 
 def run(
-    models: list[str], folds: int, repeats: int, instead: list[str], report: Callable[[str], object]
+    models: list[str], folds: int, repeats: int, overrides: list[str], report: Callable[[str], object]
 ) -> dict[str, Any]:
     """Cross-validate models on the same folds.
 
@@ -30,7 +32,7 @@ def run(
         models: names in the model table; none for all of params.yaml.
         folds: parts of the students.
         repeats: times that the students are dealt anew.
-        instead: parameters to take instead of params.yaml's, as `lr=5.0e-4`; of `lr=5.0e-4,1.0e-3` each value is
+        overrides: parameters to take instead of params.yaml's, as `lr=5.0e-4`; of `lr=5.0e-4,1.0e-3` each value is
             tried, with each value of every other one.
         report: prints a line after every fold.
 
@@ -40,16 +42,15 @@ def run(
     Raises:
         ShoepairError: a parameter or a model does not exist, or has a value out of its range.
     """
-    trials = grid(instead)
-    evaluated = params.load(params.Evaluate, trials[0])
-    choices: dict[params.Train, crossval.Choice] = {}
-    for trial in trials:  # 1.0e-3 and 0.001 are one choice
-        chosen = params.load(params.Train, trial)
-        choices.setdefault(chosen, crossval.Choice(tuple(told(trial, trials).items()), chosen))
-    names = dict.fromkeys(models or evaluated.models)
-    plans = [crossval.Plan(model, folds, repeats, choice) for model in names for choice in choices.values()]
+    trials = grid(overrides)
+    evaluated = params.load(Evaluate, trials[0])
+    tried: dict[TrainConfig, dict[str, str]] = {}
+    for trial in trials:  # 1.0e-3 and 0.001 are one config
+        tried.setdefault(params.load(TrainConfig, trial), told(trial, trials))
+    choices = list(product(dict.fromkeys(models or evaluated.models), tried.items()))
+    plans = [Plan(model, folds, repeats, config, tuple(own.items())) for model, (config, own) in choices]
     rows = tables.read(paths.PAIRS, schemas.Pairs)
-    return summary(crossval.run_all(plans, rows, report), evaluated.resamples, evaluated.seed)
+    return summary(crossval.run(plans, rows, report), evaluated.resamples, evaluated.seed)
 
 
 def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> d
     found: dict[str, Any] = {}
     figures = {plan: Figures(rows) for plan, rows in scores.items()}
     for plan, rows in scores.items():
-        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model, "set": dict(plan.choice.tried)}
+        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model, "set": dict(plan.tried)}
         baseline = replace(plan, model=BASELINE)
         first = next(each for each in scores if each.model == plan.model)
         for name, other in (("above_histogram", baseline), ("above_first", first)):
@@ -79,11 +80,11 @@ def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> d
     return found
 
 
-def grid(instead: list[str]) -> list[dict[str, str]]:
+def grid(overrides: list[str]) -> list[dict[str, str]]:
     """Every combination of the values that are to be tried.
 
     Args:
-        instead: words like `lr=5.0e-4` or `lr=5.0e-4,1.0e-3`; a parameter that comes twice has the values of both.
+        overrides: words like `lr=5.0e-4` or `lr=5.0e-4,1.0e-3`; a parameter that comes twice has the values of both.
 
     Returns:
         Values by parameter, as text: [{}] where there are no words.
@@ -92,11 +93,11 @@ def grid(instead: list[str]) -> list[dict[str, str]]:
         ShoepairError: a word has another form, or several values of a parameter that training does not have.
     """
     tried: dict[str, list[str]] = {}
-    for key, values in map(_split, instead):
+    for key, values in map(_split, overrides):
         tried[key] = list(dict.fromkeys([*tried.get(key, []), *values]))
-        if len(tried[key]) > 1 and key not in params.keys(params.Train):
+        if len(tried[key]) > 1 and key not in params.keys(TrainConfig):
             found = f"--set {key}: {len(tried[key])} values, expected one of what is no parameter of training"
-            raise ShoepairError(found, fix=f"try several of {', '.join(sorted(params.keys(params.Train)))}")
+            raise ShoepairError(found, fix=f"try several of {', '.join(sorted(params.keys(TrainConfig)))}")
     return [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
 
 

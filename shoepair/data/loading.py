@@ -1,6 +1,6 @@
 """Stores and pair tables -> photos and pairs, in memory where they fit, else streamed.
 
-Training learns from the pairs of the class and, behind them, from those of the drawn students (`beside`).
+Training learns from the pairs of the class and of the synthetic students (`add_synthetic_pairs`).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def from_table(rows: pd.DataFrame) -> PairData:
     Returns:
         As many pairs as there are rows, in their order.
     """
-    students, shoes, same = _numbered(rows)
-    return PairData(torch.from_numpy(_read(students)), shoes, same)
+    students, tensors = _numbered(rows)
+    return PairData(torch.from_numpy(_read(students)), *tensors)
 
 
 def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> PairData | StreamedPairs:
     """The pairs of a table, their photos in memory if they fit, else streamed from the stores.
 
     Args:
-        rows: `Pairs` rows, of one split or several, those of drawn students last (`beside`).
+        rows: `Pairs` rows, of one split or several, and of synthetic students.
         edge: S, what the photos are averaged down to.
         memory: what the photos may take, in bytes.
         device: where the batches are wanted.
@@ -53,23 +53,23 @@ def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> 
     Raises:
         ShoepairError: a store is missing, or its photos are of no multiple of the edge.
     """
-    students, shoes, same = _numbered(rows)
-    drawn = int((students["batch"] == paths.SYNTHETIC).sum())
+    students, tensors = _numbered(rows)
     held = 0
     for batch, group in students.groupby("batch", sort=False):
         with Store(paths.store(str(batch)), shared=True) as store:
             held += len(group) * 18 * store.edge**2  # 3 pairs, 2 sides, 3 channels
     if held <= memory:
-        return PairData(torch.from_numpy(_read(students, shared=True)), shoes, same, drawn).at(edge).on(device)
-    return StreamedPairs(students, shoes, same, edge, device, drawn)
+        return PairData(torch.from_numpy(_read(students, shared=True)), *tensors).at(edge).on(device)
+    return StreamedPairs(students, *tensors, edge, device)
 
 
-def _numbered(rows: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, Tensor]:
-    """The students of `Pairs` rows in the order in which they come; shoes and labels as `Pairing` has them."""
+def _numbered(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Tensor, Tensor, Tensor]]:
+    """The students of `Pairs` rows in the order in which they come; `shoes`, `same`, `synthetic` as in `Pairing`."""
     students = rows[["batch", "row"]].drop_duplicates(ignore_index=True)
     places = rows[["batch", "row"]].merge(students.reset_index(names="place"), how="left", validate="many_to_one")
     shoes = np.stack([places["place"], rows["left"] - 1, rows["right"] - 1], axis=1)
-    return students, torch.from_numpy(shoes), torch.tensor(rows["same"].to_numpy())
+    synthetic = torch.tensor((students["batch"] == paths.SYNTHETIC).to_numpy())
+    return students, (torch.from_numpy(shoes), torch.tensor(rows["same"].to_numpy()), synthetic)
 
 
 def load_split(split: str) -> NDArray[np.float32]:
@@ -133,27 +133,13 @@ def _read(students: pd.DataFrame, *, shared: bool = False) -> NDArray[np.uint8]:
     return images
 
 
-def beside(rows: pd.DataFrame, share: float, *, only_standard: bool) -> pd.DataFrame:
-    """Pairs to learn from.
-
-    Args:
-        rows: `Pairs` rows of the class.
-        share: `train.synthetic`; 0 for the rows alone.
-        only_standard: whether the standard pairs of the drawn students are enough, or all nine are wanted.
-
-    Returns:
-        `Pairs` rows, those of the drawn students last.
+def add_synthetic_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Adds all nine pairs of every synthetic student to `Pairs` rows of the class.
 
     Raises:
-        ShoepairError: the drawn students are missing.
+        ShoepairError: the store of the synthetic students is missing.
     """
-    if not share:
-        return rows
-    return pd.concat([rows, pairs.of_split(_drawn(), "train", only_standard=only_standard)], ignore_index=True)
-
-
-def _drawn() -> pd.DataFrame:
     with Store(paths.store(paths.SYNTHETIC), shared=True) as store:
         students = store.students
     about = {"batch": paths.SYNTHETIC, "student": students, "row": range(len(students)), "split": "train"}
-    return pairs.build(pd.DataFrame(about))
+    return pd.concat([rows, pairs.build(pd.DataFrame(about))], ignore_index=True)

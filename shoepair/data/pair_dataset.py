@@ -35,8 +35,8 @@ class Pairing(Protocol):
         """(P,) int64: 1 same pair, 0 different pairs."""
 
     @property
-    def synthetic(self) -> int:
-        """How many of the N students, the last ones, are drawn: learnt from, and left out of every accuracy."""
+    def synthetic(self) -> Tensor:
+        """(N,) bool: which students are synthetic, that is learnt from and left out of every accuracy."""
 
     def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
         """The shoes of pairs, (B, 1, 2, S, S, 3) floats for each (B,) tensor of pair numbers."""
@@ -53,13 +53,13 @@ class PairData:
         images: (N, 3, 2, S, S, 3): uint8, or float32 of -0.5..0.5; on the device that the batches are wanted on.
         shoes: (P, 3) int64: student 0..N-1, pair of the left shoe 0-2, pair of the right shoe 0-2.
         same: (P,) int64: 1 same pair, 0 different pairs.
-        synthetic: how many of the students, the last ones, are drawn.
+        synthetic: (N,) bool: which students are synthetic.
     """
 
     images: Tensor
     shoes: Tensor
     same: Tensor
-    synthetic: int = 0
+    synthetic: Tensor
 
     def __len__(self) -> int:
         return len(self.shoes)
@@ -105,13 +105,11 @@ class PairData:
         return replace(self, images=self.images.to(device))
 
 
-def photographed(data: Pairing) -> Pairing:
-    """The pairs of the students who are not drawn; the photos are the same ones."""
-    if not data.synthetic:
-        return data
-    here = data.shoes[:, 0] < int(data.shoes[:, 0].max()) + 1 - data.synthetic
-    own: Pairing = replace(data, shoes=data.shoes[here], same=data.same[here], synthetic=0)  # type: ignore[type-var]  # both are dataclasses
-    return own
+def without_synthetic(data: Pairing) -> Pairing:
+    """The pairs of the students who are not synthetic; the photos are the same ones."""
+    own = ~data.synthetic[data.shoes[:, 0]]
+    kept: Pairing = replace(data, shoes=data.shoes[own], same=data.same[own])  # type: ignore[type-var]  # both are dataclasses
+    return kept
 
 
 def floats(shoes: Tensor) -> Tensor:
@@ -154,7 +152,8 @@ def from_arrays(data: NDArray[np.uint8] | NDArray[np.float32]) -> PairData:
     images = data if data.dtype == np.uint8 else data.astype(np.float32, copy=False)
     labels = list(standard["same"]) * len(data)
     numbers = torch.tensor(shoes, dtype=torch.int64).reshape(-1, 3)  # also where there is no student
-    return PairData(torch.from_numpy(images), numbers, torch.tensor(labels, dtype=torch.int64))
+    same, synthetic = torch.tensor(labels, dtype=torch.int64), torch.zeros(len(data), dtype=torch.bool)
+    return PairData(torch.from_numpy(images), numbers, same, synthetic)
 
 
 def _lefts_and_rights(rows: pd.DataFrame) -> list[tuple[int, int]]:

@@ -70,13 +70,3 @@ def build(split: pd.DataFrame) -> pd.DataFrame:
     """
     whole = split.assign(order=split["split"].map(list(SPLITS).index)).sort_values("order", kind="stable")
     return whole.merge(combinations(), how="cross")[list(Pairs.to_schema().columns)]
-
-
-def of_split(rows: pd.DataFrame, split: str, *, only_standard: bool) -> pd.DataFrame:
-    """The nine pairs of every student of a split, or the 3 same and 3 standard different ones, from `Pairs` rows."""
-    return rows[(rows["split"] == split) & (rows["standard"] | (not only_standard))]
-
-
-def standard(rows: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The 3 same and 3 standard different pairs of every student of a split, from `Pairs` rows."""
-    return of_split(rows, split, only_standard=True)

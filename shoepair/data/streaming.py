@@ -32,17 +32,17 @@ class StreamedPairs:
         rows: N rows with `batch` and `row`, the place of each student in the stores.
         shoes: (P, 3) int64, see `Pairing`.
         same: (P,) int64, see `Pairing`.
+        synthetic: (N,) bool, see `Pairing`.
         edge: S, what the photos are averaged down to.
         device: where the batches are wanted.
-        synthetic: see `Pairing`.
     """
 
     rows: pd.DataFrame
     shoes: Tensor
     same: Tensor
+    synthetic: Tensor
     edge: int
     device: torch.device = torch.device("cpu")  # noqa: RUF009  # a constant
-    synthetic: int = 0
 
     def __len__(self) -> int:
         return len(self.shoes)

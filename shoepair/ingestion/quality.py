@@ -17,8 +17,8 @@ from PIL import Image
 
 from shoepair.data.schemas import Signs
 from shoepair.ingestion import decode
+from shoepair.ingestion.config import Validate
 from shoepair.ingestion.phash import fingerprints
-from shoepair.runtime.params import Validate
 
 FLAGS = ("blurred", "dark", "overexposed", "low_contrast", "tiny")
 WHITE = 255

@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 from shoepair.data import naming
 from shoepair.data.schemas import Photos
 from shoepair.ingestion import decode, decode_all, quality
+from shoepair.ingestion.config import Validate
 from shoepair.runtime import progress, storage
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.params import Validate
 
 COUNTS = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
 KIND_OF_SET = {"test_m": "m", "test_w": "w"}  # a test set holds one kind; train holds both

@@ -8,73 +8,35 @@ Letters: B pairs, S edge of a shoe image, G groups of L left and L right shoes, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shoepair.models.config import ModelConfig
 from shoepair.runtime.errors import ShoepairError
 
-EDGE = 224
 HIDDEN = 100  # units of the first linear layer, as the assignment sets it
 CLASSES = 2  # logits: different, same
-KERNEL_SIZES = (3, 5)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What a network's layers are built from; written beside its weights, so that they can be read again.
-
-    Args:
-        n: channels after the first convolution; 2n, 4n and 8n after the others.
-        kernel_size: edge K of every kernel, 3 or 5; padding (K - 1) / 2 keeps the image size.
-        batch_norm: normalise after every convolution.
-        dropout: share of the flattened features and of the hidden units set to 0 while training, 0 to below 1.
-        edge: S, of one shoe image in pixels; a multiple of 16, since it is halved four times.
-        tta: whether a model that answers otherwise to a pair mirrored or exchanged answers with the mean of its four
-            `views`, while not training (test-time augmentation); False for any other model.
-    """
-
-    n: int = 4
-    kernel_size: int = 3
-    batch_norm: bool = False
-    dropout: float = 0.0
-    edge: int = EDGE
-    tta: bool = False
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            found = f"n: {self.n}, expected 1 or more channels after the first convolution"
-            raise ShoepairError(found, fix="set `n` to 1 or more")
-        if self.kernel_size not in KERNEL_SIZES:
-            found = f"kernel_size: {self.kernel_size}, expected 3 or 5 (an odd kernel keeps the image size)"
-            raise ShoepairError(found, fix="set `kernel_size` to 3 or 5")
-        if not 0 <= self.dropout < 1:
-            found = f"dropout: {self.dropout}, expected 0 to below 1"
-            raise ShoepairError(found, fix="set `dropout` to 0 for none")
-        if self.edge < 16 or self.edge % 16:
-            found = f"edge: {self.edge}, expected a multiple of 16 (it is halved four times)"
-            raise ShoepairError(found, fix="set `normalize.edge` to 224")
-
-
-def features(inputs: int, shape: Shape) -> nn.Sequential:
+def features(inputs: int, config: ModelConfig) -> nn.Sequential:
     """Four times convolution, 2x2 max pooling, ReLU: (B, inputs, H, W) to (B, 8n, H/16, W/16).
 
     Pooling comes before ReLU: the larger of two numbers, cut off at 0, is the same in either order, and ReLU, and
     batch normalisation between them, have a quarter of the work.
     """
-    widths = [inputs, shape.n, 2 * shape.n, 4 * shape.n, 8 * shape.n]
+    widths = [inputs, config.n, 2 * config.n, 4 * config.n, 8 * config.n]
 
     def layers() -> Iterator[nn.Module]:
         for before, after in pairwise(widths):
             # Batch normalisation takes every constant away again: the gradient of a bias would be rounding alone.
-            bias = not shape.batch_norm
-            yield nn.Conv2d(before, after, shape.kernel_size, padding=(shape.kernel_size - 1) // 2, bias=bias)
+            bias = not config.batch_norm
+            yield nn.Conv2d(before, after, config.kernel_size, padding=(config.kernel_size - 1) // 2, bias=bias)
             yield nn.MaxPool2d(2)
-            if shape.batch_norm:
+            if config.batch_norm:
                 yield nn.BatchNorm2d(after)
             yield nn.ReLU()
 
@@ -124,8 +86,8 @@ def joined(shoes: Tensor) -> Tensor:
     return stacked.movedim(3, 1)  # costs nothing, and convolutions are fast in this layout
 
 
-def views(images: Tensor) -> list[Tensor]:
-    """A pair as it is, mirrored, with its shoes exchanged, and both: (B, 3, 2S, S) to four of these, labels alike."""
+def tta_views(images: Tensor) -> list[Tensor]:
+    """A pair as it is, mirrored, with its sides swapped, and both: (B, 3, 2S, S) to four of these, labels alike."""
     both_ways = [images, images.flip(3)]
     return both_ways + [each.roll(images.shape[3], 2) for each in both_ways]
 
@@ -133,30 +95,39 @@ def views(images: Tensor) -> list[Tensor]:
 class Model(nn.Module):
     """What every model is to the rest of the project.
 
-    Input (B, 3, 2S, S) float, value = byte / 255 - 0.5, S a multiple of `shape.edge`; output (B, 2) logits:
-    different, same. Arguments: see `Shape`.
+    Input (B, 3, 2S, S) float, value = byte / 255 - 0.5, S a multiple of `config.edge`; output (B, 2) logits:
+    different, same. Arguments, by name: see `ModelConfig`.
     """
 
     whole_students: ClassVar[bool] = False  # trained on all combinations of a student's shoes at once
-    views_differ: ClassVar[bool] = False  # whether a pair mirrored or exchanged may get another answer
+    views_differ: ClassVar[bool] = False  # whether a pair mirrored or with its sides swapped may get another answer
 
-    def __init__(
-        self,
-        n: int = 4,
-        kernel_size: int = 3,
-        *,
-        batch_norm: bool = False,
-        dropout: float = 0.0,
-        edge: int = EDGE,
-        tta: bool = False,
-    ) -> None:
+    def __init__(self, **layers: Any) -> None:
         super().__init__()
-        self.shape = Shape(n, kernel_size, batch_norm, dropout, edge, tta and self.views_differ)
+        config = ModelConfig(**layers)
+        self.config = config.model_copy(update={"tta": config.tta and self.views_differ})
         self.make_layers()
 
     def make_layers(self) -> None:
-        """Create the layers that `shape` asks for."""
+        """Create the layers that `config` asks for."""
         raise NotImplementedError
+
+    def answer(self, images: Tensor) -> Tensor:
+        """Logits from one view of each pair: (B, 3, 2S, S), S = `config.edge`, to (B, 2)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, *, tta: bool = True) -> Tensor:
+        """Logits of each pair image: (B, 3, 2S, S) to (B, 2).
+
+        Args:
+            x: pair images.
+            tta: False for one view of each pair, whatever `config.tta` says: a quarter of the work.
+        """
+        images = reduced(x, self.config.edge)
+        if self.training or not (tta and self.config.tta):
+            return self.answer(images)
+        answers = [self.answer(view) for view in tta_views(images)]
+        return sum(answers[1:], answers[0]) / len(answers)
 
     def combinations(self, shoes: Tensor) -> Tensor:
         """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
@@ -203,7 +174,7 @@ class Threshold(Model):
         self.threshold.copy_((padded[best] + padded[best + 1]) / 2)
         self.slope.copy_(1 / ranked.std(correction=0).clamp_min(1e-6))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
-        same = self.slope * (self.threshold - self.distance(x))
+    def answer(self, images: Tensor) -> Tensor:
+        """See `Model`."""
+        same = self.slope * (self.threshold - self.distance(images))
         return torch.stack([torch.zeros_like(same), same], dim=1).to(torch.float32)

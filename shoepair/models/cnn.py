@@ -8,14 +8,12 @@ convolution compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from shoepair.models.base import CLASSES, HIDDEN, Model, features, reduced, views
+from shoepair.models.base import CLASSES, HIDDEN, Model, features
 
 
 def _classifier(inputs: int, dropout: float) -> nn.Sequential:
@@ -28,46 +26,24 @@ class Network(Model):
     """What the two networks of the assignment share."""
 
     views_differ = True
-    asked_once = False  # as within `one_view`
     channels: ClassVar[int]  # of the image that the first convolution sees
     stacked: ClassVar[int]  # shoes that this image holds one above the other
 
     def make_layers(self) -> None:
         """Four convolutions and two linear layers."""
-        shape = self.shape
-        self.features = features(self.channels, shape)
-        self.classifier = _classifier(8 * shape.n * self.stacked * (shape.edge // 16) ** 2, shape.dropout)
+        config = self.config
+        self.features = features(self.channels, config)
+        self.classifier = _classifier(8 * config.n * self.stacked * (config.edge // 16) ** 2, config.dropout)
 
     def arrange(self, x: Tensor) -> Tensor:
         """The image that the first convolution sees, made of the pair image."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
-        images = reduced(x, self.shape.edge)
-        once = self.training or self.asked_once or not self.shape.tta
-        seen = [images] if once else views(images)
-        answers = [self._answer(each) for each in seen]
-        return sum(answers[1:], answers[0]) / len(answers)
-
-    def _answer(self, images: Tensor) -> Tensor:
-        """Logits from one view: (B, 3, 2S, S) to (B, 2)."""
+    def answer(self, images: Tensor) -> Tensor:
+        """See `Model`."""
         maps = self.features(self.arrange(images))  # (B, 8n, stacked * S/16, S/16)
         logits: Tensor = self.classifier(maps.flatten(1))
         return logits
-
-
-@contextmanager
-def one_view(model: nn.Module) -> Iterator[None]:
-    """Within it a network looks at each pair once, whatever `Shape.tta` says: a quarter of the work."""
-    if not isinstance(model, Network):
-        yield
-        return
-    model.asked_once = True
-    try:
-        yield
-    finally:
-        model.asked_once = False
 
 
 class CNN(Network):
@@ -93,7 +69,7 @@ class CNNChannel(Network):
         Slices, not a reshape: reshaped to six channels, the upper and the lower half of the left shoe's red plane
         would become channels 0 and 1, and so on.
         """
-        edge = self.shape.edge
+        edge = self.config.edge
         return torch.cat([x[:, :, :edge], x[:, :, edge:]], dim=1)
 
 

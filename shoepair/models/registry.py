@@ -6,7 +6,6 @@ A model takes pair images and gives two logits, whatever it is inside (`base.Mod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,16 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from shoepair.data import documents
-from shoepair.models.base import EDGE, Model, Shape
+from shoepair.models.base import Model
 from shoepair.models.cnn import ASSIGNED, CNN, CNNChannel
+from shoepair.models.config import EDGE, ModelConfig
 from shoepair.models.histogram import Histogram
 from shoepair.models.siamese import Siamese
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.files import replacing
 
-__all__ = ["CNN", "EDGE", "CNNChannel", "Model", "Shape"]
+__all__ = ["CNN", "EDGE", "CNNChannel", "Model", "ModelConfig"]
 
 Weights = dict[str, Tensor]
 
@@ -38,7 +38,7 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
-def build(name: str, shape: Shape, seed: int) -> Model:
+def build(name: str, config: ModelConfig, seed: int) -> Model:
     """The network of this name, its weights drawn from the seed.
 
     Weights are normal with variance 2 / inputs, biases 0, which keeps the size of the activations from layer to layer
@@ -52,7 +52,7 @@ def build(name: str, shape: Shape, seed: int) -> Model:
         found = f"models: {name!r} is not a model, expected one of {', '.join(MODELS)}"
         raise ShoepairError(found, fix="correct `models` in params.yaml")
     with torch.random.fork_rng(devices=[]):  # creating layers draws from the global generator; leave it as it was
-        model = MODELS[name](**asdict(shape))
+        model = MODELS[name](**config.model_dump())
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -84,7 +84,7 @@ def save(name: str, model: Model, facts: Mapping[str, Any]) -> None:
         facts: what the card says beside the layers, such as the epoch that the weights are from.
     """
     count = sum(parameter.numel() for parameter in model.parameters())
-    card = {"format": FORMAT, "model": name, "layers": asdict(model.shape), "parameters": count, **facts}
+    card = {"format": FORMAT, "model": name, "layers": model.config.model_dump(), "parameters": count, **facts}
     save_weights(paths.weights(name), weights_of(model))
     documents.write_json(paths.card(name), card)
 
@@ -100,7 +100,7 @@ def load(name: str) -> Model:
     if card.get("format") != FORMAT or card.get("model") != name:
         found = f"{path}: model {card.get('model')} of format {card.get('format')}, expected {name} of format {FORMAT}"
         raise ShoepairError(found, fix=fix)
-    model = build(name, Shape(**card["layers"]), seed=0)
+    model = build(name, ModelConfig(**card["layers"]), seed=0)
     try:
         model.load_state_dict(load_file(paths.weights(name)))
     except (FileNotFoundError, SafetensorError, RuntimeError):

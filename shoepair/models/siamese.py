@@ -44,8 +44,8 @@ class Siamese(Model):
 
     def make_layers(self) -> None:
         """The tower, the vectors of a photo and of its places, and the head."""
-        n, dropout = self.shape.n, self.shape.dropout
-        self.features = features(3, self.shape)
+        n, dropout = self.config.n, self.config.dropout
+        self.features = features(3, self.config)
         self.vector = nn.Linear(2 * 8 * n, LENGTH)
         self.scale = nn.BatchNorm1d(COLOURS)
         self.fine = len(self.features) * 3 // 4  # layers; after them the edge is an eighth
@@ -66,7 +66,7 @@ class Siamese(Model):
         While training, photos are seen one way round: which one, `train.mirror` draws.
         """
         groups, each = shoes.shape[:2]
-        photos = reduced(shoes.flatten(0, 2).movedim(3, 1), self.shape.edge)  # (G L 2, 3, S, S)
+        photos = reduced(shoes.flatten(0, 2).movedim(3, 1), self.config.edge)  # (G L 2, 3, S, S)
         apart = [_distances(*_matched(roots(middle(photos, share)), groups, each)) for share in MIDDLES]
         colours = self.scale((torch.cat(apart, dim=1).to(photos.dtype) + NEAR).log())  # (G L L, 8)
         views = [photos] if self.training else [photos, photos.flip(3)]
@@ -102,9 +102,9 @@ class Siamese(Model):
         sides = [_summed(*both) for both in zip(apart, _matched(gazes, groups, each), strict=True)]
         return (sides[0] + sides[1]) / 2
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of each pair image: (B, 3, 2S, S) to (B, 2)."""
-        shoes = torch.stack(x.chunk(2, dim=2), dim=1).movedim(2, 4)  # (B, 2, S, S, 3)
+    def answer(self, images: Tensor) -> Tensor:
+        """See `Model`."""
+        shoes = torch.stack(images.chunk(2, dim=2), dim=1).movedim(2, 4)  # (B, 2, S, S, 3)
         return self.combinations(shoes.unsqueeze(1)).flatten(0, 2)
 
 

@@ -16,12 +16,12 @@ import pandas as pd
 from shoepair.data import documents, schemas, tables
 from shoepair.data.naming import SHOES
 from shoepair.evaluation import metrics, thresholds
+from shoepair.evaluation.config import Crossval
 from shoepair.evaluation.metric_names import BASELINE
 from shoepair.evaluation.thresholds import Decision
 from shoepair.reports.format import COUNTS
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.params import Crossval
 
 FIX = "run `dvc repro`, which makes it"
 

@@ -18,59 +18,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shoepair.runtime.errors import ShoepairError
 from shoepair.training import sharding
+from shoepair.training.config import Augmentation
 from shoepair.training.sharding import Share
 
 TINT, LIGHT, OFFSET = 0.15, 0.25, 0.1  # at strength 1: of each channel, of all (both as logarithms), added
 TURN, SCALE, SHIFT = 10.0, 0.1, 0.05  # at strength 1: degrees, logarithm of the size, part of the edge
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How much photos are changed while training.
+def augment(shoes: Tensor, how: Augmentation, rng: torch.Generator, share: Share | None = None) -> Tensor:
+    """Changes photos at random.
 
     Args:
-        mirror: half of the groups mirrored and exchanged.
-        exchange: half of the groups exchanged, whether mirrored or not.
-        colour: strength of the changes of colour and light, 0 for none, 1 for up to 15 % a channel and 25 % in all.
-        affine: strength of turns (10 degrees at 1), sizes (10 %) and shifts (5 % of the edge), 0 for none.
+        shoes: (G, L, 2, S, S, 3) floats of -0.5..0.5, on any device.
+        how: how much.
+        rng: on the CPU, so that every device sees the same changes; it draws for the whole batch.
+        share: which groups of a batch the shoes are; not given, they are the whole batch.
+
+    Returns:
+        The same shape; the argument is not changed.
     """
-
-    mirror: bool = False
-    colour: float = 0.0
-    affine: float = 0.0
-    exchange: bool = False
-
-    def __post_init__(self) -> None:
-        for name, strength in (("colour", self.colour), ("affine", self.affine)):
-            if not 0 <= strength < math.inf:
-                found = f"{name}: {strength}, expected 0 (no change) or more"
-                raise ShoepairError(found, fix=f"set `train.{name}` to 0.0")
-
-    def __call__(self, shoes: Tensor, rng: torch.Generator, share: Share | None = None) -> Tensor:
-        """Changed shoes.
-
-        Args:
-            shoes: (G, L, 2, S, S, 3) floats of -0.5..0.5, on any device.
-            rng: on the CPU, so that every device sees the same changes; it draws for the whole batch.
-            share: which groups of a batch the shoes are; not given, they are the whole batch.
-
-        Returns:
-            The same shape; the argument is not changed.
-        """
-        if not len(shoes):
-            return shoes  # torch moves no photos where there are none
-        draw = _Draw(rng, share or sharding.whole(len(shoes)))
-        if self.mirror:
-            shoes = _some(shoes, shoes.flip((2, 4)), draw)
-        if self.exchange:
-            shoes = _some(shoes, shoes.flip(2), draw)
-        if self.affine:
-            shoes = _moved(shoes, self.affine, draw)
-        if self.colour:
-            shoes = _coloured(shoes, self.colour, draw)
-        return shoes
+    if not len(shoes):
+        return shoes  # torch moves no photos where there are none
+    draw = _Draw(rng, share or sharding.whole(len(shoes)))
+    if how.mirror:
+        shoes = _some(shoes, shoes.flip((2, 4)), draw)
+    if how.exchange:
+        shoes = _some(shoes, shoes.flip(2), draw)
+    if how.affine:
+        shoes = _moved(shoes, how.affine, draw)
+    if how.colour:
+        shoes = _coloured(shoes, how.colour, draw)
+    return shoes
 
 
 @dataclass(frozen=True)

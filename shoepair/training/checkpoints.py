@@ -1,7 +1,7 @@
 """Checkpoints: a training run that was killed goes on from its last finished epoch, to the same bits.
 
 One file per model, replaced after every epoch, gone when the training is done. It carries the key of its run, a digest
-of everything that the weights depend on: the recipe, the pairs, the photos and the code. A checkpoint of another key
+of everything that the weights depend on: the config, the pairs, the photos and the code. A checkpoint of another key
 is never used. Random numbers need no state in it: what an epoch draws follows from the seed and its number. The number
 of ranks is not in the key, since a cluster that lost a machine shall go on: with another number of ranks a run ends in
 other last bits, with the same number in the same bits.

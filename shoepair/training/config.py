@@ -1,116 +1,95 @@
-"""How a model is trained: everything that is chosen, as one value."""
+"""Everything that is chosen for a training, as one value."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from shoepair.models.base import Shape
-from shoepair.runtime import params
-from shoepair.runtime.errors import ShoepairError
-from shoepair.training.augmentation import Augmentation
+from pydantic import Field
 
-NOTHING = Augmentation()
-WARM_UP = 0.2  # part of the iterations in which the step of schedule `cosine` grows
+from shoepair.models.config import ModelConfig
+from shoepair.runtime.params import Section
 
-Different = Literal["standard", "drawn", "all"]
-Schedule = Literal["constant", "cosine"]
+WARM_UP = 0.2  # part of the iterations in which the learning rate of schedule `cosine` grows
+
 Keep = Literal["best", "last"]
 Precision = Literal["float32", "bf16"]
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a model is trained.
+class Augmentation(Section):
+    """How much photos are changed while training.
+
+    Args:
+        mirror: half of the groups are mirrored and their sides swapped.
+        colour: strength of the changes of colour and light, 0 for none, 1 for up to 15 % a channel and 25 % in all.
+        affine: strength of turns (10 degrees at 1), sizes (10 %) and shifts (5 % of the edge), 0 for none.
+        exchange: the sides of half of the groups are swapped, whether mirrored or not.
+    """
+
+    mirror: bool = Field(default=False, validation_alias="train.mirror")
+    colour: float = Field(default=0.0, validation_alias="train.colour", ge=0, le=4)
+    affine: float = Field(default=0.0, validation_alias="train.affine", ge=0, le=4)
+    exchange: bool = Field(default=False, validation_alias="train.exchange")
+
+
+class TrainConfig(Section):
+    """How a model is built and trained.
 
     Args:
         epochs: passes over the training pairs, at most.
-        batch_size: pairs in a batch, an even number: half same, half different. Where whole students are compared, a
-            student, six photos, for every three of them.
-        lr: Adam's step.
+        batch_size: pairs in a batch, half same, half different. Where whole students are compared, a student, six
+            photos, for every three of them.
+        lr: learning rate of Adam.
         weight_decay: L2 penalty, as Adam applies it.
-        seed: of the order of the pairs, of the changes of photos, and of dropout.
+        seed: of the weights, of the order of the pairs, of augmentation and of dropout.
         different: the three standard different pairs of a student, three of the six drawn anew every epoch, or all six
             (then every same pair comes twice, which weighs both alike).
-        synthetic: drawn students in an epoch for each photographed one, others every time, all that there are at most;
-            0 for none.
+        synthetic: synthetic students in an epoch for each photographed one, others every time, all that there are at
+            most; 0 for none.
         augmentation: how photos are changed.
-        schedule: of the step: constant, or growing for a fifth of the iterations and then falling to 0 as a cosine.
+        schedule: of the learning rate: constant, or growing for a fifth of the iterations and then falling to 0 as a
+            cosine.
         patience: epochs without a better validation accuracy after which training ends; 0 for never.
-        keep: the weights of the best epoch by validation (of one view, see `Shape.tta`), or of the last one.
-        average: how much of a moving average of the weights stays at each iteration, 0..1; the average is what is
-            measured and kept. 0: the weights themselves. (Polyak and Juditsky, "Acceleration of stochastic
-            approximation by averaging", 1992; here exponential.)
+        keep: the weights of the best epoch by validation (of one view, see `ModelConfig.tta`), or of the last one.
+        average: how much of a moving average of the weights stays at each iteration; the average is what is measured
+            and kept. 0: the weights themselves. (Polyak and Juditsky, "Acceleration of stochastic approximation by
+            averaging", 1992; here exponential.)
         precision: float32, or bf16 where the processor has it.
         compiled: whether `torch.compile` makes the step.
-
-    Raises:
-        ShoepairError: a value is out of its range.
+        network: what the model is built from; not read where a model is given.
+        device: see `devices.chosen`; not read where a model is given.
+        memory_mb: photos that take more are streamed from the stores; no result depends on it.
+        threads: CPU threads.
     """
 
-    epochs: int = 20
-    batch_size: int = 32
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    seed: int = 1
-    different: Different = "standard"
-    synthetic: float = 0.0
-    augmentation: Augmentation = NOTHING
-    schedule: Schedule = "constant"
-    patience: int = 0
-    keep: Keep = "best"
-    average: float = 0.0
-    precision: Precision = "float32"
-    compiled: bool = False
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=32, ge=2, multiple_of=2)
+    lr: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    seed: int = Field(default=1, ge=0)
+    different: Literal["standard", "drawn", "all"] = Field(default="standard", validation_alias="train.different")
+    synthetic: float = Field(default=0.0, validation_alias="train.synthetic", ge=0, allow_inf_nan=False)
+    augmentation: Augmentation = Augmentation()
+    schedule: Literal["constant", "cosine"] = Field(default="constant", validation_alias="train.schedule")
+    patience: int = Field(default=0, validation_alias="train.patience", ge=0)
+    keep: Keep = Field(default="best", validation_alias="train.keep")
+    average: float = Field(default=0.0, validation_alias="train.average", ge=0, lt=1)
+    precision: Precision = Field(default="float32", validation_alias="train.precision")
+    compiled: bool = Field(default=False, validation_alias="train.compile")
+    network: ModelConfig = ModelConfig()
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", validation_alias="train.device")
+    memory_mb: int = Field(default=4096, validation_alias="train.memory_mb", ge=0)
+    threads: int = Field(default=2, validation_alias="train.threads", ge=1)
 
-    def __post_init__(self) -> None:
-        if self.batch_size < 2 or self.batch_size % 2:
-            found = f"batch_size: {self.batch_size}, expected an even number (half same, half different pairs)"
-            raise ShoepairError(found, fix="set `batch_size` to an even number, 2 or more")
-        if self.epochs < 1:
-            found = f"epochs: {self.epochs}, expected 1 or more"
-            raise ShoepairError(found, fix="set `epochs` to 1 or more")
-        if not (0 < self.lr < math.inf and 0 <= self.weight_decay < math.inf):
-            found = f"lr: {self.lr}, weight_decay: {self.weight_decay}; expected lr above 0 and weight_decay 0 or more"
-            raise ShoepairError(found, fix="set `lr` to 1.0e-3 and `weight_decay` to 0.0")
-        if not 0 <= self.synthetic < math.inf:
-            found = f"synthetic: {self.synthetic}, expected 0 (no drawn students) or more"
-            raise ShoepairError(found, fix="set `train.synthetic` to 0.0 or 1.0")
-        if not 0 <= self.average < 1:
-            found = f"average: {self.average}, expected 0 (none) or more, and below 1"
-            raise ShoepairError(found, fix="set `train.average` to 0.99")
+    def card(self) -> dict[str, Any]:
+        """What the card of a trained model says of its training."""
+        return self.model_dump(exclude={"network", "device", "memory_mb", "threads"})
 
-    def step(self, iteration: int, total: int) -> float:
-        """Adam's step in an iteration 0..total-1, as a part of `lr`."""
+    def lr_factor(self, iteration: int, total: int) -> float:
+        """The learning rate in an iteration 0..total-1, as a part of `lr`."""
         if self.schedule == "constant":
             return 1.0
         grows = max(1, round(WARM_UP * total))
         if iteration < grows:
             return (iteration + 1) / grows
         return (1 + math.cos(math.pi * (iteration - grows) / max(1, total - grows))) / 2
-
-
-def of(chosen: params.Train) -> TrainConfig:
-    """The recipe that params.yaml sets."""
-    return TrainConfig(
-        epochs=chosen.epochs,
-        batch_size=chosen.batch_size,
-        lr=chosen.lr,
-        weight_decay=chosen.weight_decay,
-        seed=chosen.seed,
-        different=chosen.different,
-        synthetic=chosen.synthetic,
-        augmentation=Augmentation(chosen.mirror, chosen.colour, chosen.affine, chosen.exchange),
-        schedule=chosen.schedule,
-        patience=chosen.patience,
-        keep=chosen.keep,
-        average=chosen.average,
-        precision=chosen.precision,
-        compiled=chosen.compiled,
-    )
-
-
-def shape_of(chosen: params.Train) -> Shape:
-    """The layers that params.yaml sets."""
-    return Shape(chosen.n, chosen.kernel_size, chosen.batch_norm, chosen.dropout, chosen.edge, chosen.tta)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from shoepair.runtime.files import write_text
+from shoepair.training.config import Keep
 
 DIGITS = 6  # of every number in curves and cards
 
@@ -53,6 +54,10 @@ class History:
     def best(self) -> Epoch:
         """The first epoch with the best validation accuracy."""
         return max(self.epochs, key=lambda epoch: epoch.valid_balanced)
+
+    def selected(self, keep: Keep) -> Epoch:
+        """The epoch that the weights are from."""
+        return self.best if keep == "best" else self.epochs[-1]
 
     def epoch_table(self) -> pd.DataFrame:
         """One row per epoch, wide: the columns are what DVC plots."""

@@ -3,7 +3,7 @@
 Each batch is half same and half different pairs, both reshuffled every epoch, and the last short batch is used; a
 model that compares whole students (`Model.whole_students`) gets all nine combinations of some students instead, same
 and different weighing as much. After every epoch come a checkpoint and the accuracies on train and valid, positive
-and negative apart, of one view of each pair (`cnn.one_view`). The weights of the epoch with the best validation
+and negative apart, of one view of each pair (`Model.forward`). The weights of the epoch with the best validation
 accuracy (the first such) are the result, or those of the last epoch (`TrainConfig.keep`).
 
 What an epoch draws follows from the seed and the epoch's number alone.
@@ -15,9 +15,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,14 +28,14 @@ from shoepair.data import pair_dataset
 from shoepair.data.pair_dataset import Pairing
 from shoepair.models import distributed
 from shoepair.models.base import Model, Threshold
-from shoepair.models.cnn import one_view
-from shoepair.models.inference import SCORED, accuracies, answers, each, logits
+from shoepair.models.inference import SCORED, accuracies, logits, map_batches, pair_logits
 from shoepair.models.registry import Weights, weights_of
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, sharding
+from shoepair.training.augmentation import augment
 from shoepair.training.config import Precision, TrainConfig
-from shoepair.training.history import DIGITS, Epoch, History
+from shoepair.training.history import Epoch, History
 from shoepair.training.samplers import pair_batches, student_batches
 
 WHOLE = 12  # what a student's nine combinations weigh: six different ones once, three same ones twice
@@ -61,7 +60,7 @@ def fit(
     model: nn.Module,
     train: Pairing,
     valid: Pairing | None,
-    recipe: TrainConfig,
+    config: TrainConfig,
     checkpoint: Checkpoint | None = None,
     after_epoch: Callable[[Epoch, Weights], None] = lambda _epoch, _weights: None,
     *,
@@ -72,8 +71,8 @@ def fit(
     Args:
         model: takes (B, 3, 2S, S) float32, gives (B, 2) logits: different, same; on the device of the pairs.
         train: the pairs to learn from; accuracies are measured on those that are photographed.
-        valid: the pairs by which the best epoch is chosen; None where `recipe.keep` is last.
-        recipe: how.
+        valid: the pairs by which the best epoch is chosen; None where `config.keep` is last.
+        config: how.
         checkpoint: where a killed run is taken up again.
         after_epoch: called with the accuracies and the weights after every epoch.
         curves: whether the accuracies on `train` are wanted, which take a third of the time.
@@ -85,13 +84,12 @@ def fit(
     Raises:
         ShoepairError: the loss is no longer finite.
     """
-    photographed = pair_dataset.photographed(train)
+    photographed = pair_dataset.without_synthetic(train)
     if isinstance(model, Threshold):
-        return _settled(model, photographed, valid, after_epoch)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    average = AveragedModel(model, multi_avg_fn=_moving(recipe.average), use_buffers=True)
-    judged = average.module if recipe.average else model
+        return _fit_threshold(model, photographed, valid, after_epoch)
+    optimizer = start(model, config)
+    average = AveragedModel(model, multi_avg_fn=_moving(config.average), use_buffers=True)
+    judged = average.module if config.average else model
     history, best = History(), {}
     writer = checkpoint if distributed.first() else None
     content = distributed.told(checkpoints.read(writer.path, writer.key) if writer else b"")
@@ -100,19 +98,19 @@ def fit(
         history, best = History.of(state.course), state.best
         if writer:
             writer.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
-    numbers = range(len(history.epochs) + 1, recipe.epochs + 1)
+    numbers = range(len(history.epochs) + 1, config.epochs + 1)
     bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not distributed.first())
     for number in bar:
-        if recipe.patience and history.epochs and number - history.best.epoch > recipe.patience:
+        if config.patience and history.epochs and number - history.best.epoch > config.patience:
             break
         losses = []
-        for loss in epoch(model, train, optimizer, recipe, number):
+        for loss in epoch(model, train, optimizer, config, number):
             losses.append(loss)
-            if recipe.average:
+            if config.average:
                 average.update_parameters(model)
         history.losses += losses
         history.epochs.append(_measure(judged, photographed if curves else None, valid, number, losses))
-        if recipe.keep == "last" or history.best.epoch == number:
+        if config.keep == "last" or history.best.epoch == number:
             best = weights_of(judged)
         if writer:
             saved = checkpoints.snapshot(model, best, optimizer, average, asdict(history))
@@ -125,24 +123,30 @@ def fit(
     return history
 
 
+def start(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Puts the weights into channels-last layout, in which convolutions are fast, and returns their optimizer."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    return torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+
+
 def _moving(share: float) -> Callable[..., None]:
     """A moving average of which this share stays at each iteration."""
     average: Callable[..., None] = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]  # torch ships it untyped
     return average
 
 
-def _settled(
+def _fit_threshold(
     model: Threshold, train: Pairing, valid: Pairing | None, after_epoch: Callable[[Epoch, Weights], None]
 ) -> History:
     """A model without gradients, "trained" in one pass over all pairs, same and different weighing alike."""
     plan = torch.split(torch.arange(len(train.same)), SCORED)
-    found = each(
+    distances = map_batches(
         plan,
         train.pairs,
         lambda shoes: model.distance(shoes.flatten(1, 3).movedim(3, 1)),
         torch.zeros((), dtype=torch.float64),
     )
-    model.settle(found, train.same, _balancing(train.same))
+    model.settle(distances, train.same, _balancing(train.same))
     done = _measure(model, train, valid, 1, [float("nan")])
     loss = functional.cross_entropy(logits(model, train), train.same, weight=None).item()
     history = History([Epoch(**(asdict(done) | {"train_loss": loss}))], [loss])
@@ -163,34 +167,34 @@ def _generator(*words: int) -> torch.Generator:
 
 
 def epoch(
-    model: nn.Module, train: Pairing, optimizer: torch.optim.Optimizer, recipe: TrainConfig, number: int = 1
+    model: nn.Module, train: Pairing, optimizer: torch.optim.Optimizer, config: TrainConfig, number: int = 1
 ) -> Iterator[float]:
     """One pass over the training pairs, yielding the loss of every iteration."""
-    rng = _generator(recipe.seed, number)
+    rng = _generator(config.seed, number)
     whole = isinstance(model, Model) and model.whole_students
-    plan = list(student_batches(train, recipe, rng) if whole else pair_batches(train, recipe, rng))
+    plan = list(student_batches(train, config, rng) if whole else pair_batches(train, config, rng))
     mine = _dealt([torch.zeros(len(which)) if whole else train.same[which] for which in plan])
     which_of = [which[share.rows] for which, share in zip(plan, mine, strict=True)]
     shoes_of = train.students(which_of) if whole else train.pairs(which_of)
     device = next(model.parameters()).device
-    answer = torch.compile(answers) if recipe.compiled else answers
+    answer = torch.compile(pair_logits) if config.compiled else pair_logits
     model.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))  # dropout draws from the global generator only
         for place, (which, share, shoes) in enumerate(zip(which_of, mine, shoes_of, strict=True)):
             labels = torch.eye(3, dtype=torch.int64).expand(len(which), 3, 3) if whole else train.same[which]
             labels = labels.flatten().to(device)
-            with _precision(recipe.precision, device), sharding.seeing_all(share):
-                got = answer(model, recipe.augmentation(shoes, rng, share)).float()  # (B, 2)
+            with _precision(config.precision, device), sharding.seeing_all(share):
+                got = answer(model, augment(shoes, config.augmentation, rng, share)).float()  # (B, 2)
                 loss = functional.cross_entropy(got, labels, _kinds(whole=whole, device=device), reduction="sum")
                 loss = loss / (WHOLE * share.total if whole else share.total)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
             value = distributed.sum_gradients(model, loss)
-            rate = recipe.lr * recipe.step((number - 1) * len(plan) + place, recipe.epochs * len(plan))
+            rate = config.lr * config.lr_factor((number - 1) * len(plan) + place, config.epochs * len(plan))
             if not math.isfinite(value):
                 found = f"training: the loss is {value} in epoch {number}, iteration {place + 1}, with lr {rate:g}"
-                raise ShoepairError(found, fix=f"try a smaller `lr`, such as {recipe.lr / 10:g}")
+                raise ShoepairError(found, fix=f"try a smaller `lr`, such as {config.lr / 10:g}")
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
@@ -225,29 +229,6 @@ def _precision(precision: Precision, device: torch.device) -> AbstractContextMan
 def _measure(
     model: nn.Module, train: Pairing | None, valid: Pairing | None, number: int, losses: Sequence[float]
 ) -> Epoch:
-    missing = (math.nan, math.nan)
-    with one_view(model):  # a curve has no need of four
-        train_accuracies, valid_accuracies = (accuracies(model, data) if data else missing for data in (train, valid))
-    return Epoch(number, float(np.mean(losses)), *train_accuracies, *valid_accuracies)
-
-
-def kept(recipe: TrainConfig, history: History) -> Epoch:
-    """The epoch that the weights are from."""
-    return history.best if recipe.keep == "best" else history.epochs[-1]
-
-
-def suited(recipe: TrainConfig, model: nn.Module) -> TrainConfig:
-    """The recipe without drawn students where the model has no gradients: its one threshold is that of the class."""
-    return replace(recipe, synthetic=0.0) if isinstance(model, Threshold) else recipe
-
-
-def standard_only(model: nn.Module, recipe: TrainConfig) -> bool:
-    """Whether a model learns from the standard pairs alone, and not from all nine combinations."""
-    whole = isinstance(model, Model) and model.whole_students
-    return recipe.different == "standard" and not whole
-
-
-def facts(recipe: TrainConfig, history: History) -> dict[str, Any]:
-    """What the card of a trained model says of its training: the recipe, and the epoch the weights are from."""
-    numbers = {name: round(value, DIGITS) for name, value in asdict(kept(recipe, history)).items()}
-    return {"recipe": asdict(recipe), "epoch": numbers}
+    missing = (math.nan, math.nan)  # and a curve has no need of four views
+    measured = [accuracies(model, data, tta=False) if data else missing for data in (train, valid)]
+    return Epoch(number, float(np.mean(losses)), *measured[0], *measured[1])

@@ -23,7 +23,7 @@ def train_model(
     train_data: Photos,
     valid_data: Photos,
     *,
-    recipe: TrainConfig | None = None,
+    config: TrainConfig | None = None,
     checkpoint_path: str | Path | None = None,
 ) -> History:
     """Train a model on plain arrays, as in the assignment's notebook.
@@ -32,7 +32,7 @@ def train_model(
         model: `CNN()` or `CNNChannel()`, or any other of the same input and output.
         train_data: (N, 3, 2, S, S, 3), uint8 or floating point of -0.5..0.5, such as `load_split("train")`.
         valid_data: likewise.
-        recipe: epochs, batch size, learning rate, weight decay, seed.
+        config: epochs, batch size, learning rate, weight decay, seed.
         checkpoint_path: folder for the weights after every epoch, `epoch-001.safetensors`, ...; none if not given.
 
     Returns:
@@ -44,7 +44,7 @@ def train_model(
             save_weights(Path(checkpoint_path) / f"epoch-{done.epoch:03}.safetensors", weights)
 
     train, valid = pair_dataset.from_arrays(train_data), pair_dataset.from_arrays(valid_data)
-    return fit(model, train, valid, recipe or TrainConfig(), after_epoch=checkpoint)
+    return fit(model, train, valid, config or TrainConfig(), after_epoch=checkpoint)
 
 
 def get_accuracy(model: nn.Module, data: Photos, batch_size: int = 32) -> tuple[float, float]:

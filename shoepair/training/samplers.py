@@ -14,32 +14,32 @@ from shoepair.training.config import TrainConfig
 STUDENT = 3  # pairs of a batch that are one student where whole students are compared: as many photos are seen
 
 
-def pair_batches(train: Pairing, recipe: TrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
-    """The batches of an epoch: which pairs, by the recipe, dealt half and half.
+def pair_batches(train: Pairing, config: TrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
+    """The batches of an epoch: which pairs, by the config, dealt half and half.
 
     Args:
         train: pairs; of each student three standard ones or all six different ones.
-        recipe: `different`, `synthetic` and `batch_size`.
+        config: `different`, `synthetic` and `batch_size`.
         rng: draws.
 
     Yields:
         (batch_size,) pair numbers, the last batch shorter if the pairs do not come out even.
     """
-    here = torch.isin(train.shoes[:, 0], taken(train, recipe, rng))
+    here = torch.isin(train.shoes[:, 0], epoch_students(train, config, rng))
     positive, negative = (torch.nonzero(here & (train.same == label)).flatten() for label in (1, 0))
-    if recipe.different != "standard":
+    if config.different != "standard":
         left, right = train.shoes[negative, 1], train.shoes[negative, 2]
         next_one = (right - left) % 3 == 1
         one, other = negative[next_one], negative[~next_one]  # the two different pairs of each left shoe
         if len(one) != len(other):
-            found = f"different: {recipe.different}, expected all six different pairs, found {len(negative)} in all"
+            found = f"different: {config.different}, expected all six different pairs, found {len(negative)} in all"
             raise ShoepairError(found, fix="set `train.different: standard`")
-        if recipe.different == "drawn":
+        if config.different == "drawn":
             one, other = one[_ordered(train, one)], other[_ordered(train, other)]
             negative = torch.where(torch.rand(len(one), generator=rng) < 0.5, one, other)
         else:
             positive = torch.cat([positive, positive])
-    return balanced_batches(positive, negative, recipe.batch_size, rng)
+    return balanced_batches(positive, negative, config.batch_size, rng)
 
 
 def _ordered(train: Pairing, which: Tensor) -> Tensor:
@@ -47,25 +47,24 @@ def _ordered(train: Pairing, which: Tensor) -> Tensor:
     return torch.argsort(train.shoes[which, 0] * 3 + train.shoes[which, 1], stable=True)
 
 
-def student_batches(train: Pairing, recipe: TrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
+def student_batches(train: Pairing, config: TrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
     """The batches of an epoch for models that compare whole students: a student, six photos, for three pairs."""
-    students = taken(train, recipe, rng)
+    students = epoch_students(train, config, rng)
     order = torch.randperm(len(students), generator=rng)
-    yield from torch.split(students[order], max(1, recipe.batch_size // STUDENT))
+    yield from torch.split(students[order], max(1, config.batch_size // STUDENT))
 
 
-def taken(train: Pairing, recipe: TrainConfig, rng: torch.Generator) -> Tensor:
-    """The students of an epoch: all photographed ones, and of the drawn ones some, `synthetic` for each of the others.
+def epoch_students(train: Pairing, config: TrainConfig, rng: torch.Generator) -> Tensor:
+    """The students of an epoch: all photographed ones, and `synthetic` times as many of the synthetic ones.
 
     Returns:
-        Their numbers, ascending among the photographed ones, which come first.
+        Their numbers, the photographed ones first, these ascending.
     """
-    photographed = int(train.shoes[:, 0].max()) + 1 - train.synthetic
-    drawn = min(train.synthetic, round(recipe.synthetic * photographed))
-    if not drawn:
-        return torch.arange(photographed)
-    order = torch.randperm(train.synthetic, generator=rng)
-    return torch.cat([torch.arange(photographed), photographed + order[:drawn]])
+    photographed, synthetic = (torch.nonzero(train.synthetic == drawn).flatten() for drawn in (False, True))
+    count = min(len(synthetic), round(config.synthetic * len(photographed)))
+    if not count:
+        return photographed
+    return torch.cat([photographed, synthetic[torch.randperm(len(synthetic), generator=rng)[:count]]])
 
 
 def balanced_batches(positive: Tensor, negative: Tensor, batch_size: int, order: torch.Generator) -> Iterator[Tensor]:

@@ -21,7 +21,9 @@ from shoepair.commands import dvc_records
 from shoepair.commands.collection import archives, batch_list, drift, overview, withdrawn
 from shoepair.data import documents
 from shoepair.ingestion import rules, scan
+from shoepair.ingestion.config import Normalize, Validate
 from shoepair.runtime import parallel, params, paths
+from shoepair.runtime.batches import BATCH_NAME, load_batches
 from shoepair.runtime.errors import ShoepairError, escaped
 
 
@@ -53,8 +55,8 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
     recover()
     _refuse_name(name)
     with archives.opened(source) as folder, parallel.here():
-        edge = params.load(params.Normalize).edge
-        verdict = rules.check(name, folder, scan.scan(folder), edge, params.load(params.Validate))
+        edge = params.load(Normalize).edge
+        verdict = rules.check(name, folder, scan.scan(folder), edge, params.load(Validate))
         _refuse_withdrawn(name, verdict.accepted)
         if not alone:
             _refuse_known(source, name, verdict.accepted)
@@ -68,8 +70,8 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
 
 
 def _refuse_name(name: str) -> None:
-    batches = params.load_batches()
-    if not params.BATCH_NAME.fullmatch(name):
+    batches = load_batches()
+    if not BATCH_NAME.fullmatch(name):
         found = f"--name {name!r}, expected small letters, digits, '-' and '_', 63 at most, letter or digit first"
         raise ShoepairError(found, fix="choose another name")
     if name == paths.SYNTHETIC:
@@ -132,7 +134,7 @@ def recover() -> str:
         found = f"{paths.JOURNAL}: process {process} is adding batch {name!r}"
         raise ShoepairError(found, fix="wait for it, or stop it")
     done = ""
-    if name not in params.load_batches().batches:
+    if name not in load_batches().batches:
         _take_back(name)
         done = f"batch {name!r}: its `shoepair add` was killed; {paths.raw(name)} is taken back, add it again"
     paths.JOURNAL.unlink()

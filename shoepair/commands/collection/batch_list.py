@@ -17,7 +17,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
-from shoepair.runtime import files, params, paths
+from shoepair.runtime import files, paths
+from shoepair.runtime.batches import load_batches
 
 
 def append(name: str) -> None:
@@ -42,7 +43,7 @@ def remove(name: str) -> None:
 @contextmanager
 def _document() -> Iterator[CommentedMap]:
     """The content of the file, written when the block ends."""
-    params.load_batches()  # its mistakes have their own messages
+    load_batches()  # its mistakes have their own messages
     yaml, out = YAML(), StringIO()
     yaml.preserve_quotes = True
     yaml.width = 2**16  # do not wrap lines

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from shoepair.data import naming, schemas, tables
-from shoepair.runtime import params, paths
+from shoepair.runtime import paths
+from shoepair.runtime.batches import load_batches
 
 MEASURES = ("size", "brightness", "sharpness")
 LEVEL = 0.01  # chance of any false alarm, over all measures together
@@ -55,7 +56,7 @@ def compare(accepted: pd.DataFrame, measured: pd.DataFrame) -> list[Shift]:
         One entry per measure; none where there is nothing to compare with, or too few students.
     """
     here = _students(accepted, measured)
-    batches = [batch for batch in params.load_batches().batches if paths.signs(batch).is_file()]
+    batches = [batch for batch in load_batches().batches if paths.signs(batch).is_file()]
     old = [
         _students(tables.read(paths.valid(batch), schemas.Photos), tables.read(paths.signs(batch), schemas.Signs))
         for batch in batches

@@ -15,7 +15,9 @@ import pandas as pd
 
 from shoepair.data import documents, naming, schemas, tables
 from shoepair.ingestion import rules, scan, splits
+from shoepair.ingestion.config import Normalize, Validate
 from shoepair.runtime import params, paths
+from shoepair.runtime.batches import load_batches
 from shoepair.runtime.errors import ShoepairError
 
 COLUMNS = ["path", "student", "kind", "bytes", "sha256"]
@@ -69,7 +71,7 @@ def collisions(batch: str, accepted: pd.DataFrame) -> list[str]:
         ShoepairError: a listed batch is not here, so that nothing can be said.
     """
     problems = []
-    for other in params.load_batches().batches:
+    for other in load_batches().batches:
         there = members(other, set(accepted["bytes"]))
         if there is None:
             found = f"batch {other!r}: its photos are not here, so batch {batch!r} cannot be compared with it"
@@ -87,8 +89,8 @@ def judged() -> dict[str, rules.Verdict]:
     Raises:
         ShoepairError: the photos of no batch are here.
     """
-    edge, policy = params.load(params.Normalize).edge, params.load(params.Validate)
-    here = [batch for batch in params.load_batches().batches if paths.raw(batch).is_dir()]
+    edge, policy = params.load(Normalize).edge, params.load(Validate)
+    here = [batch for batch in load_batches().batches if paths.raw(batch).is_dir()]
     if not here:
         found = f"{paths.RAW}: the photos of no listed batch are here"
         raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` for a sample class")
@@ -103,7 +105,7 @@ def overview() -> pd.DataFrame:
         such shoes; many have both), `quarantined` (students set aside by `validate`), `bytes`. A number is missing
         where the photos are not here, or the stage that counts it has not run.
     """
-    listed = params.load_batches()
+    listed = load_batches()
     rows = []
     for batch in listed.batches:
         row: dict[str, Any] = {"batch": batch, "source": "drawn" if batch in listed.samples else "added"}

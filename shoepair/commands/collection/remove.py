@@ -14,7 +14,8 @@ from shoepair.commands import dvc_records
 from shoepair.commands.collection import batch_list, withdrawn
 from shoepair.data import naming
 from shoepair.ingestion import scan
-from shoepair.runtime import params, paths
+from shoepair.runtime import paths
+from shoepair.runtime.batches import load_batches
 from shoepair.runtime.errors import ShoepairError, escaped
 
 PER_BATCH = ("sample", "ingest", "validate", "normalize")  # the stages that work one batch
@@ -33,7 +34,7 @@ def remove(batch: str) -> int:
         ShoepairError: there is no such batch, or its photos changed since DVC recorded them; nothing was changed.
     """
     _refuse_unlisted(batch)
-    if batch not in params.load_batches().samples:
+    if batch not in load_batches().samples:
         _refuse_changed(batch)
     files = len(list(scan.walk(paths.raw(batch)))) if paths.raw(batch).is_dir() else 0
     batch_list.remove(batch)  # first: from here on the pipeline does not ask for the rest
@@ -47,7 +48,7 @@ def remove(batch: str) -> int:
 
 
 def _refuse_unlisted(batch: str) -> None:
-    listed = params.load_batches().batches
+    listed = load_batches().batches
     if batch not in listed:
         found = f"batch {batch!r}: not in {paths.BATCHES}, which lists {', '.join(listed) or 'none'}"
         raise ShoepairError(found, fix="give one of these; `shoepair batches` shows them")
@@ -87,7 +88,7 @@ def forget(student: str, batch: str) -> list[str]:
             since DVC recorded them; nothing was changed.
     """
     _refuse_unlisted(batch)
-    if batch in params.load_batches().samples:
+    if batch in load_batches().samples:
         found = f"batch {batch!r}: drawn, not photographed; its students are nobody's"
         raise ShoepairError(found, fix=f"change `samples` in {paths.BATCHES} instead")
     if not paths.raw(batch).is_dir():

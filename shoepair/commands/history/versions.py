@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 from shoepair.commands import dvc_records
 from shoepair.evaluation.bootstrap import FEW
 from shoepair.evaluation.comparison import difference
+from shoepair.evaluation.config import Evaluate
 from shoepair.evaluation.metrics import DIGITS, SETS, headline, of_set
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
@@ -194,7 +195,7 @@ def _metric(
 
 def changes(first: str, second: str) -> dict[str, Any]:
     """`compare` of two revisions by name, with the draws that params.yaml sets."""
-    chosen = params.load(params.Evaluate)
+    chosen = params.load(Evaluate)
     return compare(read(first), read(second), chosen.resamples, chosen.seed)
 
 

@@ -22,6 +22,7 @@ from shoepair.data import store
 from shoepair.evaluation import thresholds
 from shoepair.evaluation.thresholds import Decision
 from shoepair.ingestion import decode, quality
+from shoepair.ingestion.config import Normalize, Validate
 from shoepair.models import registry
 from shoepair.reports.format import percent
 from shoepair.runtime import params
@@ -73,7 +74,7 @@ class Judge:
     rule: Decision  # thresholds of the verdicts
     model: torch.nn.Module  # its network
     edge: int  # S, of a photo as the network takes it, in pixels
-    policy: params.Validate  # from which values on a photo is flagged
+    policy: Validate  # from which values on a photo is flagged
 
     def prepare(self, source: Path | BinaryIO, most: int = decode.PIXELS) -> Shoe:
         """One photo, as the pipeline would store it, and what is wrong with it.
@@ -116,7 +117,7 @@ def appoint() -> Judge:
     """
     rule = thresholds.read()
     model = registry.load(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Judge(rule, model, params.load(params.Normalize).edge, params.load(params.Validate))
+    return Judge(rule, model, params.load(Normalize).edge, params.load(Validate))
 
 
 def answer(rule: Decision, score: float, shown: dict[str, Shoe]) -> Answer:

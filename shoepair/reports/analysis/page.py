@@ -28,7 +28,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from shoepair.models.base import KERNEL_SIZES, Shape
+from shoepair.models.config import KERNEL_SIZES, ModelConfig
 from shoepair.reports.analysis import conv1d, gnn, parameters, receptive_field
 from shoepair.reports.analysis.arrays import show, table
 
@@ -38,7 +38,7 @@ GRID = np.array([[1.0, 0, 2, 1], [0, 3, 1, 0], [2, 1, 0, 1]])  # whole numbers: 
 PLACES = {1: (0.0, 0.5), 2: (1.0, 0.5), 3: (1.8, 1.0), 4: (1.8, 0.0)}  # of the example's nodes, in its picture
 
 
-def results(shape: Shape) -> dict[str, Any]:
+def results(shape: ModelConfig) -> dict[str, Any]:
     """Every number of the page, ready for JSON."""
     kernel = shape.kernel_size
     networks = receptive_field.both(kernel, shape.edge)
@@ -92,7 +92,7 @@ def grid_by_convolution() -> NDArray[np.float64]:
     return functional.conv2d(torch.from_numpy(GRID)[None, None], kernel, padding=1)[0, 0].numpy()
 
 
-def markdown(shape: Shape) -> str:
+def markdown(shape: ModelConfig) -> str:
     """The page."""
     parts = [
         _opening(shape),
@@ -110,7 +110,7 @@ def markdown(shape: Shape) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _opening(shape: Shape) -> str:
+def _opening(shape: ModelConfig) -> str:
     norm = "with" if shape.batch_norm else "without"
     return f"""
 # Why the networks do what they do
@@ -209,7 +209,7 @@ def _panels(figure: Figure, columns: int) -> Sequence[Axes]:
     return panels
 
 
-def write(folder: Path, shape: Shape, photo: NDArray[np.uint8]) -> None:
+def write(folder: Path, shape: ModelConfig, photo: NDArray[np.uint8]) -> None:
     """Write the page, its numbers and its pictures; what the folder held is gone.
 
     Args:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from shoepair.models.base import CLASSES, HIDDEN, Shape
+from shoepair.models.base import CLASSES, HIDDEN
 from shoepair.models.cnn import ASSIGNED, Network
+from shoepair.models.config import ModelConfig
 from shoepair.reports.analysis.arrays import table
 
 TITLES = {name: model.__name__ for name, model in ASSIGNED.items()}
@@ -43,7 +44,7 @@ class Count:
     module: int  # as counted in the layer's tensors
 
 
-def without_memory(name: str, shape: Shape) -> Network:
+def without_memory(name: str, shape: ModelConfig) -> Network:
     """A network whose tensors have shapes and no values: quick to build, however large.
 
     Args:
@@ -51,7 +52,7 @@ def without_memory(name: str, shape: Shape) -> Network:
         shape: of its layers.
     """
     with torch.device("meta"):
-        return ASSIGNED[name](**asdict(shape))
+        return ASSIGNED[name](**shape.model_dump())
 
 
 def named_layers(layers: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -64,7 +65,7 @@ def named_layers(layers: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield f"{kind}{seen[kind]}", layer
 
 
-def in_module(name: str, shape: Shape) -> dict[str, int]:
+def in_module(name: str, shape: ModelConfig) -> dict[str, int]:
     """Parameters of each layer that has any, counted in its tensors."""
     counted = {
         layer: sum(parameter.numel() for parameter in module.parameters())
@@ -73,7 +74,7 @@ def in_module(name: str, shape: Shape) -> dict[str, int]:
     return {layer: count for layer, count in counted.items() if count}
 
 
-def formulas(name: str, shape: Shape) -> dict[str, tuple[str, int]]:
+def formulas(name: str, shape: ModelConfig) -> dict[str, tuple[str, int]]:
     """Formula and its value for each layer that has parameters.
 
     Args:
@@ -97,7 +98,7 @@ def formulas(name: str, shape: Shape) -> dict[str, tuple[str, int]]:
     return found
 
 
-def total(name: str, shape: Shape) -> tuple[str, int]:
+def total(name: str, shape: ModelConfig) -> tuple[str, int]:
     """Formula and its value for the whole network: the layers' formulas added up and sorted by powers of n."""
     colours, stacked = ASSIGNED[name].channels, ASSIGNED[name].stacked
     n, taps = shape.n, shape.kernel_size**2
@@ -113,7 +114,7 @@ def _area(stacked: int, side: int) -> str:
     return f"{stacked}·{side}²" if stacked > 1 else f"{side}²"
 
 
-def count(name: str, shape: Shape) -> list[Count]:
+def count(name: str, shape: ModelConfig) -> list[Count]:
     """Every layer with parameters, in order, and the total.
 
     Args:
@@ -125,7 +126,7 @@ def count(name: str, shape: Shape) -> list[Count]:
     return [*rows, Count("total", *total(name, shape), sum(counted.values()))]
 
 
-def describe(shape: Shape) -> str:
+def describe(shape: ModelConfig) -> str:
     """The counts of both networks as tables."""
 
     def rows(name: str) -> list[list[str]]:
@@ -135,7 +136,7 @@ def describe(shape: Shape) -> str:
     return "\n\n".join(f"{title}\n\n{table(header, rows(name))}" for name, title in TITLES.items())
 
 
-def chapter(shape: Shape) -> str:
+def chapter(shape: ModelConfig) -> str:
     """The counts, explained, as Markdown."""
     shares = []
     for name, title in TITLES.items():

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair.models.base import EDGE, Shape
 from shoepair.models.cnn import ASSIGNED, CNN, Network
+from shoepair.models.config import EDGE, ModelConfig
 from shoepair.reports.analysis.arrays import table
 from shoepair.reports.analysis.parameters import TITLES, named_layers, without_memory
 from shoepair.runtime.errors import ShoepairError
@@ -95,7 +95,7 @@ def seen(model: Network) -> Iterator[tuple[str, int, NDArray[np.bool_]]]:
     Yields:
         Layer, number of its centre unit along either axis, (S, S) pixels seen.
     """
-    edge = model.shape.edge
+    edge = model.config.edge
     image = torch.zeros(1, model.channels, edge, edge, dtype=torch.float64, requires_grad=True)
     maps = image
     for name, layer in named_layers(model.features):
@@ -157,7 +157,7 @@ def seam_rows(kernel_size: int, edge: int = EDGE) -> tuple[int, int]:
 
 def both(kernel_size: int, edge: int = EDGE) -> dict[str, Network]:
     """The networks, as small as they go: n changes no field."""
-    return {name: without_memory(name, Shape(n=1, kernel_size=kernel_size, edge=edge)) for name in ASSIGNED}
+    return {name: without_memory(name, ModelConfig(n=1, kernel_size=kernel_size, edge=edge)) for name in ASSIGNED}
 
 
 def network_fields(kernel_size: int, edge: int = EDGE) -> list[Field]:
