@@ -71,7 +71,7 @@ def test_one_view_is_learnt_from_and_measured_for_the_curves(name: str, monkeypa
     def asked(images: Tensor) -> list[Tensor]:
         raise InterruptedError(len(images))
 
-    monkeypatch.setattr(cnn, "views", asked)
+    monkeypatch.setattr(base, "tta_views", asked)
     data = pair_dataset.from_arrays(np.random.default_rng(1).integers(0, 256, (4, 3, 2, EDGE, EDGE, 3), np.uint8))
     for average in (0.0, 0.9):
         model = registry.build(name, SHAPE.model_copy(update={"tta": True}), 1)
