@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +158,7 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
     for memory in (2**30, 0):
         data = loading.within(rows, EDGE // 2, memory, torch.device("cpu"))
         model = registry.build(name, registry.ModelConfig(n=2, dropout=0.3, edge=EDGE // 2), 1)
-        loop.fit(model, data, data, replace(RECIPE, epochs=1))
+        loop.fit(model, data, data, RECIPE.model_copy(update={"epochs": 1}))
         trained.append(weights(model))
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
 
