@@ -58,7 +58,10 @@ async def read(request: Request) -> dict[str, bytes]:
     except (MultiPartException, ValueError):  # ValueError: a charset that is none
         await drain(body)
         raise RefusedError(400, "The form could not be read. Load this page again, and choose both photos.") from None
-    return {field: _photo(form.get(field), field) for field in SHOES}
+    try:
+        return {field: _photo(form.get(field), field) for field in SHOES}
+    finally:
+        await form.close()
 
 
 def _photo(sent: UploadFile | str | None, field: str) -> bytes:
