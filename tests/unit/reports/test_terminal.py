@@ -1,0 +1,227 @@
+"""The tables that commands print, letter by letter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shoepair.commands.collection.drift import Shift
+from shoepair.commands.collection.purge import Purged
+from shoepair.reports import terminal
+
+PLAIN, MARKDOWN = {"markdown": False}, {"markdown": True}
+COLUMNS = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]
+
+
+def overview(*rows: tuple[Any, ...]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=COLUMNS).astype(dict.fromkeys(COLUMNS[2:], "Int64"))
+
+
+def share(value: float, name: str = "balanced", low: str = "low", high: str = "high") -> dict[str, float]:
+    """A figure with an interval of five points on either side."""
+    return {name: value, low: value - 0.05, high: value + 0.05}
+
+
+def figures(value: float) -> dict[str, Any]:
+    """All figures of a model, of the same value."""
+    got: dict[str, Any] = {"students": 12, "ece": 0.101, "ece_calibrated": 0.02}
+    got |= share(value) | share(value, "balanced_all", "low_all", "high_all")
+    for name in ("positive", "negative", "negative_all", "auc", "eer", "tpr_1", "tpr_5"):
+        got |= share(value, name, f"{name}_low", f"{name}_high")
+    return got
+
+
+def test_batches_are_aligned_with_their_sums_and_dashes_for_what_is_not_known() -> None:
+    table = terminal.batch_table(
+        overview(("drawn", "drawn", 105, 630, 60, 50, 0, 1_234_567), ("w", "added", *[pd.NA] * 6))
+    )
+    assert table.splitlines() == [
+        "batch  source  students  photos  men  women  quarantined      bytes",
+        "drawn  drawn        105     630   60     50            0  1,234,567",
+        "w      added          -       -    -      -            -          -",
+        "all                 105     630   60     50            0  1,234,567",
+    ]
+
+
+@settings(max_examples=20, deadline=None)
+@given(numbers=st.lists(st.integers(0, 10**7), max_size=4))
+def test_last_line_of_the_batches_is_the_sum_of_the_others(numbers: list[int]) -> None:
+    rows = [(f"b{place}", "added", *[number] * 6) for place, number in enumerate(numbers)]
+    lines = terminal.batch_table(overview(*rows)).splitlines()
+    assert len(lines) == len(numbers) + 2
+    assert lines[-1].split() == ["all", *[f"{sum(numbers):,}"] * 6]
+    assert len({len(line) for line in lines}) == 1, "numbers to the right end in one column"
+
+
+def test_fault_of_two_students_is_told_once_and_before_changes_and_flags() -> None:
+    same = "a.jpg: same content as b.jpg"
+    validation = {
+        "reasons": {"u001": [same, "u001: 5 photos, expected 6"], "u002": [same]},
+        "changed": {"turned upright": 4},
+        "flags": {"low_contrast": ["train/u003_1_left_m.jpg"], "dark": []},
+    }
+    assert terminal.quarantine_lines(validation) == [
+        f"set aside: {same}",
+        "set aside: u001: 5 photos, expected 6",
+        "4 photos: turned upright",
+        "low contrast: train/u003_1_left_m.jpg",
+    ]
+
+
+def test_drift_names_each_shifted_measure_and_all_others_in_one_line() -> None:
+    dark = Shift("brightness", 0.2512, 0.6, 0.8, 0.00004, shifted=True)
+    rest = [Shift(name, 1.0, 1.0, 0.1, 0.9, shifted=False) for name in ("size", "women")]
+    assert terminal.drift_lines([rest[0], dark, rest[1]]) == [
+        "drift: brightness 0.25 here, 0.60 in the batches that are there (distance 0.80, p 4e-05): look at some photos"
+        " before you go on",
+        "no drift in size, women",
+    ]
+    assert len(terminal.drift_lines([dark])) == 1
+    assert terminal.drift_lines([]) == []
+
+
+def test_validation_is_a_table_and_a_list_for_each_batch_that_has_something_to_tell() -> None:
+    counts = {
+        "files": 1200,
+        "accepted": 1194,
+        "quarantined": 5,
+        "ignored": 1,
+        "students": 199,
+        "quarantined_students": 1,
+    }
+    quiet = {"batch": "a", **counts, "reasons": {}, "changed": {}, "flags": {}}
+    loud = quiet | {"batch": "b", "reasons": {"u001": ["u001: 5 photos"]}}
+    total = {name: 2 * count for name, count in counts.items()}
+    assert terminal.validation_text([quiet, loud], total, **MARKDOWN).splitlines() == [
+        "| batch | files | accepted | quarantined | ignored | students | set aside |",
+        "| :-- | --: | --: | --: | --: | --: | --: |",
+        "| a | 1,200 | 1,194 | 5 | 1 | 199 | 1 |",
+        "| b | 1,200 | 1,194 | 5 | 1 | 199 | 1 |",
+        "| all | 2,400 | 2,388 | 10 | 2 | 398 | 2 |",
+        "",
+        "### b",
+        "- `set aside: u001: 5 photos`",
+    ]
+    plain = terminal.validation_text([quiet, loud], total, **PLAIN).splitlines()
+    assert plain[3].split() == ["all", "2,400", "2,388", "10", "2", "398", "2"]
+    assert plain[4:] == ["", "b:", "  set aside: u001: 5 photos"]
+
+
+def test_suspects_are_listed_with_their_chances_or_a_reason_why_not() -> None:
+    chances = {"suspicion": 0.4, "mispaired": 0.375, "swapped": 0.0, "not_a_shoe": 0.0125}
+    row = {"batch": "a", "student": "u007", "rank": 1, "why": "pair 1", **chances}
+    head, line = terminal.suspect_table([row]).splitlines()
+    assert line.split() == ["a", "u007", "pair", "1", "1", "40.0%", "37.5%", "0.0%", "1.2%"]
+    assert head.index("why") == line.index("pair")
+    assert terminal.suspect_table([]) == "too few students: nobody is ranked"
+
+
+def test_purge_counts_what_went_in_words_and_lists_what_remains() -> None:
+    purged = Purged(Counter({"photo": 6, "listing": 1, "run": 0}), 12_345, ["git history", "other clones"])
+    assert terminal.purge_lines(purged) == [
+        "deleted from the cache: 1 listing, 6 photos (12,345 bytes)",
+        "remains:",
+        "  git history",
+        "  other clones",
+    ]
+    assert terminal.purge_lines(Purged())[0] == "deleted from the cache: nothing, it held no more (0 bytes)"
+
+
+def changes(**told: Any) -> dict[str, Any]:
+    """Two versions that differ in nothing but what is told."""
+    same: dict[str, Any] = {name: {"added": [], "removed": []} for name in ("batches", "students", "photos")}
+    empty = {"before": "HEAD~1", "after": "workspace", "moved": [], "salt": [], "metrics": [], "missing": []}
+    return same | empty | told
+
+
+def test_difference_names_six_of_many_and_says_where_nothing_changed() -> None:
+    students = [f"a/u{number}" for number in range(8)]
+    text = terminal.diff_text(changes(students={"added": students, "removed": []}, moved=["a/u9"]), **PLAIN)
+    assert text.splitlines() == [
+        "dataset: HEAD~1 -> workspace",
+        "",
+        "  8 students added: a/u0, a/u1, a/u2, a/u3, a/u4, a/u5 and 2 more",
+        "  1 students in another split: a/u9",
+    ]
+    missing = ["HEAD~1: data/scores.parquet"]
+    assert terminal.diff_text(changes(missing=missing), **MARKDOWN).splitlines() == [
+        "## Dataset: HEAD~1 -> workspace",
+        "",
+        "- no photo, student or batch changed",
+        "",
+        "not in reach (`dvc fetch --all-commits` brings what a remote has):",
+        "- HEAD~1: data/scores.parquet",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("clear", "few", "verdict"),
+    [(True, False, "clear"), (False, True, "too few students"), (False, False, "within noise")],
+)
+def test_verdict_on_two_accuracies_stands_at_the_end_of_their_row(clear: bool, few: bool, verdict: str) -> None:
+    paired = {**share(-0.02), "students": 9, "clear": clear, "few": few}
+    rows = [
+        {"model": "cnn", "set": "test", "before": share(0.8), "after": share(0.78), "difference": paired},
+        {"model": "new", "set": "valid", "before": None, "after": share(0.5), "difference": None},
+    ]
+    lines = terminal.diff_text(changes(metrics=rows), **MARKDOWN).splitlines()
+    assert lines[6:8] == [
+        f"| cnn | test | 80.0% (75.0 to 85.0) | 78.0% (73.0 to 83.0) | -2.0% (-7.0 to +3.0) | 9 | {verdict} |",
+        "| new | valid | - | 50.0% (45.0 to 55.0) | - | 0 | no shared students |",
+    ]
+
+
+def test_history_marks_what_came_went_and_changed_and_cuts_long_subjects() -> None:
+    version = {"commit": "abc1234", "date": "2026-11-24", "added": ["w"], "removed": ["s"], "changed": ["a", "b"]}
+    known = version | {
+        "subject": "x" * 60,
+        "students": 1105,
+        "photos": 6630,
+        "best": {"model": "cnn", "test_m": 0.875},
+    }
+    unknown: dict[str, Any] = version | {"added": [], "removed": [], "changed": [], "subject": "Begin"}
+    unknown |= {"students": None, "photos": None, "best": {}}
+    assert terminal.log_text([known, unknown], **MARKDOWN).splitlines()[2:] == [
+        f"| abc1234 | 2026-11-24 | +w -s ~a ~b | {'x' * 50} | 1,105 | 6,630 | cnn | 87.5% | - |",
+        "| abc1234 | 2026-11-24 |  | Begin | - | - | - | - | - |",
+    ]
+
+
+def test_best_cross_validation_comes_first_and_gains_stand_beside_those_that_have_some() -> None:
+    plain = terminal.fold_table({"histogram": figures(0.6), "cnn": figures(0.7)}).splitlines()
+    assert [line.split()[0] for line in plain] == ["model", "cnn", "histogram"]
+    assert "above" not in plain[0]
+    gained = figures(0.7) | {"above_histogram": figures(0.1)}
+    head, best, base = terminal.fold_table({"histogram": figures(0.6), "cnn": gained}).splitlines()
+    assert head.endswith("above the histogram")
+    assert best.endswith("70.0% (65.0 to 75.0)  +10.0% (+5.0 to +15.0)")
+    assert base.endswith("60.0% (55.0 to 65.0)" + "-".rjust(len("  +10.0% (+5.0 to +15.0)")))
+
+
+def test_all_that_was_measured_is_told_with_every_model_held_against_the_best_where_there_is_no_baseline() -> None:
+    difference = {"model": "cnn", "against": "siamese", "set": "valid", "students": 12} | figures(-0.1)
+    details = {
+        "best": "siamese",
+        "models": {"cnn": {"valid": figures(0.6), "test_m": figures(0.7)}, "siamese": {"valid": figures(0.8)}},
+        "temperatures": {"cnn": 0.51234, "siamese": 2.0},
+        "differences": [difference],
+        "kinds": {"left_out": "no students in test_w"},
+        "verdict": {"text": "no baseline"},
+    }
+    accuracies, curve, differences, kinds, hint, end = terminal.text(details).split("\n\n")
+    assert [line.split()[:2] for line in accuracies.splitlines()[1:]] == [
+        ["siamese", "valid"],
+        ["cnn", "test_m"],
+        ["cnn", "valid"],
+    ]
+    assert curve.splitlines()[2].split()[-3:] == ["10.1%", "2.0%", "0.512"]
+    assert differences.splitlines()[0].split()[:4] == ["minus", "siamese", "set", "students"]
+    assert differences.splitlines()[1].split()[:4] == ["cnn", "valid", "12", "-10.0%"]
+    assert kinds == "men's and women's shoes are not compared: no students in test_w"
+    assert hint.startswith("intervals are 95 %")
+    assert end == "best by validation accuracy: siamese\nno baseline"
