@@ -30,6 +30,11 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_class(SOURCE, {"train": ("u001",), "test_w": ("u002",)})
 
 
+def listed() -> list[str]:
+    """The batches of data/batches.yaml."""
+    return list(params.read_yaml(paths.BATCHES)["batches"])
+
+
 def everything() -> dict[str, bytes]:
     """All files of the project and of the class, but those of settings."""
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
@@ -78,7 +83,7 @@ def test_class_is_copied_byte_by_byte_without_links_and_rights_and_listed_last(
     secret = write(SOURCE / "train/.DS_Store", b"system")
     secret.chmod(0o600)
     seen: list[object] = []
-    tracked(monkeypatch, lambda: seen.append((documents.read_json(paths.JOURNAL, ""), params.load_batches().batches)))
+    tracked(monkeypatch, lambda: seen.append((documents.read_json(paths.JOURNAL, ""), listed())))
     add.add(SOURCE, "new")
     assert seen == [({"batch": "new", "process": os.getpid()}, ["old"])], "noted down before, listed after"
     wanted = {path.relative_to(SOURCE): path.read_bytes() for path in SOURCE.rglob("*") if path.is_file()}
@@ -86,7 +91,7 @@ def test_class_is_copied_byte_by_byte_without_links_and_rights_and_listed_last(
     raw = paths.raw("new")
     assert {path.relative_to(raw): path.read_bytes() for path in raw.rglob("*") if path.is_file()} == wanted
     assert (raw / "train/.DS_Store").stat().st_mode & 0o777 == (raw / "train").stat().st_mode & 0o666
-    assert params.load_batches().batches == ["old", "new"]
+    assert listed() == ["old", "new"]
     assert not paths.JOURNAL.exists()
 
 
@@ -111,7 +116,7 @@ def test_class_alone_replaces_the_others_and_is_not_held_against_them(monkeypatc
     with pytest.raises(ShoepairError, match="u100: already in batch 'old', expected in one batch only"):
         add.add(SOURCE, "new")
     assert add.add(SOURCE, "new", alone=True).shifts == []
-    assert params.load_batches().batches == ["new"]
+    assert listed() == ["new"]
 
 
 def test_class_is_held_against_the_table_of_a_batch_whose_photos_are_elsewhere() -> None:
