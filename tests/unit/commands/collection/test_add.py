@@ -113,7 +113,7 @@ def test_class_that_cannot_be_tracked_or_is_interrupted_leaves_nothing(
 def test_class_alone_replaces_the_others_and_is_not_held_against_them(monkeypatch: pytest.MonkeyPatch) -> None:
     tracked(monkeypatch)
     write_student(SOURCE / "train", "u100")  # is in the other batch too
-    with pytest.raises(ShoepairError, match="u100: already in batch 'old', expected in one batch only"):
+    with pytest.raises(ShoepairError, match=r"handed in: \d+ problems? .*\n(.*\n)*  u100: .*\bold\b"):
         add.add(SOURCE, "new")
     assert add.add(SOURCE, "new", alone=True).shifts == []
     assert listed() == ["new"]
@@ -128,7 +128,9 @@ def test_class_is_held_against_the_table_of_a_batch_whose_photos_are_elsewhere()
     with pytest.raises(ShoepairError, match=r"^handed in: 1 problem with the batches that are there") as error:
         add.add(SOURCE, "new", dry_run=True)
     (problem,) = error.value.problems
-    assert problem.startswith("train/u001_3_right_m.jpg: same content as old/train/u100_")
+    assert "same content as" in problem
+    assert "train/u001_3_right_m.jpg" in problem
+    assert "old/train/u100_" in problem
 
 
 def test_students_who_withdrew_from_a_batch_of_this_name_do_not_come_back() -> None:
