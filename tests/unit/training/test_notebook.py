@@ -1,0 +1,79 @@
+"""Training and accuracies on plain arrays, with a model that is none of this project."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from shoepair.training.config import TrainConfig
+from shoepair.training.notebook import get_accuracy, train_model
+
+EDGE = 16
+
+
+def class_of(students: int, seed: int = 1) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (students, 3, 2, EDGE, EDGE, 3), np.uint8)
+
+
+class Colours(nn.Module):
+    """A linear layer upon the mean colours of both shoes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.layer = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.layer(torch.cat([half.mean((2, 3)) for half in x.chunk(2, dim=2)], dim=1))
+        return logits
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_any_module_is_trained_and_its_weights_are_left_after_every_epoch(tmp_path: Path, as_text: bool) -> None:
+    folder = tmp_path / "weights"
+    model, train, valid = Colours(), class_of(3), class_of(2, 2)
+    recipe = TrainConfig(epochs=3, batch_size=6, lr=0.5)
+    history = train_model(model, train, valid, recipe=recipe, checkpoint_path=str(folder) if as_text else folder)
+    assert len(history.epochs) == 3
+    assert len(history.losses) == 9, "18 pairs, 6 in a batch"
+    assert sorted(path.name for path in folder.iterdir()) == [f"epoch-00{number}.safetensors" for number in (1, 2, 3)]
+    for done in history.epochs:
+        model.load_state_dict(load_file(folder / f"epoch-{done.epoch:03}.safetensors"))
+        assert get_accuracy(model, valid) == (done.valid_positive, done.valid_negative)
+        assert get_accuracy(model, train) == (done.train_positive, done.train_negative)
+
+
+def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    train_model(Colours(), class_of(1), class_of(1), recipe=TrainConfig(epochs=1, batch_size=2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recipe_that_is_not_given_is_the_default_one() -> None:
+    one, other = Colours(), Colours()
+    history = train_model(one, class_of(1), class_of(1, 2))
+    assert len(history.epochs) == 20
+    assert train_model(other, class_of(1), class_of(1, 2), recipe=TrainConfig()) == history
+    assert torch.equal(one.layer.weight, other.layer.weight)
+
+
+def test_photos_of_a_class_of_nobody_have_no_accuracy() -> None:
+    assert all(math.isnan(share) for share in get_accuracy(Colours(), class_of(0)))
+
+
+def test_bytes_and_floats_of_any_precision_have_the_same_accuracy() -> None:
+    photos = class_of(4)
+    wanted = get_accuracy(Colours(), photos, 5)
+    for kind in (np.float32, np.float64):
+        floats: Any = (photos / 255 - 0.5).astype(kind)
+        assert get_accuracy(Colours(), floats) == wanted
+        assert floats.dtype == kind
