@@ -14,7 +14,7 @@ from shoepair.commands.collection.drift import Shift
 from shoepair.commands.collection.purge import Purged
 from shoepair.reports import terminal
 
-PLAIN, MARKDOWN = {"markdown": False}, {"markdown": True}
+PLAIN, MARKDOWN = {"md": False}, {"md": True}
 COLUMNS = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from shoepair.training.placement import placed
 
 from shoepair.models.cnn import CNN
 from shoepair.models.histogram import Histogram
 from shoepair.models.siamese import Siamese
-from shoepair.training.placement import placed
 
 META = torch.device("meta")  # a device that every machine has
 

@@ -51,7 +51,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Noted:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(predictor, "appoint", lambda: None)
-    monkeypatch.setattr(server, "cores", lambda: 4)
+    monkeypatch.setattr(server, "count_cores", lambda: 4)
     monkeypatch.setattr(server, "Workers", lambda *given: found.workers.append(given))
     monkeypatch.setattr(web, "build", build)
     monkeypatch.setattr(uvicorn, "Server", Interrupted)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import io
-import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -58,7 +58,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What a process sets for itself, noted down instead."""
     noted: list[object] = []
     monkeypatch.setattr(workers, "ProcessPool", Pool)
-    monkeypatch.setattr(workers, "appoint", Judge)
+    monkeypatch.setattr(workers, "_judge", functools.cache(Judge))
     monkeypatch.setattr(signal, "signal", lambda *given: noted.append(given))
     monkeypatch.setattr(torch, "set_num_threads", noted.append)
     return noted
@@ -113,17 +113,7 @@ def test_judge_that_cannot_be_appointed_ends_the_wait(monkeypatch: pytest.Monkey
         text = "no model"
         raise LookupError(text)
 
-    monkeypatch.setattr(workers, "appoint", missing)
+    monkeypatch.setattr(workers, "_judge", missing)
     with pytest.raises(LookupError, match="no model"):
         Workers(1, 2.5).ready()
     assert len(settings) == 2
-
-
-def test_cores_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
-    assert workers.cores() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert workers.cores() == 6
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert workers.cores() == 1
