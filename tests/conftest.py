@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
+from filelock import FileLock
+from support import slowest
 from support.commands import CLI as CLI
 from support.commands import Run as Run
 from support.commands import command as command
@@ -25,15 +29,42 @@ from support.field import wait_for as wait_for
 from support.field import write_class as write_class
 from support.field import write_photo as write_photo
 from support.field import write_student as write_student
+from support.stored import write_two_batches
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+TIERS = ("unit", "stages", "system")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of this project's tests."""
+    parser.addoption(
+        "--slowest", type=int, default=0, help="print so many of the slowest tests, and what they wait for"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch what tests wait for, where that is asked for."""
+    if count := config.getoption("slowest"):
+        slowest.register(config, count)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test by the folders that it lies in: its tier, and `long` where it is in system/long."""
+    for item in items:
+        folders = item.path.relative_to(Path(__file__).parent).parts[:-1]
+        assert folders[0] in TIERS, f"{item.path}: not in one of the folders {', '.join(TIERS)}"
+        item.add_marker(folders[0])
+        if "long" in folders:
+            item.add_marker("long")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless browser for the tests of a file."""
-    from browsers import launched  # here, since most tests need none
+    from support.browsers import launched  # here, since most tests need none
 
     with launched() as browser:
         yield browser
@@ -60,17 +91,42 @@ def repository(project: Path, run: Run) -> Path:  # noqa: ARG001  # the environm
     return project
 
 
-@pytest.fixture(scope="session")
-def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny project after `dvc repro`, committed: built once, since that takes half a minute."""
-    folder = tmp_path_factory.mktemp("trained")
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder that is built by the first test that asks for it, for all workers of a run; tests copy from it.
+
+    Args:
+        factory: whose folder tells one run from others.
+        name: of the folder.
+        build: fills it, as the current directory.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / name, base / f"{name}.done"
+    with FileLock(base / f"{name}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
+            folder.mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(folder)
+                build(folder)
+            done.touch()
+    return folder
+
+
+def _train(folder: Path) -> None:
+    copy_project(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(copy_project(folder))
         set_environment(patch)
         put_under_version_control()
         command("dvc", "repro", "-q")
         commit("Train")
-    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny project after `dvc repro`, committed."""
+    return built_once(tmp_path_factory, "trained", _train)
 
 
 @pytest.fixture
@@ -80,3 +136,10 @@ def trained(trained_once: Path, tmp_path: Path, run: Run, monkeypatch: pytest.Mo
     shutil.copytree(trained_once, folder, symlinks=True)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """The pairs of seven students in two batches, their stores in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    return write_two_batches()

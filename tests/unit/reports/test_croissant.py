@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pages import made
+from support.pages import made
 
 from shoepair.reports import croissant
 from shoepair.reports.format import CROISSANT

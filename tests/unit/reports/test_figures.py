@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import pytest
-from classes import scores_of
+from support.classes import scores_of
 
 from shoepair.reports import figures
 from shoepair.reports.figures import Chart

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pages import made
+from support.pages import made
 
 from shoepair.data import documents, schemas, tables
 from shoepair.reports import results

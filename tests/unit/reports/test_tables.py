@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pages import made
+from support.pages import made
 
 from shoepair.evaluation.thresholds import Outcome
 from shoepair.reports import tables

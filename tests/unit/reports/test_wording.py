@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pages import CARD, made
+from support.pages import CARD, made
 
 from shoepair.reports import wording
 from shoepair.reports.results import Facts

@@ -1,0 +1,72 @@
+"""Classes whose truth is known: students of differing skill, and what a model then says of their pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shoepair.data import naming, pairs
+from shoepair.evaluation import bootstrap
+from shoepair.ingestion import splits
+from shoepair.runtime.errors import ShoepairError
+
+
+def scores_of(
+    students: int, seed: int, *, split: str = "test_m", model: str = "cnn", noise: float = 1.2, first: int = 0
+) -> pd.DataFrame:
+    """A model that is right more often than not, differently per student."""
+    names = [f"u{number}" for number in range(first, first + students)]
+    frame = pd.DataFrame({"batch": "a", "student": names, "row": range(students), "split": split})
+    rows = pairs.build(frame)
+    rng = np.random.default_rng(seed)
+    sign = np.where(rows["same"] == 1, 1, -1)
+    return rows.assign(model=model, logit=(sign + rng.normal(0, noise, len(rows))).astype(np.float32))
+
+
+def skilled(students: NDArray[np.float64], level: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(T, K) standard normal skills to (T, K) balanced accuracies over three same and three different pairs each."""
+    chance = 1 / (1 + np.exp(-(level + 1.2 * students)))
+    return np.asarray((rng.binomial(3, chance) + rng.binomial(3, chance)) / 6)
+
+
+def truth(level: float) -> float:
+    """The balanced accuracy over all students there could be: the mean over a standard normal skill."""
+    skills, weights = np.polynomial.hermite_e.hermegauss(80)
+    return float(weights @ (1 / (1 + np.exp(-(level + 1.2 * skills)))) / weights.sum())
+
+
+SPLIT = pd.DataFrame(
+    {
+        "batch": ["a", "a", "a", "b", "b"],
+        "student": ["u1", "u2", "u3", "u7", "u8"],
+        "row": [0, 1, 2, 0, 1],
+        "split": ["test_w", "train", "valid", "test_m", "train"],
+    }
+)
+
+
+def photo_rows(students: list[str], folder: str = "train", kind: str = "m") -> pd.DataFrame:
+    """`Photos` rows, as if read from a valid table."""
+    return pd.DataFrame(
+        [
+            {"path": f"{student}{pair}{side}", "set": folder, "student": student, "pair": pair, "side": side}
+            | {"kind": kind, "bytes": 1, "sha256": f"{student}{pair}{side}"}
+            for student in students
+            for pair, side in naming.SHOES
+        ]
+    )
+
+
+def mean(values: np.ndarray) -> bootstrap.Statistic:
+    """The weighted mean over students, of K classes at once: (T, K) to a statistic."""
+    return lambda weights: weights @ values / weights.sum(axis=1, keepdims=True)
+
+
+def advised(accepted: dict[str, pd.DataFrame], salt: str, valid: float) -> str:
+    """What to do about an empty split; nothing where none is empty."""
+    try:
+        splits.assign(accepted, salt, valid)
+    except ShoepairError as error:
+        return error.fix
+    return ""

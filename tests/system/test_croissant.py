@@ -1,0 +1,97 @@
+"""The model card, the data card and the Croissant metadata: the same numbers again, and no more than is known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import Run
+from support.pages import CLASS, made, written_page
+
+from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD
+
+NO_NETWORK = """
+import socket, sys
+
+def refused(*_, **__):
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = refused
+"""
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
+    """The two cards and the metadata."""
+    found = made(**changes)
+    written_page(found)
+    document: dict[str, Any] = json.loads(CROISSANT.read_text())
+    return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
+
+
+def offline(code: str) -> str:
+    """What a program prints that cannot reach a network."""
+    done = subprocess.run([sys.executable, "-c", NO_NETWORK + code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def validated() -> str:
+    """What `mlcroissant validate --jsonld reports/croissant.json` says, without a network."""
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    words = ["mlcroissant", "validate", "--jsonld", str(CROISSANT)]
+    return offline(f"sys.argv = {words}\nfrom mlcroissant.scripts.cli import main\nmain()")
+
+
+@pytest.mark.parametrize("sets", [None, {"train": 4, "valid": 8}], ids=["tests", "no tests"])
+def test_metadata_pass_the_real_validator_offline(sets: dict[str, int] | None) -> None:
+    cards(sets=sets)
+    said = validated()
+    assert "Done." in said
+    # What nobody knows is recommended, and left out.
+    missing = {line.split('"')[1].rpartition("/")[2] for line in said.splitlines() if "is recommended" in line}
+    assert missing == {"citeAs", "datePublished", "version"}
+    assert "not standard" not in said
+
+
+def test_validator_would_see_a_fault() -> None:
+    cards()
+    document = json.loads(CROISSANT.read_text())
+    del document["distribution"][0]["encodingFormat"]
+    CROISSANT.write_text(json.dumps(document))
+    with pytest.raises(AssertionError, match="encodingFormat"):
+        validated()
+
+
+def test_programs_read_the_students_and_pairs_by_the_metadata() -> None:
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    cards()
+    code = f"""
+import mlcroissant
+data = mlcroissant.Dataset({str(CROISSANT)!r})
+for name in ("splits", "students", "pairs"):
+    rows = list(data.records(name))
+    print(name, len(rows), rows[0])
+"""
+    lines = [line for line in offline(code).splitlines() if line.startswith(("splits ", "students ", "pairs "))]
+    whole = sum(CLASS.values())
+    assert [line.split()[:2] for line in lines] == [
+        ["splits", "4"],
+        ["students", str(whole)],
+        ["pairs", str(9 * whole)],
+    ]
+    assert "'pairs/same': 1" in lines[2]
+
+
+@pytest.mark.usefixtures("trained")
+def test_metadata_of_the_pipeline_pass_the_command(run: Run) -> None:
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    assert "Done." in run("mlcroissant", "validate", "--jsonld", str(CROISSANT)).stderr

@@ -1,0 +1,169 @@
+"""`shoepair doctor` after a kill: what it repairs, what it says, and that it touches nothing sound."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.commands import CLI, Run, ran
+from support.field import edit, outputs
+
+from benchmarks import kill
+from shoepair.commands import doctor
+from shoepair.runtime import files, paths
+
+DOCTOR = (*CLI, "doctor")
+
+
+@pytest.mark.parametrize("torn", ["", "schema: '2.0'\nstages:\n  ingest@tiny: {cmd: 'x", "\n"])
+def test_torn_lock_comes_back_from_the_last_commit(repository: Path, run: Run, torn: str) -> None:
+    run("dvc", "repro", "-q", "split")
+    run("git", "add", "--all")
+    run("git", "commit", "-q", "-m", "Split")
+    lock = repository / "dvc.lock"
+    sound = lock.read_bytes()
+    lock.write_text(torn)
+    assert "dvc.lock: was torn by a kill; it is again as in the last commit" in run(*DOCTOR).stdout
+    assert lock.read_bytes() == sound
+    assert "torn" not in run(*DOCTOR).stdout
+
+
+@pytest.mark.usefixtures("repository")
+def test_torn_lock_that_was_never_committed_is_made_anew(run: Run) -> None:
+    run("dvc", "repro", "-q", "ingest")
+    sound = Path("dvc.lock").read_bytes()
+    Path("dvc.lock").write_bytes(b"")
+    assert len(doctor.repair()) == 1
+    run("dvc", "repro", "-q", "ingest")
+    assert Path("dvc.lock").read_bytes() == sound
+
+
+@pytest.mark.usefixtures("repository")
+def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
+    half = paths.store("tiny").with_name(f".tiny.h5.a1b2{files.PART}")
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    folder = Path("reports") / f".analysis{files.PART}"
+    (folder / "pictures").mkdir(parents=True)
+    before = sorted(path for path in Path("data").rglob("*") if path != half)
+    assert doctor.repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
+    assert sorted(Path("data").rglob("*")) == before
+    assert not folder.exists()
+    assert doctor.repair() == []
+
+
+@pytest.mark.parametrize("torn", ["", '{"read": {"/a": [{"pid": 1, '])
+@pytest.mark.usefixtures("repository")
+def test_torn_note_of_readers_no_longer_stops_dvc(run: Run, torn: str) -> None:
+    note = Path(".dvc/tmp/rwlock")
+    run("dvc", "repro", "-q", "ingest")
+    assert doctor.repair() == []
+    note.write_text(torn)
+    Path("stages/ingest.py").write_text(Path("stages/ingest.py").read_text() + "\n")
+    assert "JSON structure is corrupted" in run("dvc", "repro", "ingest", status=255).stderr
+    assert doctor.repair() == [f"{note}: was torn by a kill; deleted, DVC makes it anew"]
+    run("dvc", "repro", "-q", "ingest")
+
+
+def stage_process(name: str) -> psutil.Process:
+    """The process that DVC started for a stage of the project in the current directory, once it is there."""
+    wanted = {"DVC_STAGE": name, "DVC_ROOT": str(Path.cwd())}
+    for _ in range(1200):
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if wanted.items() <= process.environ().items():
+                    return process
+        time.sleep(0.05)
+    pytest.fail(f"stage {name} did not start within a minute")
+
+
+@contextlib.contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in the background, alone in its group; killed with all that it started."""
+    process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(trained: Path, run: Run) -> None:
+    edit(trained / "params.yaml", "epochs: 2 ", "epochs: 2000 ")
+    with started("dvc", "repro", "-q") as dvc:
+        stage = stage_process("train@cnn")
+        assert "stopped" not in run(*DOCTOR).stdout
+        assert stage.is_running()
+        dvc.kill()  # dvc alone
+        dvc.wait()
+        assert stage.is_running()
+        assert "stage train@cnn: still ran, though its `dvc` was killed; stopped" in run(*DOCTOR).stdout
+        assert not stage.is_running()
+    assert "stopped" not in run(*DOCTOR).stdout
+
+
+def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(trained: Path, run: Run) -> None:
+    sound, lock = (trained / "params.yaml").read_bytes(), (trained / "dvc.lock").read_bytes()
+    with started("dvc", "exp", "run", "-S", "epochs=2000", "-n", "long") as dvc:
+        stage_process("train@cnn")
+        assert "experiment" not in run(*DOCTOR).stdout
+        dvc.kill()
+        dvc.wait()
+        changed = (trained / "params.yaml").read_bytes()
+        assert changed != sound
+        said = run(*DOCTOR).stdout
+    assert "params.yaml: held the values of experiment 'long', which was killed" in said
+    assert "epochs is 2, was 2000" in said
+    assert (trained / "params.yaml").read_bytes() == sound
+    assert (trained / ".dvc/tmp/params.yaml").read_bytes() == changed
+    assert ran(run("dvc", "repro").stdout) == set()
+    assert (trained / "dvc.lock").read_bytes() == lock
+    assert "experiment" not in run(*DOCTOR).stdout
+    run("dvc", "exp", "run", "-q", "-S", "evaluate.resamples=200", "-n", "next")
+    assert "next" in run("dvc", "exp", "show", "--md").stdout
+
+
+def test_pipeline_killed_at_any_moment_ends_as_if_nothing_had_happened(trained: Path) -> None:
+    kills = list(kill.kills(trained, times=4, seed=1))
+    assert [each.moment for each in kills if each.problem] == []
+    assert len({each.stage for each in kills}) > 1, "all of them met the same stage"
+
+
+@pytest.mark.parametrize(
+    ("stage", "place", "own"),
+    [
+        ("normalize@tiny", "data/store", ("data/store/",)),
+        ("train@cnn", "models", ("models/", "plots/loss/cnn.csv", "plots/training/cnn.csv")),
+    ],
+)
+def test_disk_that_is_full_loses_nothing(
+    trained: Path, run: Run, stage: str, place: str, own: tuple[str, ...]
+) -> None:
+    apart = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
+    small = f"mount -t tmpfs -o size=16k tmpfs {place}"
+    if not shutil.which("unshare") or subprocess.run([*apart, small], capture_output=True, check=False).returncode:
+        pytest.skip("no small disk: this system lets nobody mount one (unshare, of util-linux)")
+    wanted = outputs(trained)
+    shutil.rmtree(trained / ".dvc/cache/runs")
+    with (trained / f"stages/{stage.partition('@')[0]}.py").open("a") as file:
+        file.write("\n")
+    before = {path: data for path, data in wanted.items() if not path.startswith(own)}  # DVC clears a stage's own outs
+    failed = subprocess.run([*apart, f"{small} && dvc repro -s {stage}"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 255, failed.stdout + failed.stderr
+    assert "No space left on device" in failed.stderr
+    assert "error: " in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert {path: data for path, data in outputs(trained).items() if not path.startswith(own)} == before
+    run("dvc", "repro", "-q")
+    got = outputs(trained)
+    assert got.pop("dvc.lock") != wanted.pop("dvc.lock"), "the stage's code did not change"
+    assert got == wanted

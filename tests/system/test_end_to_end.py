@@ -1,0 +1,233 @@
+"""The whole pipeline by the real `dvc` and `git` commands, on a tiny class; and a class that arrives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from support.commands import Run, commit, ran
+from support.field import EDGE, ROOT, edit, outputs, write_class, write_student
+
+from shoepair.commands import doctor
+from shoepair.commands.collection import add
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
+
+
+def test_pipeline_runs_once_then_only_what_changed(repository: Path, run: Run) -> None:
+    everything = {f"{stage}@tiny" for stage in ("ingest", "validate", "normalize")}
+    everything |= {
+        "synthetic",
+        "split",
+        "pairs",
+        "audit",
+        "suspects",
+        "train@cnn",
+        "train@cnn_channel",
+        "evaluate",
+        "analyze",
+        "report",
+    }
+    assert ran(run("dvc", "repro").stdout) == everything
+    first = outputs(repository)
+    assert ran(run("dvc", "repro").stdout) == set()
+    assert not list((repository / "checkpoints").iterdir()), "a finished training left its checkpoint"
+
+    headline = json.loads(first["metrics/evaluation.json"])
+    assert headline["best"]["model"] in {"cnn", "cnn_channel"}
+    assert set(headline["cnn"]) == {"valid", "test_m", "test_w"}
+    assert headline["verdict"] == "no baseline trained"
+    assert "best.test_m" in run("dvc", "metrics", "show").stdout
+    told = run("python", "-m", "shoepair", "metrics").stdout
+    assert "all six: negative" in told
+    assert f"minus {headline['best']['model']}" in told
+    decided = json.loads(first["data/decision.json"])
+    assert decided["model"] == headline["best"]["model"]
+    assert decided["says"].startswith("nothing is answered"), "two students of valid or fewer answer nothing"
+
+    edit(repository / "params.yaml", "lr: 1.0e-3 ", "lr: 2.0e-4 ")
+    assert ran(run("dvc", "repro").stdout) == {"train@cnn", "train@cnn_channel", "evaluate", "report"}
+    edit(repository / "params.yaml", "lr: 2.0e-4 ", "lr: 1.0e-3 ")
+    run("dvc", "repro")
+    assert outputs(repository) == first, "the same inputs gave other bytes"
+
+    edit(repository / "params.yaml", "salt: shoes ", "salt: boots ")
+    assert ran(run("dvc", "repro").stdout) >= {"split", "pairs"}
+    assert not ran(run("dvc", "repro").stdout)
+
+
+def test_two_builds_in_different_places_give_the_same_bytes(trained: Path, run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    run("git", "clone", "-q", str(trained), str(other))
+    shutil.copytree(trained / "data/raw/tiny", other / "data/raw/tiny")
+    run("sh", "-c", f"cd '{other}' && dvc repro")
+    assert outputs(other) == outputs(trained)
+
+
+# What may differ from one machine to the other and must not show: time zone, order of sets, rights, language.
+SURROUNDINGS = (
+    "export TZ=Asia/Kathmandu PYTHONHASHSEED=1 LC_ALL=C; umask 077",
+    "export TZ=America/St_Johns PYTHONHASHSEED=2 LC_ALL=C.UTF-8; umask 002",
+)
+
+
+def test_sample_class_built_in_two_clones_gives_the_same_bytes(project: Path, run: Run, tmp_path: Path) -> None:
+    shutil.rmtree(project / "data/raw")
+    shutil.copyfile(ROOT / "data/batches.yaml", paths.BATCHES)
+    edit(paths.PARAMS, f"edge: {EDGE} ", "edge: 224 ")
+    edit(paths.PARAMS, "epochs: 2 ", "epochs: 1 ")
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    commit("Begin")
+    built = []
+    for number, surroundings in enumerate(SURROUNDINGS):
+        place = tmp_path / "clones" / str(number)
+        run("git", "clone", "-q", str(project), str(place))
+        run("sh", "-c", f"cd '{place}'; {surroundings}; dvc repro -q")
+        built.append(outputs(place) | {"data/raw": digest(place / "data/raw/drawn")})
+    assert len(built[0]) > 15
+    assert [name for name in built[0].keys() | built[1].keys() if built[0].get(name) != built[1].get(name)] == []
+
+
+def digest(folder: Path) -> bytes:
+    """One digest of all files of a folder, names and contents."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return whole.digest()
+
+
+def test_fault_in_a_photo_stops_the_pipeline_before_anything_is_trained(repository: Path, run: Run) -> None:
+    (repository / "data/raw/tiny/train/u001_1_left_m.jpg").write_bytes(b"x")
+    done = run("dvc", "repro", status=255)
+    assert "error: data/raw/tiny: 1 problem, nothing of batch 'tiny' was accepted" in done.stderr
+    assert "train/u001_1_left_m.jpg: cannot be decoded" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (repository / "models").exists()
+
+
+def test_class_that_arrives_becomes_a_batch(repository: Path, run: Run, tmp_path: Path) -> None:
+    handed_in = tmp_path / "Handed In"
+    write_class(handed_in, {"train": ("u200", "u201"), "test_m": ("u202",)})
+    run("python", "-m", "shoepair", "add", str(handed_in), "--name", "late")
+    batches = repository / "data/batches.yaml"
+    assert batches.read_text() == "# the order of arrival\nbatches:\n  - tiny\n  - late\nsamples: {}\n"
+    assert (repository / "data/raw/late.dvc").is_file()
+    assert "data/raw/late/" not in run("git", "status", "--short").stdout, "git would take the photos"
+    ran_stages = ran(run("dvc", "repro").stdout)
+    assert {"ingest@late", "normalize@late", "evaluate"} <= ran_stages
+    assert (handed_in / "train/u200_1_left_m.jpg").is_file()
+
+
+def test_class_that_arrives_alone_replaces_the_samples(repository: Path, tmp_path: Path) -> None:
+    batches = repository / "data/batches.yaml"
+    batches.write_text((ROOT / "data/batches.yaml").read_text())
+    write_class(tmp_path / "winter", {"train": ("u200", "u201")})
+    arrived = add.add(tmp_path / "winter", "winter", alone=True)
+    assert str(arrived.verdict).startswith("12 files = 12 accepted + 0 quarantined + 0 ignored; ")  # then the flags
+    assert YAML(typ="safe").load(batches.read_text()) == {"batches": ["winter"], "samples": {}}
+    assert batches.read_text().startswith("# The batches of the class")
+    assert doctor.doctor()[1] == "data/batches.yaml: in order, with photos for winter"
+
+
+def test_class_with_a_fault_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
+    write_student(tmp_path / "new" / "train", "u300")[0].unlink()
+    before = run("git", "status", "--short", "--ignored").stdout
+    for folder, name, text in (
+        (tmp_path / "new", "new", "u300: 5 photos, expected 6"),
+        (tmp_path / "new", "tiny", "--name 'tiny': this batch is there already"),
+        (tmp_path / "new", "New Class", "--name 'New Class', expected small letters"),
+        (tmp_path / "none", "none", "none: no such folder"),
+    ):
+        done = run("python", "-m", "shoepair", "add", str(folder), "--name", name, status=1)
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+    assert run("git", "status", "--short", "--ignored").stdout == before
+    assert not (repository / "data/raw/new").exists()
+
+
+def test_class_that_cannot_be_tracked_is_taken_back(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_class(tmp_path / "new", {"train": ("u200", "u201")})
+    before = (repository / "data/batches.yaml").read_bytes()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ShoepairError, match="data/raw/new: `dvc add` failed"):
+        add.add(tmp_path / "new", "new", alone=False)
+    assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
+    assert (repository / "data/batches.yaml").read_bytes() == before
+
+
+@pytest.mark.usefixtures("repository")
+def test_class_that_is_there_already_is_refused(tmp_path: Path) -> None:
+    write_class(tmp_path / "tiny")
+    with pytest.raises(ShoepairError, match="all 48 photos: the batch equals 'tiny'"):
+        add.add(tmp_path / "tiny", "other")
+    write_class(tmp_path / "new", {"train": ("u001", "u300")})
+    with pytest.raises(ShoepairError, match="u001: in the batches tiny and new, expected one"):
+        add.add(tmp_path / "new", "new")
+    for path in sorted((tmp_path / "new/train").glob("u001_*")):
+        path.rename(path.with_name(path.name.replace("u001", "u301")))
+    same = "tiny/train/u001_1_left_m.jpg: same content as new/train/u301_1_left_m.jpg"
+    with pytest.raises(ShoepairError, match=same):
+        add.add(tmp_path / "new", "new")
+    assert not paths.raw("new").exists()
+
+
+@pytest.mark.usefixtures("repository")
+def test_class_is_not_compared_with_photos_that_are_not_here(tmp_path: Path) -> None:
+    shutil.rmtree(paths.raw("tiny"))
+    write_class(tmp_path / "new", {"train": ("u300",)})
+    with pytest.raises(ShoepairError, match=r"batch 'tiny': its photos are not here.*\nrun `dvc pull`"):
+        add.add(tmp_path / "new", "new")
+    assert add.add(tmp_path / "new", "new", alone=True).verdict.counts()["students"] == 1
+
+
+def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
+    write_class(tmp_path / "new/winter", {"train": ("u300", "u301")})
+    shutil.make_archive(str(tmp_path / "class"), "zip", tmp_path / "new")
+    before = run("git", "status", "--short", "--ignored").stdout
+    words = ("python", "-m", "shoepair", "add", str(tmp_path / "class.zip"), "--name", "new")
+    assert (
+        "2 students, 12 photos, 0 system files ignored: in order, could be batch 'new'"
+        in run(*words, "--dry-run").stdout
+    )
+    assert run("git", "status", "--short", "--ignored").stdout == before
+    assert "now batch 'new'" in run(*words).stdout
+    assert (repository / "data/raw/new/train/u300_1_left_m.jpg").is_file()
+
+
+@pytest.mark.parametrize("moment", ["dvc_records.add", "batch_list.append"])
+def test_class_whose_arrival_is_killed_is_taken_back(repository: Path, run: Run, tmp_path: Path, moment: str) -> None:
+    write_class(tmp_path / "new", {"train": ("u300", "u301")})
+    listed = paths.BATCHES.read_bytes()
+    killed = f"""
+import os, signal
+from pathlib import Path
+from shoepair.commands import dvc_records
+from shoepair.commands.collection import add, batch_list
+{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+add.add(Path({str(tmp_path / "new")!r}), "new")
+"""
+    run("python", "-c", killed, status=-9)
+    assert paths.raw("new").is_dir()
+    done = run("python", "-m", "shoepair", "doctor").stdout
+    assert "batch 'new': its `shoepair add` was killed; data/raw/new is taken back, add it again" in done
+    assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
+    assert paths.BATCHES.read_bytes() == listed
+    assert "killed" not in run("python", "-m", "shoepair", "doctor").stdout
+    assert add.add(tmp_path / "new", "new").verdict.counts()["students"] == 2
+
+
+@pytest.mark.usefixtures("repository")
+def test_folder_that_nobody_listed_is_not_overwritten(tmp_path: Path) -> None:
+    write_class(paths.raw("mine"), {"train": ("u300",)})
+    write_class(tmp_path / "new", {"train": ("u300",)})
+    with pytest.raises(ShoepairError, match=r"data/raw/mine is there, but data/batches\.yaml does not list it"):
+        add.add(tmp_path / "new", "mine")
+    assert len(list(paths.raw("mine").rglob("*.jpg"))) == 6

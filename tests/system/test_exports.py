@@ -1,0 +1,73 @@
+"""`shoepair export`: what other programs read is what the pipeline has."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import usage
+from support.field import EDGE, ROOT
+from typer.testing import CliRunner
+
+from shoepair.commands.main import app
+from shoepair.commands.serving import exports, predictor
+from shoepair.data import loading, tables
+from shoepair.data.schemas import Pairs
+from shoepair.evaluation import metrics
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
+
+
+def export(*words: str) -> str:
+    done = CliRunner().invoke(app, ["export", *words])
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    usage.decide(model="cnn_channel", temperature=1.5)
+    rows = tables.read(paths.PAIRS, Pairs)
+    tests = rows[rows["split"].isin(metrics.TESTS)]
+    assert f"logits of {len(tests)} test pairs differ from torch's by " in export("onnx")
+    session = onnxruntime.InferenceSession("reports/cnn_channel.onnx", providers=["CPUExecutionProvider"])
+    judge = predictor.appoint()
+    count, difference = exports.compare(judge, session)
+    assert count == len(tests) > 0
+    assert difference <= 1e-4
+    assert json.loads(session.get_modelmeta().custom_metadata_map["shoepair"])["temperature"] == 1.5
+    assert session.get_inputs()[0].shape[1:] == [3, 2 * EDGE, EDGE]
+    for pairs in (1, 5):
+        pair = np.zeros((pairs, 3, 2 * EDGE, EDGE), np.float32)
+        assert session.run(None, {"pairs": pair})[0].shape == (pairs, 2)
+    content = Path("reports/cnn_channel.onnx").read_bytes()
+    for place in (trained, ROOT, sys.prefix):
+        assert str(place).encode() not in content
+    export("onnx", "--to", "again/model.onnx")
+    assert Path("again/model.onnx").read_bytes() == content, "the same weights give the same bytes"
+
+
+def test_onnx_that_differs_is_not_written(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    usage.decide(model="cnn")
+    monkeypatch.setattr(exports, "compare", lambda judge, session: (9, 0.5))  # noqa: ARG005
+    with pytest.raises(ShoepairError, match=r"logits differ from torch's by 5.0e-01, expected 1e-04 at most"):
+        export("onnx")
+    assert not list(Path("reports").glob("*.onnx*"))
+
+
+@pytest.mark.parametrize("split", ["train", "test_w"])
+def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None:  # noqa: ARG001
+    said = export("npy", "--split", split)
+    got = np.load(f"reports/{split}.npy")
+    wanted = loading.load_split(split)
+    assert got.dtype == np.float32
+    assert got.shape == wanted.shape == (len(wanted), 3, 2, EDGE, EDGE, 3)
+    assert (got == wanted).all()
+    assert got.min() >= -0.5
+    assert got.max() <= 0.5
+    assert said.startswith(f"reports/{split}.npy: {len(wanted)} x 3 x 2 x {EDGE} x {EDGE} x 3 float32")

@@ -1,0 +1,104 @@
+"""One flipped byte, wherever it lies, is noticed and named; and what is told to do about it helps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.commands import CLI, Run
+from support.field import outputs
+
+from shoepair.commands.history import verify
+from shoepair.runtime import files, paths
+
+VERIFY = (*CLI, "verify")
+
+
+def flip(path: Path) -> None:
+    """Change one byte; length and time stay, so that DVC notices nothing."""
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_every_flipped_byte_is_named_and_the_advice_helps(trained: Path, run: Run) -> None:
+    sound = outputs(trained)
+    assert "all as recorded" in run(*VERIFY).stdout
+    for path in (paths.store("tiny"), paths.PAIRS, Path("models/cnn.safetensors"), paths.EVALUATION_METRICS):
+        flip(path)
+        said = run(*VERIFY, status=1).stderr
+        assert f"{path}: changed since it was recorded" in said
+        assert "1 problem;" in said
+        os.utime(path)  # DVC looks at a file again when its time is new
+        if path == paths.EVALUATION_METRICS:
+            run("dvc", "repro", "-q")
+        else:
+            run("dvc", "checkout", "-q", "-f", str(path))
+        assert outputs(trained) == sound
+    assert "all as recorded" in run(*VERIFY).stdout
+
+    cached = trained / ".dvc/cache/files/md5"
+    victim = next(path for path in sorted(cached.glob("??/*")) if path.read_bytes() == sound[str(paths.store("tiny"))])
+    flip(victim)
+    said = run(*VERIFY, status=1).stderr
+    assert f"{victim.relative_to(trained)}: its content is not what its name says; delete it" in said
+    victim.unlink()
+    run("dvc", "commit", "-q", "-f")
+    assert "all as recorded" in run(*VERIFY).stdout
+
+
+def change(folder: Path) -> str:
+    flip(folder / "train/u001_1_left_m.jpg")
+    return "train/u001_1_left_m.jpg: changed"
+
+
+def lose(folder: Path) -> str:
+    (folder / "train/u001_1_left_m.jpg").unlink()
+    return "train/u001_1_left_m.jpg: missing"
+
+
+def gain(folder: Path) -> str:
+    (folder / "train/extra.jpg").write_bytes(b"x")
+    return "train/extra.jpg: new"
+
+
+@pytest.mark.parametrize("happen", [change, lose, gain])
+def test_photos_that_changed_since_they_were_added_are_named(
+    repository: Path, run: Run, happen: Callable[[Path], str]
+) -> None:
+    assert verify.verify().problems == []
+    said = happen(repository / "data/raw/tiny")
+    (problem,) = verify.verify().problems
+    assert problem.startswith(f"data/raw/tiny/{said} since data/raw/tiny was recorded")
+    assert "`dvc add data/raw/tiny` takes it as it is" in problem
+    for path in (repository / "data/raw/tiny/train").iterdir():
+        os.utime(path)  # DVC looks at a file again when its time is new
+    run("dvc", "add", "-q", "data/raw/tiny")
+    assert verify.verify().problems == []
+
+
+def test_folder_whose_listing_is_not_cached_is_compared_as_a_whole(repository: Path) -> None:
+    for listing in (repository / ".dvc/cache/files/md5").glob("??/*.dir"):
+        listing.unlink()
+    assert verify.verify().problems == []
+    flip(repository / "data/raw/tiny/train/u001_1_left_m.jpg")
+    assert verify.verify().problems[0].startswith("data/raw/tiny: changed since it was recorded")
+
+
+def test_input_that_changed_is_told_from_a_damaged_output(repository: Path, run: Run) -> None:
+    run("dvc", "repro", "-q", "ingest")
+    with (repository / "stages/ingest.py").open("a") as file:
+        file.write("# changed\n")
+    wanted = "stages/ingest.py: changed since it was recorded; `dvc repro` works with it as it is"
+    assert verify.verify().problems == [wanted]
+
+
+def test_half_written_file_of_a_killed_stage_changes_no_folder(repository: Path, run: Run) -> None:
+    (repository / f"data/raw/tiny/.late.h5.x1y2{files.PART}").write_bytes(b"half")
+    run("dvc", "status", "-q", "data/raw/tiny.dvc")
+    assert verify.verify().problems == []

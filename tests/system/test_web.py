@@ -1,0 +1,256 @@
+"""`shoepair serve` over HTTP: one address, its limits, and that nothing of a photo is written or logged."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+from support import usage
+
+from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME
+
+BOUNDARY = "----shoes"
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[usage.Served]:
+    with usage.serving(tmp_path_factory.mktemp("served")) as server:
+        yield server
+
+
+def form(**files: bytes) -> bytes:
+    """A form with files, as a browser sends it."""
+    parts = b""
+    for name, content in files.items():
+        parts += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="p.jpg"\r\n'.encode()
+        parts += b"Content-Type: image/jpeg\r\n\r\n" + content + b"\r\n"
+    return parts + f"--{BOUNDARY}--\r\n".encode()
+
+
+def send(
+    served: usage.Served, body: bytes = b"", method: str = "POST", path: str = "/", **headers: str
+) -> http.client.HTTPResponse:
+    """One request on a connection of its own; the body of the answer stands in `.text`."""
+    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=60)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, FORM | JSON | named)
+    response = connection.getresponse()
+    response.text = response.read().decode()  # type: ignore[attr-defined]
+    connection.close()
+    return response
+
+
+def asked(served: usage.Served, left: bytes, right: bytes, **headers: str) -> tuple[int, dict[str, object]]:
+    """Status and document of a question."""
+    response = send(served, form(left=left, right=right), **headers)
+    return response.status, json.loads(response.text)  # type: ignore[attr-defined]
+
+
+def photos(served: usage.Served, verdict: str = SAME) -> tuple[bytes, bytes]:
+    left, right = served.paths(verdict)
+    return Path(left).read_bytes(), Path(right).read_bytes()
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def scan_bomb(edge: int = 4900, scans: int = 3000) -> bytes:
+    """A small JPEG file that takes minutes to decode: the same pass over a large grey picture, again and again."""
+    whole = encoded(Image.new("L", (edge, edge), 90), "JPEG", progressive=True)
+    starts = [place for place in range(len(whole)) if whole[place : place + 2] == b"\xff\xda"]
+    last = whole[starts[-1] : -2]
+    return whole[:-2] + last * scans + whole[-2:]
+
+
+@pytest.mark.parametrize("verdict", [SAME, DIFFERENT, NOT_SURE])
+def test_verdict_is_that_of_the_terminal(served: usage.Served, verdict: str) -> None:
+    status, document = asked(served, *photos(served, verdict))
+    assert status == 200
+    assert document["verdict"] == verdict
+    assert document.keys() == {"verdict", "score", "reasons", "advice", "look"}
+
+
+@pytest.mark.parametrize("path", ["/docs", "/static/page.css", "/../params.yaml", "/favicon.ico", "//", "/index.html"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_there_is_no_other_address(served: usage.Served, method: str, path: str) -> None:
+    assert send(served, method=method, path=path).status == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_there_is_no_other_method(served: usage.Served, method: str) -> None:
+    assert send(served, method=method).status == 405
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/"), ("GET", "/no")])
+def test_every_answer_carries_the_policy(served: usage.Served, method: str, path: str) -> None:
+    headers = send(served, method=method, path=path).headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Server"] is None
+    assert headers["Set-Cookie"] is None
+
+
+def test_page_loads_nothing_from_elsewhere(served: usage.Served) -> None:
+    page = send(served, method="GET").text  # type: ignore[attr-defined]
+    assert "http" not in page
+    assert " src=" not in page
+    assert "@import" not in page
+
+
+def test_missing_photo_is_named(served: usage.Served) -> None:
+    left, right = photos(served)
+    for body, field in ((form(left=left), "right"), (form(right=right, left=b""), "left"), (form(), "left")):
+        response = send(served, body)
+        assert response.status == 400
+        document = json.loads(response.text)  # type: ignore[attr-defined]
+        assert document == {"error": f"The photo of the {field} shoe is missing. Take or choose one.", "field": field}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"left=1&right=2", {"Content_Type": "application/x-www-form-urlencoded"}, 415),
+        (b"{}", {"Content_Type": "application/json"}, 415),
+        (b"no form at all", {}, 400),
+        (form(left=b"a", right=b"b", more=b"c"), {}, 400),
+        (form(left=b"a"), {"Content_Type": "multipart/form-data"}, 400),
+        (form(left=b"a", right=b"b")[:90], {}, 400),
+    ],
+)
+def test_what_is_no_form_is_refused(served: usage.Served, body: bytes, headers: dict[str, str], status: int) -> None:
+    assert send(served, body, **headers).status == status
+
+
+def test_photo_above_twenty_megabytes_is_refused_and_below_is_read(served: usage.Served) -> None:
+    left, right = photos(served)
+    padded = left + bytes(20 * 2**20 - len(left))  # a PNG may have anything behind its end
+    assert asked(served, padded, right)[0] == 200
+    status, document = asked(served, left, right + bytes(20 * 2**20))
+    assert status == 413
+    assert document["error"] == "The photo of the right shoe has more than 20 megabytes. Use a smaller one."
+    status, document = asked(served, bytes(30 * 2**20), bytes(30 * 2**20))
+    assert status == 413
+    assert "too large" in str(document["error"])
+
+
+def test_more_than_forty_megapixels_are_refused_before_they_are_decoded(served: usage.Served) -> None:
+    left, _ = photos(served)
+    bomb = encoded(Image.new("1", (6400, 6400)))
+    assert len(bomb) < 10_000
+    status, document = asked(served, left, bomb)
+    assert status == 422
+    assert "6400 x 6400 pixels, expected 40 million at most" in str(document["error"])
+    assert document["field"] == "right"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"GIF89a" + bytes(50), "not a PNG, JPEG or WebP image"),
+        (b"%PDF-1.7", "not a PNG, JPEG or WebP image"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "a HEIC or AVIF image, expected PNG, JPEG or WebP"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be decoded"),
+        (b"\xff\xd8\xff\xe0" + bytes(50), "cannot be decoded"),
+        (encoded(Image.new("RGB", (900, 60)), "JPEG"), "crop it to the shoe"),
+        (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:900], "cannot be decoded"),
+        (b"../../etc/passwd", "not a PNG, JPEG or WebP image"),
+    ],
+)
+def test_what_is_no_photo_is_told_in_words(served: usage.Served, content: bytes, reason: str) -> None:
+    status, document = asked(served, content, photos(served)[1])
+    assert status == 422
+    assert str(document["error"]).startswith("The photo of the left shoe: ")
+    assert reason in str(document["error"])
+    assert document["field"] == "left"
+
+
+def test_other_sites_cannot_ask(served: usage.Served) -> None:
+    assert asked(served, *photos(served), Sec_Fetch_Site="cross-site")[0] == 403
+    assert asked(served, *photos(served), Sec_Fetch_Site="same-origin")[0] == 200
+
+
+def test_form_without_script_gets_the_page(served: usage.Served) -> None:
+    left, right = photos(served)
+    page = send(served, form(left=left, right=right), Accept="text/html").text  # type: ignore[attr-defined]
+    assert "<title>Same pair: Are these two shoes a pair?</title>" in page
+    page = send(served, form(left=left, right=b"<b>"), Accept="text/html").text  # type: ignore[attr-defined]
+    assert "<title>No answer: " in page
+    assert "aria-invalid=true" in page
+
+
+def test_slow_photo_ends_with_an_answer_and_costs_no_worker(tmp_path: Path) -> None:
+    seconds = 4.0
+    with usage.serving(tmp_path, at_once=1, seconds=seconds) as served:
+        left, right = photos(served)
+        bomb = scan_bomb()
+        assert len(bomb) < 5_000_000
+        got: list[tuple[int, dict[str, object]]] = []
+        for _ in range(2):
+            slow = threading.Thread(target=lambda: got.append(asked(served, left, bomb)))
+            start = time.monotonic()
+            slow.start()
+            time.sleep(1)
+            refused = send(served, form(left=left, right=right))
+            assert refused.status == 503
+            assert refused.headers["Retry-After"] == "5"
+            assert send(served, method="GET").status == 200, "the page is there all the same"
+            slow.join()
+            assert time.monotonic() - start < seconds + 4
+        assert [status for status, _ in got] == [504, 504]
+        assert got[0][1]["error"] == "This took longer than 4 seconds and was given up. Use smaller photos."
+        answers = [asked(served, left, right)[0]]
+        while answers[-1] != 200 and len(answers) < 20:  # the next process loads its network
+            answers.append(asked(served, left, right)[0])
+        assert answers[-1] == 200
+
+
+def test_slow_upload_is_given_up(tmp_path: Path) -> None:
+    with usage.serving(tmp_path, at_once=1, seconds=2) as served:
+        connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=30)
+        connection.putrequest("POST", "/")
+        for name, value in (FORM | JSON | {"Content-Length": "1000"}).items():
+            connection.putheader(name, value)
+        connection.endheaders(b"--")
+        response = connection.getresponse()
+        assert response.status == 408
+        assert "did not arrive within 2 seconds" in json.loads(response.read())["error"]
+        connection.close()
+
+
+def test_address_that_is_taken_is_one_line(served: usage.Served) -> None:
+    port = urlsplit(served.url).port
+    words = [sys.executable, "-m", "shoepair", "serve", "--port", str(port)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=served.folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: serve: cannot listen at 127.0.0.1, port {port} (")
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_extra_it_is_one_line(served: usage.Served, tmp_path: Path) -> None:
+    (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError('no', name='starlette')")
+    start = "from shoepair.commands.main import main; main()"
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.argv[1:] = ['serve']; {start}"
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=served.folder)
+    assert done.returncode == 1
+    assert "is not installed\ninstall it: python -m pip install 'shoepair[serve]'" in done.stderr

@@ -1,0 +1,56 @@
+"""Dataset versions: what `shoepair diff` and `shoepair log` say of real revisions, and that they touch nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shoepair.evaluation import comparison
+
+
+def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
+    """Scores of students with three same and three different pairs each; `right` (T, 6) says which are right."""
+    same = np.tile([1, 1, 1, 0, 0, 0], len(right))
+    logit = np.where(right.ravel(), 1.0, -1.0) * np.where(same == 1, 1, -1)
+    students = np.repeat([f"u{number:04}" for number in range(first, first + len(right))], 6)
+    return pd.DataFrame({"batch": "b", "student": students, "same": same, "logit": logit, "standard": True})
+
+
+def test_difference_is_exact_and_paired() -> None:
+    rng = np.random.default_rng(1)
+    right = rng.random((40, 6)) < 0.8
+    better = right.copy()
+    better[:20, 0] = True
+    got = comparison.difference(answers(right), answers(better), 500, 1)
+    assert got is not None
+    students, gain, low, high = got
+    assert students == 40
+    assert gain == pytest.approx((better.mean() - right.mean()), abs=1e-12)
+    assert low <= gain <= high
+    unpaired = comparison.difference(answers(right), answers(rng.random((40, 6)) < 0.8), 500, 1)
+    assert unpaired is not None
+    assert high - low < unpaired[3] - unpaired[2], "pairing does not narrow the interval"
+    assert comparison.difference(answers(right), answers(right), 500, 1) == (40, 0.0, 0.0, 0.0)
+
+
+def test_difference_counts_shared_students_only() -> None:
+    rng = np.random.default_rng(2)
+    right = rng.random((30, 6)) < 0.7
+    got = comparison.difference(answers(right[:20]), answers(right[10:], first=10), 200, 1)
+    assert got is not None
+    assert got[:2] == (10, 0.0)
+    assert comparison.difference(answers(right[:10]), answers(right[10:], first=10), 200, 1) is None
+
+
+def test_intervals_of_a_difference_cover_the_truth() -> None:
+    rng = np.random.default_rng(3)
+    times = 300
+    covered = 0.0
+    for number in range(times):
+        skill = rng.beta(8, 2, (60, 1))
+        before, after = (rng.random((60, 6)) < skill + gain for gain in (0.0, 0.03))
+        got = comparison.difference(answers(before), answers(after), 300, number)
+        assert got is not None
+        covered += float(got[2] <= np.mean(np.minimum(rng.beta(8, 2, 20000) + 0.03, 1)) - 0.8 <= got[3])
+    assert 0.90 <= covered / times <= 0.98

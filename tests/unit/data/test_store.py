@@ -1,0 +1,301 @@
+"""The HDF5 store, and the batches read from it."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+from shoepair.data import loading, pair_dataset, store
+from shoepair.data import pairs as pair_table
+from shoepair.runtime import errors, paths
+
+RNG = np.random.default_rng(5)
+PIXELS = RNG.integers(0, 256, (4, 3, 2, 16, 16, 3), np.uint8)
+NAMES = ["u001", "u003", "u004", "u052"]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    store.write(tmp_path / "a.h5", NAMES, PIXELS, 16)
+    return tmp_path / "a.h5"
+
+
+def test_what_is_written_is_read(written: Path) -> None:
+    with store.Store(written) as opened:
+        assert (len(opened), opened.edge, opened.students) == (4, 16, NAMES)
+        assert (opened.read([3, 0]) == PIXELS[[3, 0]]).all()
+
+
+def test_same_input_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    store.write(tmp_path / "elsewhere" / "b.h5", NAMES, iter(PIXELS), 16)
+    assert (tmp_path / "elsewhere" / "b.h5").read_bytes() == written.read_bytes()
+
+
+def test_xarray_reads_the_scaled_values(written: Path) -> None:
+    with xarray.open_dataset(written, engine="h5netcdf") as opened:
+        images = opened["images"]
+        assert images.dims == ("student", "pair", "side", "height", "width", "channel")
+        assert images.dtype == np.float32
+        assert list(opened["student"].to_numpy()) == NAMES
+        np.testing.assert_allclose(images.to_numpy(), store.scaled(PIXELS), atol=1e-7)
+
+
+def test_scales_carry_plain_attributes_alone_so_that_pytables_reads_them(written: Path) -> None:
+    with h5py.File(written) as file:
+        for name in file.keys() - {"images"}:
+            kinds = {file[name].attrs.get_id(key).dtype.kind for key in file[name].attrs}
+            assert kinds == {"S"}, name
+        assert [list(axis.keys()) for axis in file["images"].dims] == [
+            ["student"],
+            ["pair"],
+            ["side"],
+            ["height"],
+            ["width"],
+            ["channel"],
+        ]
+
+
+def test_scaled_is_the_correctly_rounded_value_of_every_byte() -> None:
+    every = np.arange(256, dtype=np.uint8)
+    exact = np.arange(256, dtype=np.float64) / 255 - 0.5
+    assert store.scaled(every).dtype == np.float32
+    assert (store.scaled(every) == exact.astype(np.float32)).all()
+    assert (store.scaled(every).min(), store.scaled(every).max()) == (-0.5, 0.5)
+
+
+def test_at_most_two_hundredths_more_than_a_byte_per_value(tmp_path: Path) -> None:
+    whole = RNG.integers(0, 256, (3, 3, 2, 224, 224, 3), np.uint8)
+    store.write(tmp_path / "a.h5", NAMES[:3], whole, 224)
+    assert (tmp_path / "a.h5").stat().st_size / whole.size <= 1.02
+
+
+class Counted(io.BytesIO):
+    """A file in memory that counts the bytes read from it."""
+
+    count = 0
+
+    def readinto(self, buffer: Buffer) -> int:
+        got = super().readinto(buffer)
+        self.count += got
+        return got
+
+
+def test_no_more_is_read_than_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = RNG.integers(0, 256, (20, 3, 2, 64, 64, 3), np.uint8)
+    names = [f"u{number:03}" for number in range(20)]
+    store.write(tmp_path / "a.h5", names, whole, 64)
+    content = Counted((tmp_path / "a.h5").read_bytes())
+    real = h5py.File
+    monkeypatch.setattr(h5py, "File", lambda _path, mode, **words: real(content, mode, **words))
+    with store.Store(tmp_path / "a.h5") as opened:
+        opened.read([7])
+    assert whole[7].size <= content.count < 1.5 * whole[7].size
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, "2"])
+def test_store_of_another_format_is_refused(written: Path, number: object) -> None:
+    with h5py.File(written, "r+") as file:
+        file.attrs["format"] = number
+    with pytest.raises(errors.ShoepairError, match="expected a store of format 2\ndelete it and run `dvc repro norm"):
+        store.Store(written)
+
+
+def test_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.h5").write_bytes(b"junk")
+    with pytest.raises(errors.ShoepairError, match=r"a\.h5: not an HDF5 file"):
+        store.Store(tmp_path / "a.h5")
+    with pytest.raises(errors.ShoepairError, match=r"b\.h5: missing"):
+        store.Store(tmp_path / "b.h5")
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.attrs["format"] = store.FORMAT
+    with pytest.raises(errors.ShoepairError, match="no dataset /images of its own in it"):
+        store.Store(tmp_path / "c.h5")
+
+
+def test_writing_that_fails_leaves_the_old_file_and_nothing_else(written: Path) -> None:
+    def broken() -> Iterator[NDArray[np.uint8]]:
+        yield PIXELS[0]
+        reason = "the disk is gone"
+        raise OSError(reason)
+
+    before = written.read_bytes()
+    with pytest.raises(OSError, match="the disk is gone"):
+        store.write(written, NAMES, broken(), 16)
+    assert written.read_bytes() == before
+    assert list(written.parent.iterdir()) == [written]
+
+
+def test_batch_is_left_above_right_height_before_width_and_channels_last() -> None:
+    data = pair_dataset.from_arrays(PIXELS)
+    images, labels = data.batch(torch.arange(len(data)))
+    assert images.shape == (24, 3, 32, 16)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    for image, label, (student, left, right) in zip(images, labels, data.shoes, strict=True):
+        above, below = PIXELS[student, left, 0], PIXELS[student, right, 1]
+        expected = store.scaled(np.concatenate([above, below]).transpose(2, 0, 1))
+        assert (image.numpy() == expected).all()
+        assert int(label) == int(left == right)
+
+
+def test_pairs_of_an_array_are_those_of_the_assignment() -> None:
+    data = pair_dataset.from_arrays(store.scaled(PIXELS))
+    images, labels = data.batch(torch.arange(len(data)))
+    stacked = images.permute(0, 2, 3, 1).numpy()
+    for label, generate in ((1, pair_table.generate_same_pair), (0, pair_table.generate_different_pair)):
+        expected = generate(store.scaled(PIXELS))
+        assert (stacked[labels == label] == expected).all()
+
+
+def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.write(paths.store("a"), NAMES[:2], PIXELS[:2], 16)
+    store.write(paths.store("b"), NAMES[2:], PIXELS[2:], 16)
+    rows = pd.DataFrame({"batch": ["b", "a", "b"], "row": [1, 0, 0], "left": [1, 2, 3], "right": [1, 3, 3]})
+    data = loading.from_table(rows.assign(same=[1, 0, 1]))
+    images, _ = data.batch(torch.arange(3))
+    for image, student, left, right in zip(images, (3, 0, 2), (0, 1, 2), (0, 2, 2), strict=True):
+        both = np.concatenate([PIXELS[student, left, 0], PIXELS[student, right, 1]])
+        assert (image.numpy() == store.scaled(both.transpose(2, 0, 1))).all()
+
+
+def test_photos_are_held_once_as_bytes() -> None:
+    data = pair_dataset.from_arrays(PIXELS)
+    assert data.images.dtype == torch.uint8
+    assert data.images.nbytes == PIXELS.nbytes
+
+
+def test_bytes_do_not_tell_when_they_were_written(written: Path, tmp_path: Path) -> None:
+    time.sleep(1.1)  # HDF5 keeps times in whole seconds
+    store.write(tmp_path / "later.h5", NAMES, PIXELS, 16)
+    assert (tmp_path / "later.h5").read_bytes() == written.read_bytes()
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_photos_of_more_or_fewer_students_than_named_write_nothing(tmp_path: Path, count: int) -> None:
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        store.write(tmp_path / "a.h5", NAMES, (PIXELS[row % 4] for row in range(count)), 16)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_are_not_bytes_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["format"] = store.FORMAT
+        file["images"] = np.zeros((1, 3, 2, 16, 16, 3), np.float32)
+        file["student"] = np.array(["u001"], "S")
+    with pytest.raises(errors.ShoepairError, match=r"no images of \(N, 3, 2, S, S, 3\) bytes in it"):
+        store.Store(tmp_path / "a.h5")
+
+
+def test_refused_store_is_not_kept_open(written: Path) -> None:
+    with h5py.File(written, "r+") as file:
+        file.attrs["format"] = 1
+    with pytest.raises(errors.ShoepairError) as caught:
+        store.Store(written)
+    with h5py.File(written, "r+") as file:  # HDF5 does not open for writing what is open for reading
+        file.attrs["format"] = store.FORMAT
+    assert caught.value.fix == "delete it and run `dvc repro normalize@a`, which rebuilds it"
+    with store.Store(written) as opened:
+        assert len(opened) == 4
+
+
+def test_no_rows_are_no_photos(written: Path) -> None:
+    with store.Store(written) as opened:
+        assert opened.read([]).shape == (0, 3, 2, 16, 16, 3)
+
+
+SHAPE = (1, 3, 2, 16, 16, 3)
+
+
+def external_link(file: h5py.File, secret: Path) -> None:
+    file["images"] = h5py.ExternalLink(str(secret), "/images")
+
+
+def soft_link(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file["elsewhere"] = np.zeros(SHAPE, np.uint8)
+    file["images"] = h5py.SoftLink("/elsewhere")
+
+
+def external_data(file: h5py.File, secret: Path) -> None:
+    file.create_dataset("images", SHAPE, np.uint8, external=[(str(secret), 0, np.prod(SHAPE))])
+
+
+def virtual_data(file: h5py.File, secret: Path) -> None:
+    layout = h5py.VirtualLayout(SHAPE, np.uint8)
+    layout[:] = h5py.VirtualSource(str(secret), "images", SHAPE)
+    file.create_virtual_dataset("images", layout)
+
+
+def compressed(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", SHAPE, np.uint8, chunks=SHAPE, compression="gzip")
+
+
+def huge_claim(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", (10**9, *SHAPE[1:]), np.uint8, chunks=SHAPE)
+
+
+def huge_chunk(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", SHAPE, np.uint8, chunks=(1000, *SHAPE[1:]), maxshape=(None, *SHAPE[1:]))
+
+
+def not_square(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_dataset("images", (1, 3, 2, 16, 8, 3), np.uint8, chunks=(1, 3, 2, 16, 8, 3))
+
+
+def group(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
+    file.create_group("images")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [external_link, soft_link, external_data, virtual_data, compressed, huge_claim, huge_chunk, not_square, group],
+)
+def test_forged_store_is_refused(tmp_path: Path, forge: Callable[[h5py.File, Path], None]) -> None:
+    secret = tmp_path / "secret.h5"
+    store.write(secret, ["u001"], [np.full(SHAPE[1:], 7, np.uint8)], 16)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["format"] = store.FORMAT
+        file["student"] = np.array(["u001"], "S")
+        forge(file, secret)
+    with pytest.raises(errors.ShoepairError, match="expected a store of format 2\ndelete it and run"):
+        store.Store(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("names", [np.array(["u001", "u002"], "S"), [1], np.array([["u001"]], "S"), ["u001"]])
+def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: object) -> None:
+    store.write(tmp_path / "a.h5", ["u001"], [np.zeros(SHAPE[1:], np.uint8)], 16)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["student"]
+        file["student"] = names
+    with pytest.raises(errors.ShoepairError, match="1 students in /images, not as many names in /student"):
+        store.Store(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("names", [b"u002u001", b"u001u001", b"u001\0\0\0\0", b"u001u\xff02", b"u001v002"])
+def test_damaged_names_are_refused(tmp_path: Path, names: bytes) -> None:
+    path = tmp_path / "batch.h5"
+    store.write(path, ["u001", "u002"], np.zeros((2, *SHAPE[1:]), np.uint8), 16)
+    content = path.read_bytes()
+    assert content.count(b"u001u002") == 1
+    path.write_bytes(content.replace(b"u001u002", names))
+    with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match=r"damaged \(its students"):
+        assert opened.students
+
+
+def test_names_that_claim_more_than_the_file_holds_are_refused(tmp_path: Path) -> None:
+    store.write(tmp_path / "a.h5", ["u001"], np.zeros(SHAPE, np.uint8), 16)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["student"]
+        file.create_dataset("student", (1,), "S1000000000")
+    with pytest.raises(errors.ShoepairError, match="not as many names in /student"):
+        store.Store(tmp_path / "a.h5")

@@ -1,0 +1,20 @@
+"""What runs again after a change of code, by the real `dvc status`; what `import shoepair` loads."""
+
+from __future__ import annotations
+
+import pytest
+from support.field import ROOT
+
+
+def test_package_has_nine_rooms_and_nothing_else() -> None:
+    names = {path.relative_to(ROOT / "shoepair").parts[0] for path in (ROOT / "shoepair").rglob("*.py")}
+    rooms = {"runtime", "data", "ingestion", "models", "training", "synthetic", "evaluation", "reports", "commands"}
+    assert names == {"__init__.py", "__main__.py", *rooms}
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    import shoepair
+
+    assert all(callable(getattr(shoepair, name)) for name in shoepair.PUBLIC)
+    with pytest.raises(AttributeError, match="has no attribute 'load_splits'"):
+        _ = shoepair.load_splits
