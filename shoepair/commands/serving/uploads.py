@@ -33,6 +33,9 @@ class RefusedError(Exception):
     text: str  # why, and what to do, in plain words
     field: str = ""  # the photo that it is about; "" if none
 
+    def __str__(self) -> str:
+        return self.text
+
 
 class _InMemory(MultiPartParser):
     """A parser whose files stay in memory, whatever their size."""
