@@ -37,7 +37,7 @@ def streamed(edge: int = EDGE) -> streaming.StreamedPairs:
     """The pairs of `held`, whose photos stay in the stores."""
     data = held()
     rows = pd.DataFrame(PLACES, columns=["batch", "row"])
-    return streaming.StreamedPairs(rows=rows, shoes=data.shoes, same=data.same, edge=edge)
+    return streaming.StreamedPairs(rows=rows, shoes=data.shoes, same=data.same, synthetic=data.synthetic, edge=edge)
 
 
 @pytest.mark.parametrize("edge", [EDGE, EDGE // 4])

@@ -23,7 +23,7 @@ def rows_of(folder: Path) -> dict[str, dict[str, Any]]:
     """The rows of a batch by their path, empty where a part is missing."""
     found = schemas.Files.validate(scan.scan(folder))
     plain = found.astype(object).where(found.notna(), None)
-    rows: list[dict[str, Any]] = plain.to_dict("records")
+    rows: list[Any] = plain.to_dict("records")
     return {row.pop("path"): row for row in rows}
 
 

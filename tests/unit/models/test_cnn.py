@@ -21,7 +21,7 @@ def network(kind: type[Network], *, batch_norm: bool = False, dropout: float = 0
     """A network of weights that are the same every time, not training."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return kind(N, 3, batch_norm=batch_norm, dropout=dropout, edge=EDGE).eval()
+        return kind(n=N, kernel_size=3, batch_norm=batch_norm, dropout=dropout, edge=EDGE).eval()
 
 
 def test_names_of_the_assignment_stand_for_its_networks() -> None:

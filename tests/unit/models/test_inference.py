@@ -34,7 +34,7 @@ class Means(nn.Module):
 def test_any_module_gets_pair_images_the_left_shoe_above_the_right_one() -> None:
     data = class_of(2)
     (shoes,) = data.pairs([torch.tensor([4, 1])])
-    found = inference.answers(Means(), shoes)
+    found = inference.pair_logits(Means(), shoes)
     torch.testing.assert_close(found, torch.stack([shoes[:, 0, side].mean((1, 2, 3)) for side in (0, 1)], dim=1))
 
 
@@ -86,27 +86,28 @@ def test_ranks_work_each_batch_once_and_their_sum_is_the_whole(size: int, monkey
     total = torch.zeros(10, 2, dtype=torch.float64)
     for rank in range(size):
         monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-        total += inference.each(plan, shoes_of, work, like)
+        total += inference.map_batches(plan, shoes_of, work, like)
     assert sorted(worked) == sorted(which.tolist() for which in plan)
-    assert torch.equal(total, work(torch.arange(10)))
+    assert torch.equal(total, work(torch.cat(plan))), "rows in the order of the plan"
 
 
 def test_nothing_to_do_gives_no_rows() -> None:
-    found = inference.each([], lambda plan: plan, lambda shoes: shoes, torch.zeros(3, 3, 2))
+    found = inference.map_batches([], lambda plan: plan, lambda shoes: shoes, torch.zeros(3, 3, 2))
     assert found.shape == (0, 3, 3, 2)
 
 
 def test_scores_are_a_row_for_each_model_and_pair_same_minus_different() -> None:
     split = pd.DataFrame({"batch": "a", "student": ["u1", "u2"], "row": [0, 1], "split": "valid"})
-    rows = pairs.standard(pairs.build(split), "valid").reset_index(drop=True)
+    nine = pairs.build(split)
+    rows = nine[nine["standard"]].reset_index(drop=True)
     data = class_of(2)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        models: dict[str, Model] = {"histogram": Histogram(edge=EDGE), "cnn": CNN(2, edge=EDGE // 2).eval()}
+        models: dict[str, Model] = {"histogram": Histogram(edge=EDGE), "cnn": CNN(n=2, edge=EDGE // 2).eval()}
     found = schemas.Scores.validate(inference.score(models, rows, data))
     assert list(found["model"]) == ["histogram"] * 12 + ["cnn"] * 12
     for name, model in models.items():
-        small = data.at(model.shape.edge)
+        small = data.at(model.config.edge)
         with torch.inference_mode():
             different, same = model(small.batch(torch.arange(12))[0]).unbind(1)
         mine = found[found["model"] == name]

@@ -19,7 +19,7 @@ def random(*shape: int, seed: int = 1) -> Tensor:
 def model(edge: int = EDGE) -> Siamese:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return Siamese(2, 3, batch_norm=True, edge=edge).eval()
+        return Siamese(n=2, kernel_size=3, batch_norm=True, edge=edge).eval()
 
 
 def test_every_left_one_is_matched_with_every_right_one_of_its_group() -> None:

@@ -41,8 +41,8 @@ class Colours(nn.Module):
 def test_any_module_is_trained_and_its_weights_are_left_after_every_epoch(tmp_path: Path, as_text: bool) -> None:
     folder = tmp_path / "weights"
     model, train, valid = Colours(), class_of(3), class_of(2, 2)
-    recipe = TrainConfig(epochs=3, batch_size=6, lr=0.5)
-    history = train_model(model, train, valid, recipe=recipe, checkpoint_path=str(folder) if as_text else folder)
+    config = TrainConfig(epochs=3, batch_size=6, lr=0.5)
+    history = train_model(model, train, valid, config=config, checkpoint_path=str(folder) if as_text else folder)
     assert len(history.epochs) == 3
     assert len(history.losses) == 9, "18 pairs, 6 in a batch"
     assert sorted(path.name for path in folder.iterdir()) == [f"epoch-00{number}.safetensors" for number in (1, 2, 3)]
@@ -54,15 +54,15 @@ def test_any_module_is_trained_and_its_weights_are_left_after_every_epoch(tmp_pa
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    train_model(Colours(), class_of(1), class_of(1), recipe=TrainConfig(epochs=1, batch_size=2))
+    train_model(Colours(), class_of(1), class_of(1), config=TrainConfig(epochs=1, batch_size=2))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_recipe_that_is_not_given_is_the_default_one() -> None:
+def test_config_that_is_not_given_is_the_default_one() -> None:
     one, other = Colours(), Colours()
     history = train_model(one, class_of(1), class_of(1, 2))
     assert len(history.epochs) == 20
-    assert train_model(other, class_of(1), class_of(1, 2), recipe=TrainConfig()) == history
+    assert train_model(other, class_of(1), class_of(1, 2), config=TrainConfig()) == history
     assert torch.equal(one.layer.weight, other.layer.weight)
 
 

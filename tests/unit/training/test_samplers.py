@@ -1,8 +1,9 @@
-"""Which pairs and students come together: every one as often as its recipe says, half of each kind."""
+"""Which pairs and students come together: every one as often as its config says, half of each kind."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -14,18 +15,23 @@ from shoepair.data import pairs
 from shoepair.data.pair_dataset import PairData
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import samplers
-from shoepair.training.config import Different, TrainConfig
+from shoepair.training.config import TrainConfig
+
+Different = Literal["standard", "drawn", "all"]
 
 
 def class_of(students: int, *, standard: bool, shuffled: int | None = None) -> PairData:
     """The pairs of a class without its photos, in the order of the table or shuffled."""
     names = [f"u{number:03}" for number in range(students)]
     split = pd.DataFrame({"batch": "a", "student": names, "row": range(students), "split": "train"})
-    rows = pairs.of_split(pairs.build(split), "train", only_standard=standard)
+    rows = pairs.build(split)
+    if standard:
+        rows = rows[rows["standard"]]
     if shuffled is not None:
         rows = rows.sample(frac=1, random_state=shuffled)
     shoes = torch.tensor(rows[["row", "left", "right"]].to_numpy()) - torch.tensor([0, 1, 1])
-    return PairData(images=torch.zeros(students, 0), shoes=shoes, same=torch.tensor(rows["same"].to_numpy()))
+    same, synthetic = torch.tensor(rows["same"].to_numpy()), torch.zeros(students, dtype=torch.bool)
+    return PairData(images=torch.zeros(students, 0), shoes=shoes, same=same, synthetic=synthetic)
 
 
 def rng(seed: int = 1) -> torch.Generator:
@@ -77,7 +83,7 @@ def test_order_follows_from_the_generator_alone() -> None:
 
 
 @pytest.mark.parametrize("different", ["drawn", "all"])
-def test_recipe_that_wants_six_different_pairs_refuses_three(different: Different) -> None:
+def test_config_that_wants_six_different_pairs_refuses_three(different: Different) -> None:
     text = (
         f"^different: {different}, expected all six different pairs, found 6 in all\nset `train.different: standard`"
     )
