@@ -20,12 +20,12 @@ NAMES = st.builds(
 )
 
 
-@given(NAMES, st.sampled_from(["", "._", "copy of ", "x-", "7_"]), st.booleans())
+@given(NAMES, st.sampled_from(["", "._", "copy of ", "x-", "7_", "x", "men", "7"]), st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_owner_of_a_name_is_its_student_whatever_stands_around_it(name: str, before: str, large: bool) -> None:
     shown = before + (name.upper() if large else name)
     owner = naming.owner(shown)
-    # A character of a word in front makes another word of it; a line below is none.
+    # A letter or digit in front makes another word of it.
     assert owner == ("" if before[-1:].isalnum() else naming.parse(name).student)
 
 

@@ -62,6 +62,17 @@ def test_last_one_is_that_of_the_mirror_image() -> None:
     assert (found[0][:, 1::2] != mirrored[0][:, 1::2]).mean() > 0.9
 
 
+def test_frame_sees_its_own_part_of_the_photo_and_little_beside_it() -> None:
+    rng = np.random.default_rng(8)
+    photo = rng.integers(0, 256, (60, 60)).astype(np.uint8)  # a step of the frames is a pixel
+    before = bits(photo)[:-1]
+    photo[:, 0] = 255 - photo[:, 0]
+    changed = (bits(photo)[:-1] != before).any(axis=(1, 2))
+    begin = np.array([phash.INTERVALS[left][0] for left, _ in phash.FRAMES])
+    assert not changed[begin > 3.5 / 60].any()  # Lanczos looks three pixels beyond the edge of a part
+    assert changed[begin == 0].mean() > 0.9
+
+
 def test_photo_turned_about_its_diagonal_has_the_frames_turned() -> None:
     turned = {frame: place for place, frame in enumerate(phash.FRAMES)}
     order = [turned[top, left] for left, top in phash.FRAMES]

@@ -97,9 +97,12 @@ def test_system_file_is_told_by_a_dot_or_its_own_name(path: str, expected: bool)
 
 def test_rows_are_the_same_however_many_files_a_piece_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
-        (tmp_path / f"u{number}_1_left_m.jpg").write_bytes(bytes([number]))
+        (tmp_path / f"u{number}_1_left_m.jpg").write_bytes(bytes(9 - number))
+    write_photo(tmp_path / "train" / PHOTO, [1], 4)
+    (tmp_path / "train.png").write_bytes(b"x")  # as text before what is in `train`, as a path behind it
     whole = scan.scan(tmp_path)
-    assert list(whole["student"]) == ["u0", "u1", "u2", "u3", "u4"]
+    names = [f"u{number}_1_left_m.jpg" for number in range(5)]
+    assert list(whole["path"]) == ["train.png", "train/" + PHOTO, *names]
     monkeypatch.setattr(scan, "PIECE", 2)
     assert_frame_equal(scan.scan(tmp_path), whole)
     assert list(whole.columns) == list(schemas.Files.to_schema().columns)

@@ -108,5 +108,7 @@ def test_places_are_compared_in_single_precision_where_the_rest_is_half(monkeypa
         wanted = net._unlike(maps, 1, 1)
         with torch.autocast("cpu", torch.bfloat16):
             found = net._unlike(maps, 1, 1)
-    assert found.dtype == torch.float32
+            of_half = net._unlike(maps.bfloat16(), 1, 1)
+        assert torch.equal(of_half, net._unlike(maps.bfloat16().float(), 1, 1))
+    assert (found.dtype, of_half.dtype) == (torch.float32, torch.float32)
     assert torch.equal(found, wanted)

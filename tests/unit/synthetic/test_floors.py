@@ -91,5 +91,7 @@ def test_drawn_floor_is_a_texture_of_a_kind_that_the_numbers_choose(monkeypatch:
         assert np.hypot(u[0, 0] - 1000, v[0, 0] - 1000) == pytest.approx(0, abs=1e-3)
         steps = [np.hypot(u[place] - u[0, 0], v[place] - v[0, 0]) for place in ((0, 100), (100, 0))]
         assert steps == pytest.approx([100, 100], rel=1e-4), "a texel is no photo pixel"
+        turned = (u[0, 100] - u[0, 0]) * (v[100, 0] - v[0, 0]) - (v[0, 100] - v[0, 0]) * (u[100, 0] - u[0, 0])
+        assert turned == pytest.approx(10_000, rel=1e-4), "the floor is seen in a mirror, or its axes are askew"
     turns = {round(float(u[0, 1] - u[0, 0]), 4) for _, u, _ in seen}
     assert len(turns) == len(seen), "two students' floors lie in the same direction"

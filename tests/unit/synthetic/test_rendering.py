@@ -86,9 +86,10 @@ def test_surface_is_brightest_where_it_looks_at_the_lamp() -> None:
     np.testing.assert_allclose(lit, 0.4 * (0.5 + 1.05 * 0.5), atol=1e-5)
     np.testing.assert_allclose(rendering.shade(glossy, plain.points, LAMP, camera()), lit + 0.55, atol=1e-4)
     low = Light((0.6, 0.0, 0.8), LAMP.colour, 0.5, (0.0, 0.0), 0.0)
-    np.testing.assert_allclose(
-        rendering.shade(plain, plain.points, low, camera()), 0.4 * (0.5 + 1.05 * 0.5 * 0.8), atol=1e-5
-    )
+    aside = rendering.shade(plain, plain.points, low, camera())
+    np.testing.assert_allclose(aside, 0.4 * (0.5 + 1.05 * 0.5 * 0.8), atol=1e-5)
+    shine = 0.5 * (1.8 / np.hypot(0.6, 1.8)) ** 16 + 0.05  # of the angle half way between lamp and view
+    np.testing.assert_allclose(rendering.shade(glossy, plain.points, low, camera()), aside + shine, atol=1e-4)
     on_the_floor = rendering.shade(plain, plate(0.0), LAMP, camera())
     np.testing.assert_allclose(on_the_floor, 0.72 * lit, atol=1e-5)
 

@@ -123,6 +123,8 @@ def test_lace_is_half_a_tube_about_its_path() -> None:
     found = shoes.strand(path, 0.01, COLOUR, 0.4)
     assert found.points.shape == (3, 30, 9)
     np.testing.assert_allclose(np.linalg.norm(found.points - path[:, :, None], axis=0), 0.01, rtol=1e-4)
+    ahead = np.array([0.3, 0.4, 0.0]).reshape(3, 1, 1)
+    np.testing.assert_allclose(((found.points - path[:, :, None]) * ahead).sum(0), 0, atol=1e-9)
     assert (found.points[2] >= 0.1 - 1e-9).all(), "the lower half lies in what is below"
     np.testing.assert_allclose(found.points[:, :, 4] - path, np.broadcast_to([[0], [0], [0.01]], (3, 30)), atol=1e-9)
     assert set(np.round(np.unique(found.colour[0]), 6)) == {0.18, 0.2}
