@@ -6,7 +6,7 @@ NAME ?= $(notdir $(patsubst %/,%,$(PHOTOS)))
 # The project's own programs first: DVC starts each stage as plain `python`.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: setup repro test lint
+.PHONY: setup repro test test-fast test-long test-all test-slowest lint
 
 repro: setup
 ifdef PHOTOS
@@ -16,8 +16,23 @@ endif
 	@dvc repro
 	@shoepair metrics
 
+# Unit tests alone: seconds.
+test-fast: setup
+	@python -m pytest --numprocesses auto --dist worksteal tests/unit
+
 test: setup lint
+	@python -m pytest --numprocesses auto --dist worksteal -m "not long"
+
+# What `make test` leaves out.
+test-long: setup
+	@python -m pytest --numprocesses auto --dist worksteal -m long
+
+test-all: setup lint
 	@python -m pytest --numprocesses auto --dist worksteal
+
+# The twenty slowest tests, and what each of them waits for.
+test-slowest: setup
+	@python -m pytest --numprocesses auto --dist worksteal --slowest 20 -q
 
 lint: setup
 	@ruff check .

@@ -12,7 +12,7 @@ Statistician 69, 2015) and Efron and Tibshirani ("An introduction to the bootstr
 - figures of one model, which are skewed near 1, are corrected for bias and acceleration (BCa) as well. Differences of
   two models are not: they are hardly skewed, and with few students the correction adds noise alone.
 
-In simulated classes of 20 and 60 students they hold the truth in 93 to 97 % (tests/test_coverage.py), for accuracies
+In simulated classes of 20 and 60 students they hold the truth in 93 to 97 % (system/test_coverage.py), for accuracies
 of 0.55 to 0.95. With fewer than about 10 students they do not, and are hints: near 1, intervals of accuracies are too
 wide and those of differences too narrow (90 % with 8 students, 84 % with 5). Where all draws agree (one student,
 nobody wrong), see `_unvaried`.

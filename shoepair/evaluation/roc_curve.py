@@ -2,7 +2,7 @@
 
 A pair is called same where its score is above the threshold. The false positive rate is the share of different pairs
 called same, the true positive rate that of same pairs called same. Pairs of equal score are called alike: they make
-one step of the curve, a slanting one. All agrees with scikit-learn (tests/test_curves.py); it is written here
+one step of the curve, a slanting one. All agrees with scikit-learn (test_roc_curve.py); it is written here
 because the bootstrap needs the curve under two thousand weightings at once.
 """
 

@@ -43,7 +43,7 @@ def build(name: str, config: ModelConfig, seed: int) -> Model:
 
     Weights are normal with variance 2 / inputs, biases 0, which keeps the size of the activations from layer to layer
     (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015). PyTorch's default shrinks them by a factor of 2.4 per
-    layer; with it `CNN` does not memorise five students in 50 iterations, with this it does (tests/test_memorise.py).
+    layer; with it `CNN` does not memorise five students in 50 iterations, with this it does (test_memorise.py).
 
     Raises:
         ShoepairError: no network has this name.

@@ -1,6 +1,6 @@
 """The number of CPU cores that this process may use.
 
-`joblib.cpu_count` tells it too, but no module may import joblib, which unpickles (tests/test_code.py).
+`joblib.cpu_count` tells it too, but no module may import joblib, which unpickles (tests/unit/test_code.py).
 """
 
 from __future__ import annotations

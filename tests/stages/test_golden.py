@@ -1,7 +1,8 @@
 """The digests of every output that does not follow from trained weights, pinned in golden.json.
 
-A red test here says that outputs have changed. If that is meant, `PYTHONPATH=.:tests python tests/stages/test_golden.py`
-pins the new ones. If the change came through `shoepair.runtime`, on which no stage depends, raise `OUTPUT_VERSION` too.
+A red test here says that outputs have changed. If that is meant, pin the new ones:
+`PYTHONPATH=.:tests python tests/stages/test_golden.py`. If the change came through `shoepair.runtime`, on which no
+stage depends, raise `OUTPUT_VERSION` too.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import ndtr
 from support.classes import mean, skilled, truth
 
-from shoepair.evaluation import bootstrap, roc_curve
+from shoepair.evaluation import bootstrap, comparison, roc_curve
 
 CLASSES, BLOCKS, RESAMPLES = 500, 8, 1000  # classes per block: each block has its own draws
 LEVELS = [0.3, 1.5, 2.6, 3.5]  # of skill: balanced accuracies of 0.56, 0.77, 0.89, 0.95
@@ -67,3 +68,24 @@ def test_intervals_of_the_area_cover_the_truth(students: int, classes: int, resa
 
         hits.append(held(bootstrap.own(statistic, students, resamples, seed, powers=(2,)), true))
     assert 0.93 <= np.mean(hits) <= 0.97
+
+
+def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
+    """Scores of students with three same and three different pairs each; `right` (T, 6) says which are right."""
+    same = np.tile([1, 1, 1, 0, 0, 0], len(right))
+    logit = np.where(right.ravel(), 1.0, -1.0) * np.where(same == 1, 1, -1)
+    students = np.repeat([f"u{number:04}" for number in range(first, first + len(right))], 6)
+    return pd.DataFrame({"batch": "b", "student": students, "same": same, "logit": logit, "standard": True})
+
+
+def test_intervals_of_a_difference_cover_the_truth() -> None:
+    rng = np.random.default_rng(3)
+    times = 300
+    covered = 0.0
+    for number in range(times):
+        skill = rng.beta(8, 2, (60, 1))
+        before, after = (rng.random((60, 6)) < skill + gain for gain in (0.0, 0.03))
+        got = comparison.difference(answers(before), answers(after), 300, number)
+        assert got is not None
+        covered += float(got[2] <= np.mean(np.minimum(rng.beta(8, 2, 20000) + 0.03, 1)) - 0.8 <= got[3])
+    assert 0.90 <= covered / times <= 0.98

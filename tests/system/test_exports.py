@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from support import usage
 from support.field import EDGE, ROOT
 from typer.testing import CliRunner
 
 from shoepair.commands.main import app
 from shoepair.commands.serving import exports, predictor
+from shoepair.commands.serving.predictor import Judge
 from shoepair.data import loading, tables
 from shoepair.data.schemas import Pairs
 from shoepair.evaluation import metrics
+from shoepair.ingestion.config import Validate
+from shoepair.models import registry
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -71,3 +75,16 @@ def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None: 
     assert got.min() >= -0.5
     assert got.max() <= 0.5
     assert said.startswith(f"reports/{split}.npy: {len(wanted)} x 3 x 2 x {EDGE} x {EDGE} x 3 float32")
+
+
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    model = registry.build(name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
+    judge = Judge(usage.rule(model=name), model, EDGE, Validate)  # type: ignore[arg-type]  # no photo is judged
+    (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5
+    with torch.inference_mode():
+        wanted = model(pairs).numpy()
+    np.testing.assert_allclose(session.run(None, {"pairs": pairs.numpy()})[0], wanted, atol=exports.TOLERANCE)

@@ -13,7 +13,7 @@ from shoepair.models import registry
 from shoepair.runtime import storage
 from shoepair.synthetic import sample_class
 from shoepair.training import config
-from shoepair.training.notebook import train_model
+from shoepair.training.notebook import get_accuracy, train_model
 
 STUDENTS = 5
 
@@ -31,3 +31,17 @@ def test_five_students_are_memorised_within_50_iterations(name: str, lr: float, 
     history = train_model(registry.build(name, registry.ModelConfig(), 1), data, data[:1], config=recipe)
     assert len(history.losses) == 50
     assert max(min(epoch.train_positive, epoch.train_negative) for epoch in history.epochs) >= 0.9
+
+
+EDGE = 32
+
+
+def test_siamese_learns_colours_it_has_not_seen() -> None:
+    rng = np.random.default_rng(2)
+    colours = rng.integers(0, 200, (24, 3, 1, 1, 1, 3))
+    photos = (colours + rng.integers(0, 30, (24, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
+    model = registry.build("siamese", registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, edge=EDGE), 1)
+    recipe = config.TrainConfig(epochs=12, batch_size=24, lr=5e-3, schedule="cosine")
+    train_model(model, photos[:16], photos[16:], config=recipe)
+    positive, negative = get_accuracy(model, photos[16:])
+    assert (positive + negative) / 2 > 0.9

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,7 @@ from support.field import ROOT, wait_for
 
 from shoepair.runtime import parallel
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel import ray_cluster
+from shoepair.runtime.parallel import local, ray_cluster, scheduling
 
 
 def square(number: int) -> int:
@@ -93,3 +95,99 @@ def test_address_where_no_cluster_answers_is_refused(port: socket.socket, monkey
     server.join()
     port.close()
     assert "refused" in refused(silent)
+
+
+WAYS = {"threads": 10**6, "processes": 0}  # and how many pieces then count as few
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each way of the local engine."""
+    monkeypatch.setattr(local, "FEW", WAYS[request.param])
+    return str(request.param)
+
+
+def fail(number: int) -> int:
+    if number == 3:
+        found = f"{number}: odd"
+        raise ShoepairError(found, problems=["a", "b"], fix="take another")
+    return number
+
+
+def process(_piece: int) -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
+
+
+def die(number: int, note: Path, times: int) -> int:
+    """Kill the own process, a number of times for the piece 2."""
+    if number == 2:
+        note.open("a").write("x")
+        if len(note.read_text()) <= times:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.usefixtures("way")
+def test_results_come_in_the_order_of_the_pieces() -> None:
+    assert list(parallel.ordered(square, range(40), tell=told)) == [number * number for number in range(40)]
+    assert list(parallel.ordered(square, [], tell=told)) == []
+
+
+def test_pieces_are_worked_in_other_processes_where_there_are_many(way: str) -> None:
+    here = os.getpid()
+    assert {pid == here for pid, _ in parallel.ordered(process, range(8), tell=told)} == {way == "threads"}
+
+
+def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
+    """Wait until so many processes are at work."""
+    (notes / str(os.getpid())).touch()
+    wait_for(lambda: len(list(notes.iterdir())) >= processes)
+    return process(0)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("available", "room", "processes"),
+    [
+        (2, parallel.Room(2), 0),
+        (3, parallel.Room(2), 0),
+        (64, parallel.Room(2, accelerator=True), 0),
+        (64, parallel.Room(2, memory=2**60), 0),
+        (4, parallel.Room(2), 2),
+        (2, parallel.Room(1, memory=1), 2),
+    ],
+)
+def test_pieces_that_take_room_go_to_as_many_processes_as_there_is_room_for(
+    available: int, room: parallel.Room, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "count_cores", lambda: available)
+    own = (os.getpid(), threading.get_ident())
+    work = partial(meet, notes=tmp_path, processes=processes)
+    seen = set(parallel.ordered(work, range(8), tell=told, room=room))
+    assert len(seen) == max(1, processes)
+    assert (own in seen) == (processes == 0)
+
+
+@pytest.mark.usefixtures("way")
+def test_what_the_work_raises_comes_out_as_it_is() -> None:
+    results = parallel.ordered(fail, range(40), tell=told)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ShoepairError) as caught:
+        next(results)
+    assert str(caught.value) == "3: odd\n  a\n  b\ntake another"
+
+
+def test_piece_whose_process_is_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "FEW", 0)
+    note = tmp_path / "note"
+    work = partial(die, note=note, times=scheduling.RETRIES)
+    assert list(parallel.ordered(work, range(6), tell=told)) == list(range(6))
+    assert len(note.read_text()) == scheduling.RETRIES + 1
+
+
+def test_piece_whose_process_is_killed_each_time_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "FEW", 0)
+    note = tmp_path / "note"
+    with pytest.raises(ShoepairError, match="piece 2: given up after 4 tries: its process died"):
+        list(parallel.ordered(partial(die, note=note, times=99), range(6), tell=told))
+    assert len(note.read_text()) == scheduling.RETRIES + 1

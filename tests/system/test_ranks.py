@@ -16,6 +16,8 @@ from support.field import ROOT, edit
 from support.ranked import written
 from torch import Tensor
 
+from shoepair.runtime import parallel
+
 RANKED = str(ROOT / "tests/support/ranked.py")
 NETWORKS = [name for name in ranked.NAMES if name != "histogram"]
 
@@ -141,3 +143,14 @@ def test_switch_starts_ranks_that_do_what_those_of_torchrun_do(stage: Path, monk
     assert done.returncode == 1
     assert done.stderr.startswith("error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n")
     assert len(done.stderr.splitlines()) == 2, "told once"
+
+
+def wrong() -> str:
+    raise ZeroDivisionError("by a rank")  # noqa: EM101
+
+
+def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOEPAIR_RANKS", "2")
+    monkeypatch.setattr("shoepair.runtime.parallel.launch.count_cores", lambda: 2)
+    with pytest.raises(ZeroDivisionError, match="by a rank"):
+        parallel.together(wrong, "wrong", cores=1, gpus=False)

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shoepair.data import loading
+from shoepair.data import loading, pair_dataset, streaming
 from shoepair.models import registry
+from shoepair.runtime import paths
+from shoepair.runtime.errors import ShoepairError
 from shoepair.training import loop
 from shoepair.training.config import Augmentation, TrainConfig
 
@@ -35,3 +37,26 @@ def test_streamed_training_ends_in_the_same_bits(name: str, rows: pd.DataFrame) 
         loop.fit(model, data, data, RECIPE.model_copy(update={"epochs": 1}))
         trained.append(weights(model))
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
+
+
+@pytest.mark.parametrize("edge", [EDGE, EDGE // 2])
+def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows: pd.DataFrame) -> None:
+    device = torch.device("cpu")
+    held, streamed = (loading.within(rows, edge, memory, device) for memory in (2**30, 0))
+    assert isinstance(held, pair_dataset.PairData)
+    assert isinstance(streamed, streaming.StreamedPairs)
+    assert torch.equal(held.shoes, streamed.shoes)
+    plan = [torch.tensor([5, 60, 5]), torch.tensor([0]), torch.arange(20, 41)]
+    for one, other in zip(held.pairs(plan), streamed.pairs(plan), strict=True):
+        assert torch.equal(one, other)
+    plan = [torch.tensor([6, 0, 3]), torch.tensor([2])]
+    for one, other in zip(held.students(plan), streamed.students(plan), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_damaged_store_is_one_message_where_photos_are_streamed(rows: pd.DataFrame) -> None:
+    data = loading.within(rows, EDGE, 0, torch.device("cpu"))
+    paths.store("a").write_bytes(b"not a store")
+    with pytest.raises(ShoepairError, match=r"^data/store/a.h5: not an HDF5 file") as caught:
+        list(data.pairs([torch.arange(len(rows))]))
+    assert "Traceback" not in str(caught.value)

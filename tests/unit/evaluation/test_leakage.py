@@ -69,7 +69,7 @@ def framed(images: Tensor, labels: Tensor) -> Tensor:
 def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
     sound = pair_dataset.from_arrays(DATA)
     kind = type("Leaking", (Leaking,), {"leak": staticmethod(leak)})
-    found = leakage.audit(rows(), leakage.pictures(kind(sound.images, sound.shoes, sound.same)), 200, 1)
+    found = leakage.audit(rows(), leakage.pictures(kind(**vars(sound))), 200, 1)
     assert found[probe]["leaks"]
     assert found[probe]["balanced"] > 0.8
     with pytest.raises(ShoepairError, match=f"{probe}: .* balanced accuracy .* from {leakage.SEEN[probe][:20]}"):

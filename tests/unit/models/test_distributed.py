@@ -42,17 +42,6 @@ def test_share_takes_its_rows_of_what_was_drawn_for_all() -> None:
     assert sharding.whole(4).of(torch.arange(8)).tolist() == list(range(8))
 
 
-def wrong() -> str:
-    raise ZeroDivisionError("by a rank")  # noqa: EM101
-
-
-def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHOEPAIR_RANKS", "2")
-    monkeypatch.setattr("shoepair.runtime.parallel.launch.count_cores", lambda: 2)
-    with pytest.raises(ZeroDivisionError, match="by a rank"):
-        parallel.together(wrong, "wrong", cores=1, gpus=False)
-
-
 def test_device_that_cannot_sum_is_refused_for_several_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "size", lambda: 2)
     with pytest.raises(ShoepairError, match=r"^train.device: mps, which cannot sum what 2 ranks have worked out\n"):

@@ -12,7 +12,7 @@ from support.field import edit
 from support.pipeline import declared, groups
 from torch import Tensor, nn
 
-from shoepair.data import loading, pair_dataset, streaming
+from shoepair.data import loading
 from shoepair.models import registry
 from shoepair.runtime import libraries, paths
 from shoepair.runtime.errors import ShoepairError
@@ -109,29 +109,6 @@ def test_key_tells_other_photos(rows: pd.DataFrame) -> None:
     paths.store("a").write_bytes(bytes(content))
     os.utime(paths.store("a"), (1, 1))  # where the clock's ticks are long, it would be the moment of the first
     assert checkpoints.key(RECIPE, [rows]) != before
-
-
-@pytest.mark.parametrize("edge", [EDGE, EDGE // 2])
-def test_streamed_batches_are_those_of_memory_in_the_same_order(edge: int, rows: pd.DataFrame) -> None:
-    device = torch.device("cpu")
-    held, streamed = (loading.within(rows, edge, memory, device) for memory in (2**30, 0))
-    assert isinstance(held, pair_dataset.PairData)
-    assert isinstance(streamed, streaming.StreamedPairs)
-    assert torch.equal(held.shoes, streamed.shoes)
-    plan = [torch.tensor([5, 60, 5]), torch.tensor([0]), torch.arange(20, 41)]
-    for one, other in zip(held.pairs(plan), streamed.pairs(plan), strict=True):
-        assert torch.equal(one, other)
-    plan = [torch.tensor([6, 0, 3]), torch.tensor([2])]
-    for one, other in zip(held.students(plan), streamed.students(plan), strict=True):
-        assert torch.equal(one, other)
-
-
-def test_damaged_store_is_one_message_where_photos_are_streamed(rows: pd.DataFrame) -> None:
-    data = loading.within(rows, EDGE, 0, torch.device("cpu"))
-    paths.store("a").write_bytes(b"not a store")
-    with pytest.raises(ShoepairError, match=r"^data/store/a.h5: not an HDF5 file") as caught:
-        list(data.pairs([torch.arange(len(rows))]))
-    assert "Traceback" not in str(caught.value)
 
 
 def test_photos_that_do_not_come_out_even_are_refused(rows: pd.DataFrame) -> None:

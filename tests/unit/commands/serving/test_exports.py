@@ -9,18 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from support import usage
-from support.field import EDGE
 from typer.testing import CliRunner
 
 from shoepair.commands.main import app
 from shoepair.commands.serving import exports
-from shoepair.commands.serving.predictor import Judge
 from shoepair.data import store, tables
 from shoepair.data.schemas import Split
-from shoepair.ingestion.config import Validate
-from shoepair.models import registry
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -32,19 +26,6 @@ def export(*words: str) -> str:
     if done.exception is not None:
         raise done.exception
     return done.output
-
-
-@pytest.mark.parametrize("name", registry.MODELS)
-def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = registry.build(name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
-    judge = Judge(usage.rule(model=name), model, EDGE, Validate)  # type: ignore[arg-type]  # no photo is judged
-    (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5
-    with torch.inference_mode():
-        wanted = model(pairs).numpy()
-    np.testing.assert_allclose(session.run(None, {"pairs": pairs.numpy()})[0], wanted, atol=exports.TOLERANCE)
 
 
 def test_onnx_without_its_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,7 @@ def test_analysis_imports_nothing_of_the_pipeline_but_the_networks() -> None:
                     "shoepair.runtime",
                     "shoepair.models.base",
                     "shoepair.models.cnn",
+                    "shoepair.models.config",
                     "shoepair.reports.analysis",
                 )
                 assert str(node.module).startswith(allowed), f"{path.name} imports {node.module}"
