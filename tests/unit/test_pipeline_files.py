@@ -134,3 +134,9 @@ def test_files_that_the_map_names_are_there() -> None:
 def test_readme_tells_of_the_code_in_25_lines() -> None:
     section = (ROOT / "README.md").read_text().split("## The code\n")[1]
     assert len(section.splitlines()) <= 25
+
+
+def test_every_module_has_a_file_of_unit_tests() -> None:
+    modules = [path.relative_to(ROOT / "shoepair") for path in (ROOT / "shoepair").rglob("*.py")]
+    files = [module.parent / f"test_{module.stem}.py" for module in modules if not module.stem.startswith("__")]
+    assert [str(file) for file in files if not (ROOT / "tests/unit" / file).is_file()] == []
