@@ -38,6 +38,17 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that is not in the model table.
+
+    Raises:
+        ShoepairError: no network has this name.
+    """
+    if name not in MODELS:
+        found = f"models: {name!r} is not a model, expected one of {', '.join(MODELS)}"
+        raise ShoepairError(found, fix="correct `models` in params.yaml")
+
+
 def build(name: str, config: ModelConfig, seed: int) -> Model:
     """The network of this name, its weights drawn from the seed.
 
@@ -48,9 +59,7 @@ def build(name: str, config: ModelConfig, seed: int) -> Model:
     Raises:
         ShoepairError: no network has this name.
     """
-    if name not in MODELS:
-        found = f"models: {name!r} is not a model, expected one of {', '.join(MODELS)}"
-        raise ShoepairError(found, fix="correct `models` in params.yaml")
+    check_name(name)
     with torch.random.fork_rng(devices=[]):  # creating layers draws from the global generator; leave it as it was
         model = MODELS[name](**config.model_dump())
     generator = torch.Generator().manual_seed(seed)

@@ -97,6 +97,7 @@ def train(name: str, config: TrainConfig) -> str:
         What was done, in a line; nothing on other ranks than the first.
     """
     with distributed.joined():
+        registry.check_name(name)  # before anything is read that may be missing too
         rows = tables.read(paths.PAIRS, schemas.Pairs)
         job = assemble(name, config, *(rows[rows["split"] == split] for split in ("train", "valid")))
         key = job.key() if distributed.first() else ""

@@ -17,7 +17,7 @@ from support.nodes import Nodes, cluster, skip_without_nodes
 
 from shoepair.runtime import paths
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("project")]
+pytestmark = pytest.mark.usefixtures("project")
 
 NORMALIZE = (sys.executable, "-m", "stages.normalize", "tiny")
 STORE = paths.store("tiny")
