@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from shoepair.evaluation import metrics
 from shoepair.reports import terminal
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel import local, ray_cluster
+from shoepair.runtime.parallel import local
 from shoepair.training import crossval, loop
 from shoepair.training.config import TrainConfig
 from stages import crossval as stage
@@ -145,37 +144,6 @@ def test_fold_that_is_done_stays_though_an_earlier_one_is_not(paired: Path, monk
     monkeypatch.setattr(parallel, "ordered", counted)
     grid_search.run(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
     assert left == [2]
-
-
-def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
-    paired: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert paired.is_dir()
-    ray = pytest.importorskip("ray", reason="Ray is not installed")
-    rows, words = tables.read(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
-    longer = params.load(TrainConfig, words | {"epochs": "2"})
-    plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words)]
-    plans.append(crossval.Plan("siamese", 3, 1, longer, (("epochs", "2"),)))
-    here, lines = crossval.run(plans, rows, lambda _line: None), list[str]()
-    shutil.rmtree("checkpoints")
-    monkeypatch.setattr(local, "count_cores", lambda: 2)  # two processes
-    beside = crossval.run(plans, rows, lambda _line: None)
-    shutil.rmtree("checkpoints")
-    monkeypatch.setenv(parallel.SWITCH, "ray")
-    monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
-    try:
-        there = crossval.run(plans, rows, lines.append)
-    finally:
-        ray.shutdown()
-    for each in plans:
-        pd.testing.assert_frame_equal(here[each], beside[each], check_exact=True)
-        pd.testing.assert_frame_equal(here[each], there[each], check_exact=True)
-    assert [line.partition(",")[0] for line in lines] == [
-        *(f"histogram: {number} of 3 folds" for number in (1, 2, 3)),
-        *(f"siamese: {number} of 6 folds" for number in range(1, 7)),
-        *(f"siamese epochs=2: {number} of 3 folds" for number in (1, 2, 3)),
-    ]
-    assert {path.suffix for path in Path("checkpoints").rglob("*.*")} == {".parquet"}
 
 
 @pytest.mark.parametrize("word", ["train.keep=best", "train.patience=1"])

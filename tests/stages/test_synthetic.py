@@ -126,21 +126,6 @@ def test_they_may_stand_anywhere_among_the_students() -> None:
 
 
 @pytest.mark.usefixtures("drawn")
-@pytest.mark.parametrize("memory", [MANY, 0])
-def test_accuracies_are_those_of_the_class_alone(memory: int) -> None:
-    real = rows(3)
-    data = loading.within(loading.add_synthetic_pairs(real), 16, memory, torch.device("cpu"))
-    for name in ("cnn_channel", "siamese", "histogram"):
-        model = registry.build(name, registry.ModelConfig(n=2, edge=16), 1)
-        recipe = TrainConfig(epochs=1, batch_size=6, synthetic=1.0, different="drawn")
-        history = loop.fit(model, data, pair_dataset.without_synthetic(data), recipe)
-        alone = loading.within(real, 16, MANY, torch.device("cpu"))
-        got = (history.epochs[0].train_positive, history.epochs[0].train_negative)
-        assert got == inference.accuracies(model, alone)
-        assert len(inference.logits(model, pair_dataset.without_synthetic(data))) == 27
-
-
-@pytest.mark.usefixtures("drawn")
 def test_without_them_the_same_is_learnt_as_if_they_were_not_there() -> None:
     def weights(data: pair_dataset.Pairing) -> list[torch.Tensor]:
         model = registry.build("siamese", registry.ModelConfig(n=2, edge=16), 1)

@@ -16,7 +16,6 @@ import pytest
 from support.commands import CLI, Run, ran
 from support.field import edit, outputs
 
-from benchmarks import kill
 from shoepair.commands import doctor
 from shoepair.runtime import files, paths
 
@@ -130,12 +129,6 @@ def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(trained: 
     assert "experiment" not in run(*DOCTOR).stdout
     run("dvc", "exp", "run", "-q", "-S", "evaluate.resamples=200", "-n", "next")
     assert "next" in run("dvc", "exp", "show", "--md").stdout
-
-
-def test_pipeline_killed_at_any_moment_ends_as_if_nothing_had_happened(trained: Path) -> None:
-    kills = list(kill.kills(trained, times=4, seed=1))
-    assert [each.moment for each in kills if each.problem] == []
-    assert len({each.stage for each in kills}) > 1, "all of them met the same stage"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import Run
-from support.field import edit, outputs, write_student
+from support.field import outputs
 from support.pages import Reader
 
 from shoepair.reports.format import PAGE, examples_of
@@ -33,34 +33,3 @@ def test_stage_writes_the_same_bytes_again(trained: Path, run: Run) -> None:
     for model in ("cnn", "cnn_channel"):
         assert rows[model, "men's shoes"][5].startswith(f"{headline[model]['test_m']:.1%} ")
     assert "Nobody is ranked" in reader.words
-
-
-def test_missing_input_is_one_clear_error(trained: Path, run: Run) -> None:
-    for path in (
-        paths.EVALUATION_DETAILS,
-        paths.SCORES,
-        paths.store("tiny"),
-        paths.epochs("cnn"),
-        paths.card("cnn"),
-        paths.AUDIT,
-        paths.PAIRS,
-    ):
-        away = trained / "away"
-        path.rename(away)
-        error = run("python", "-m", "stages.report", status=1).stderr
-        assert f"error: {path}: missing" in error
-        assert "dvc repro" in error
-        assert "Traceback" not in error
-        away.rename(path)
-    paths.iterations("cnn").write_text("")
-    assert "not a table of a training run" in run("python", "-m", "stages.report", status=1).stderr
-
-
-def test_page_follows_a_class_that_changes(trained: Path, run: Run) -> None:
-    edit(paths.PARAMS, "on_invalid: fail ", "on_invalid: quarantine ")
-    edit(paths.PARAMS, "max_quarantined: 0.10 ", "max_quarantined: 0.50 ")
-    write_student(trained / "data/raw/tiny/train", "u099")[0].unlink()
-    run("dvc", "repro", "-q")
-    words = Reader(PAGE.read_text()).words
-    assert "53 files = 48 accepted + 5 set aside + 0 ignored." in words
-    assert "u099: 5 photos, expected 6 (missing: pair 1 left)" in words

@@ -1,0 +1,68 @@
+"""Cross-validation: nobody is judged by a model that saw them, and nothing is trained twice."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from shoepair.data import schemas, tables
+from shoepair.runtime import parallel, params, paths
+from shoepair.runtime.parallel import local, ray_cluster
+from shoepair.training import crossval
+from shoepair.training.config import TrainConfig
+from stages import ingest, normalize, split, synthetic, validate
+from stages import pairs as pair_stage
+
+
+def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
+    """With some parameters of its own."""
+    return crossval.Plan(model, folds, repeats, params.load(TrainConfig, words))
+
+
+@pytest.fixture
+def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny project before training: six students of train and valid, two test students, two drawn ones.
+
+    All in this process.
+    """
+    monkeypatch.setattr(local, "count_cores", lambda: 1)
+    for each in (ingest, validate, normalize):
+        each.main("tiny")
+    split.main()
+    pair_stage.main()
+    synthetic.main()
+    return project
+
+
+def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
+    paired: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paired.is_dir()
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    rows, words = tables.read(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
+    longer = params.load(TrainConfig, words | {"epochs": "2"})
+    plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words)]
+    plans.append(crossval.Plan("siamese", 3, 1, longer, (("epochs", "2"),)))
+    here, lines = crossval.run(plans, rows, lambda _line: None), list[str]()
+    shutil.rmtree("checkpoints")
+    monkeypatch.setattr(local, "count_cores", lambda: 2)  # two processes
+    beside = crossval.run(plans, rows, lambda _line: None)
+    shutil.rmtree("checkpoints")
+    monkeypatch.setenv(parallel.SWITCH, "ray")
+    monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
+    try:
+        there = crossval.run(plans, rows, lines.append)
+    finally:
+        ray.shutdown()
+    for each in plans:
+        pd.testing.assert_frame_equal(here[each], beside[each], check_exact=True)
+        pd.testing.assert_frame_equal(here[each], there[each], check_exact=True)
+    assert [line.partition(",")[0] for line in lines] == [
+        *(f"histogram: {number} of 3 folds" for number in (1, 2, 3)),
+        *(f"siamese: {number} of 6 folds" for number in range(1, 7)),
+        *(f"siamese epochs=2: {number} of 3 folds" for number in (1, 2, 3)),
+    ]
+    assert {path.suffix for path in Path("checkpoints").rglob("*.*")} == {".parquet"}
