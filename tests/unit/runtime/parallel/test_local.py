@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,40 +12,11 @@ from hypothesis import strategies as st
 from shoepair.ingestion import decode_all, scan
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel import local, scheduling
-
-WAYS = {"threads": 10**6, "processes": 0}  # and how many pieces then count as few
-
-
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each way of the local engine."""
-    monkeypatch.setattr(local, "FEW", WAYS[request.param])
-    return str(request.param)
+from shoepair.runtime.parallel import scheduling
 
 
 def square(number: int) -> int:
     return number * number
-
-
-def fail(number: int) -> int:
-    if number == 3:
-        found = f"{number}: odd"
-        raise ShoepairError(found, problems=["a", "b"], fix="take another")
-    return number
-
-
-def process(_piece: int) -> tuple[int, int]:
-    return os.getpid(), threading.get_ident()
-
-
-def die(number: int, note: Path, times: int) -> int:
-    """Kill the own process, a number of times for the piece 2."""
-    if number == 2:
-        note.open("a").write("x")
-        if len(note.read_text()) <= times:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return number
 
 
 def told(piece: object) -> str:
