@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from support.commands import CLI, Run
+from support.faults import FAULTS
 from support.field import edit, write_class, write_photo, write_student
 
 from shoepair.commands.collection import add, overview
@@ -106,35 +105,6 @@ def test_changed_photos_are_counted() -> None:
         image.save(path, "PNG")
     assert path.read_bytes() != data
     assert report()["changed"] == {"not fully opaque, laid on white": 1}
-
-
-def rename(path: Path, old: str, new: str) -> None:
-    path.rename(path.with_name(path.name.replace(old, new, 1)))
-
-
-def link(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/etc/hostname")
-
-
-def pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-# What goes wrong with a student's six photos.
-FAULTS: tuple[Callable[[list[Path]], object], ...] = (
-    lambda six: six[0].unlink(),
-    lambda six: six[1].write_bytes(b""),
-    lambda six: six[2].write_bytes(six[2].read_bytes()[:-40]),
-    lambda six: six[3].write_bytes(six[4].read_bytes()),
-    lambda six: rename(six[5], "_3_", "_4_"),
-    lambda six: rename(six[0], "left", "Left"),
-    lambda six: rename(six[1], "u", "U"),
-    lambda six: rename(six[2], "_m.", "_w."),
-    lambda six: link(six[3]),
-    lambda six: pipe(six[4]),
-)
 
 
 @pytest.mark.usefixtures("project")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +11,12 @@ import pytest
 from support import buckets
 from support.buckets import ROOT
 from support.buckets import server as server  # a fixture
+from support.remote_photos import PHOTO, content, listed, refusal
 
 from shoepair.data import store
 from shoepair.runtime import paths, storage
 from shoepair.runtime.errors import ShoepairError
 
-PHOTO = paths.raw("tiny") / "train/u001_1_left_m.jpg"
 EDGE = 32
 
 
@@ -33,26 +30,6 @@ def bucket(project: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     buckets.use(monkeypatch, server)  # a test may have changed that
     buckets.system().rm(buckets.BUCKET, recursive=True)
     buckets.forget()
-
-
-def listed(path: Path = PHOTO) -> storage.Listed:
-    return storage.Listed(path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def content(opened: Path | io.BufferedIOBase | object) -> bytes:
-    assert isinstance(opened, io.BytesIO)
-    return opened.read()
-
-
-def refusal(photo: storage.Listed | None = None) -> str:
-    """The message of a photo that cannot be had; it comes in time, and is one line and a remedy."""
-    start = time.monotonic()
-    with pytest.raises(ShoepairError) as caught:
-        list(storage.opened([photo or listed()]))
-    assert time.monotonic() - start < 10, "the user waited"  # the limit that a user was promised, not a speed
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 2
-    return lines[0]
 
 
 def test_photos_come_from_the_bucket_in_order(bucket: Path) -> None:

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from support.buckets import ROOT
 from support.buckets import server as server  # a fixture
+from support.remote_photos import PHOTO, content, listed, refusal
 
-from shoepair.runtime import paths, storage
+from shoepair.runtime import storage
 from shoepair.runtime.errors import ShoepairError
-
-PHOTO = paths.raw("tiny") / "train/u001_1_left_m.jpg"
-
-
-def listed(path: Path = PHOTO) -> storage.Listed:
-    return storage.Listed(path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def content(opened: Path | io.BufferedIOBase | object) -> bytes:
-    assert isinstance(opened, io.BytesIO)
-    return opened.read()
-
-
-def refusal(photo: storage.Listed | None = None) -> str:
-    """The message of a photo that cannot be had; it comes in time, and is one line and a remedy."""
-    start = time.monotonic()
-    with pytest.raises(ShoepairError) as caught:
-        list(storage.opened([photo or listed()]))
-    assert time.monotonic() - start < 10, "the user waited"  # the limit that a user was promised, not a speed
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 2
-    return lines[0]
 
 
 def test_photo_is_read_in_the_project_where_no_root_is_set(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,36 @@
+"""What can be wrong with the photos of a student, done to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def rename(path: Path, old: str, new: str) -> None:
+    path.rename(path.with_name(path.name.replace(old, new, 1)))
+
+
+def link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+# What goes wrong with a student's six photos.
+FAULTS: tuple[Callable[[list[Path]], object], ...] = (
+    lambda six: six[0].unlink(),
+    lambda six: six[1].write_bytes(b""),
+    lambda six: six[2].write_bytes(six[2].read_bytes()[:-40]),
+    lambda six: six[3].write_bytes(six[4].read_bytes()),
+    lambda six: rename(six[5], "_3_", "_4_"),
+    lambda six: rename(six[0], "left", "Left"),
+    lambda six: rename(six[1], "u", "U"),
+    lambda six: rename(six[2], "_m.", "_w."),
+    lambda six: link(six[3]),
+    lambda six: pipe(six[4]),
+)
