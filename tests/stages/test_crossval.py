@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from support import folds
 from support.field import edit
 from typer.testing import CliRunner
 
@@ -17,33 +18,16 @@ from shoepair.commands.main import app
 from shoepair.data import loading, schemas, tables
 from shoepair.evaluation import metrics
 from shoepair.reports import terminal
-from shoepair.runtime import parallel, params, paths
+from shoepair.runtime import parallel, paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel import local
 from shoepair.training import crossval, loop
-from shoepair.training.config import TrainConfig
 from stages import crossval as stage
-from stages import ingest, normalize, split, synthetic, validate
-from stages import pairs as pair_stage
-
-
-def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
-    """With some parameters of its own."""
-    return crossval.Plan(model, folds, repeats, params.load(TrainConfig, words))
 
 
 @pytest.fixture
 def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny project before training: six students of train and valid, two test students, two drawn ones.
-
-    All in this process.
-    """
-    monkeypatch.setattr(local, "count_cores", lambda: 1)
-    for each in (ingest, validate, normalize):
-        each.main("tiny")
-    split.main()
-    pair_stage.main()
-    synthetic.main()
+    """The tiny project before training."""
+    folds.build_pairs(monkeypatch)
     return project
 
 
@@ -63,13 +47,13 @@ def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
         return real(given, edge, memory, device)
 
     monkeypatch.setattr(loading, "within", spy)
-    crossval.run([plan("siamese", 3, 1, {"epochs": "1"})], rows, lambda _line: None)
+    crossval.run([folds.plan("siamese", 3, 1, {"epochs": "1"})], rows, lambda _line: None)
     assert len(seen) == 6
     assert drawn == [2, 0] * 3, "drawn students are learnt from, and judge nobody"
     for learnt, left in zip(seen[::2], seen[1::2], strict=True):
         assert not learnt & left
         assert len(learnt | left) == 6, "test students took part, or somebody is missing"
-    twice = plan("siamese", 3, 2, {"epochs": "1"})
+    twice = folds.plan("siamese", 3, 2, {"epochs": "1"})
     scores = crossval.run([twice], rows, lambda _line: None)[twice]
     assert (scores.groupby(["repeat", "batch", "student", "left", "right"]).size() == 1).all()
     assert len(scores) == 2 * 6 * 9

@@ -8,21 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.drawn import draw_students, rows
 from support.field import edit
 
 from shoepair.commands.collection import add
-from shoepair.data import loading, pair_dataset, pairs
+from shoepair.data import loading, pair_dataset
 from shoepair.data.store import Store
 from shoepair.ingestion.config import Normalize
 from shoepair.models import inference, registry
 from shoepair.runtime import params, paths
 from shoepair.runtime.batches import load_batches
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel import local
 from shoepair.synthetic import training_students as drawing
 from shoepair.training import job, loop, samplers
 from shoepair.training.config import TrainConfig
-from stages import synthetic as stage
 
 EDGE = 32
 MANY = 2**31  # bytes: photos stay in memory
@@ -31,18 +30,8 @@ MANY = 2**31  # bytes: photos stay in memory
 @pytest.fixture
 def drawn(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project with the store of five drawn students."""
-    monkeypatch.setattr(local, "count_cores", lambda: 1)
-    edit(paths.PARAMS, "  students: 2 ", "  students: 5 ")
-    stage.main()
+    draw_students(monkeypatch)
     return project
-
-
-def rows(students: int) -> pd.DataFrame:
-    """`Pairs` rows of a class whose photos are those of the drawn students, under a name of its own."""
-    paths.STORES.mkdir(parents=True, exist_ok=True)  # the drawn ones have a folder of their own
-    paths.store("tiny").write_bytes(paths.store(paths.SYNTHETIC).read_bytes())
-    about = {"batch": "tiny", "student": [f"u{n}" for n in range(1, students + 1)], "row": range(students)}
-    return pairs.build(pd.DataFrame({**about, "split": "train"}))
 
 
 def test_stage_packs_them_as_photos_are_packed(drawn: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 from support.commands import CLI, Run
+from support.measures import EDGE, measured
 
 from shoepair.data import documents, schemas, tables
 from shoepair.ingestion import decode, quality
@@ -19,8 +19,6 @@ from shoepair.runtime import params, paths
 from shoepair.synthetic import sample_class
 from stages import ingest, validate
 
-EDGE = 224
-
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,11 +26,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     sample_class.draw_class(folder, 1, 1, 7)
     return folder
-
-
-def measured(image: Image.Image, path: Path) -> dict[str, Any]:
-    image.save(path, "PNG")
-    return quality.measure(decode.decode_photo(path, EDGE))
 
 
 def flagged(image: Image.Image, path: Path) -> set[str]:

@@ -24,6 +24,14 @@ def scores_of(
     return rows.assign(model=model, logit=(sign + rng.normal(0, noise, len(rows))).astype(np.float32))
 
 
+def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
+    """Scores of students with three same and three different pairs each; `right` (T, 6) says which are right."""
+    same = np.tile([1, 1, 1, 0, 0, 0], len(right))
+    logit = np.where(right.ravel(), 1.0, -1.0) * np.where(same == 1, 1, -1)
+    students = np.repeat([f"u{number:04}" for number in range(first, first + len(right))], 6)
+    return pd.DataFrame({"batch": "b", "student": students, "same": same, "logit": logit, "standard": True})
+
+
 def skilled(students: NDArray[np.float64], level: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """(T, K) standard normal skills to (T, K) balanced accuracies over three same and three different pairs each."""
     chance = 1 / (1 + np.exp(-(level + 1.2 * students)))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support import preloaded
+
 CLI = ("python", "-m", "shoepair")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -21,8 +23,9 @@ def ran(output: str) -> set[str]:
 
 
 def set_environment(patch: pytest.MonkeyPatch) -> None:
-    """This Python's programs first on the PATH, no statistics sent, a name for git."""
-    patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    """This Python's programs first on the PATH, `python` and `dvc` preloaded, no statistics sent, a name for git."""
+    programs = [preloaded.folder(), Path(sys.executable).parent, os.environ["PATH"]]
+    patch.setenv("PATH", os.pathsep.join(map(str, programs)))
     patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
     patch.setenv("DVC_NO_ANALYTICS", "1")
     for who in ("AUTHOR", "COMMITTER"):

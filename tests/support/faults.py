@@ -21,6 +21,16 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def flip(path: Path) -> None:
+    """Change one byte; length and time stay, so that DVC notices nothing."""
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 # What goes wrong with a student's six photos.
 FAULTS: tuple[Callable[[list[Path]], object], ...] = (
     lambda six: six[0].unlink(),

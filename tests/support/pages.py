@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from shoepair.data import pairs, schemas, store, tables
 from shoepair.evaluation import comparison, metrics, thresholds
 from shoepair.reports import page, results
-from shoepair.reports.format import PAGE
+from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
 from shoepair.reports.results import Facts
 from shoepair.runtime import paths
 from support.classes import scores_of
@@ -88,6 +89,14 @@ def written_page(found: Facts) -> str:
     results.refuse_mismatch(found)
     page.write(found)
     return PAGE.read_text(encoding="utf-8")
+
+
+def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
+    """The two cards and the metadata."""
+    found = made(**changes)
+    written_page(found)
+    document: dict[str, Any] = json.loads(CROISSANT.read_text())
+    return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
 
 
 def _first(counts: dict[str, int], name: str) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.special import ndtr
-from support.classes import mean, skilled, truth
+from support.classes import answers, mean, skilled, truth
 
 from shoepair.evaluation import bootstrap, comparison, roc_curve
 
@@ -68,14 +67,6 @@ def test_intervals_of_the_area_cover_the_truth(students: int, classes: int, resa
 
         hits.append(held(bootstrap.own(statistic, students, resamples, seed, powers=(2,)), true))
     assert 0.93 <= np.mean(hits) <= 0.97
-
-
-def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
-    """Scores of students with three same and three different pairs each; `right` (T, 6) says which are right."""
-    same = np.tile([1, 1, 1, 0, 0, 0], len(right))
-    logit = np.where(right.ravel(), 1.0, -1.0) * np.where(same == 1, 1, -1)
-    students = np.repeat([f"u{number:04}" for number in range(first, first + len(right))], 6)
-    return pd.DataFrame({"batch": "b", "student": students, "same": same, "logit": logit, "standard": True})
 
 
 def test_intervals_of_a_difference_cover_the_truth() -> None:

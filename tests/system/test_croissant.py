@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.commands import Run
-from support.pages import CLASS, made, written_page
+from support.pages import CLASS, cards
 
-from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD
+from shoepair.reports.format import CROISSANT
 
 NO_NETWORK = """
 import socket, sys
@@ -27,14 +26,6 @@ socket.socket.connect = socket.getaddrinfo = refused
 @pytest.fixture(autouse=True)
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
-    """The two cards and the metadata."""
-    found = made(**changes)
-    written_page(found)
-    document: dict[str, Any] = json.loads(CROISSANT.read_text())
-    return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
 
 
 def offline(code: str) -> str:

@@ -5,27 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor, nn
+from support.trainings import EDGE, RECIPE, weights
 
 from shoepair.data import loading, pair_dataset, streaming
 from shoepair.models import registry
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import loop
-from shoepair.training.config import Augmentation, TrainConfig
-
-EDGE = 32
-RECIPE = TrainConfig(
-    epochs=4,
-    batch_size=12,
-    different="drawn",
-    augmentation=Augmentation(mirror=True, colour=0.5, affine=0.5),
-    schedule="cosine",
-)
-
-
-def weights(model: nn.Module) -> list[Tensor]:
-    return list(model.state_dict().values())
 
 
 @pytest.mark.parametrize("name", ["cnn", "siamese", "histogram"])

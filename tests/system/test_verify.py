@@ -8,19 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.commands import Run
+from support.faults import flip
 
 from shoepair.commands.history import verify
 from shoepair.runtime import files
-
-
-def flip(path: Path) -> None:
-    """Change one byte; length and time stay, so that DVC notices nothing."""
-    times = path.stat()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(data)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def change(folder: Path) -> str:

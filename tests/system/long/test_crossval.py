@@ -7,33 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import folds
 
 from shoepair.data import schemas, tables
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.parallel import local, ray_cluster
 from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
-from stages import ingest, normalize, split, synthetic, validate
-from stages import pairs as pair_stage
-
-
-def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
-    """With some parameters of its own."""
-    return crossval.Plan(model, folds, repeats, params.load(TrainConfig, words))
 
 
 @pytest.fixture
 def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny project before training: six students of train and valid, two test students, two drawn ones.
-
-    All in this process.
-    """
-    monkeypatch.setattr(local, "count_cores", lambda: 1)
-    for each in (ingest, validate, normalize):
-        each.main("tiny")
-    split.main()
-    pair_stage.main()
-    synthetic.main()
+    """The tiny project before training."""
+    folds.build_pairs(monkeypatch)
     return project
 
 
@@ -44,7 +30,7 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     rows, words = tables.read(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
     longer = params.load(TrainConfig, words | {"epochs": "2"})
-    plans = [plan("histogram", 3, 1, words), plan("siamese", 3, 2, words)]
+    plans = [folds.plan("histogram", 3, 1, words), folds.plan("siamese", 3, 2, words)]
     plans.append(crossval.Plan("siamese", 3, 1, longer, (("epochs", "2"),)))
     here, lines = crossval.run(plans, rows, lambda _line: None), list[str]()
     shutil.rmtree("checkpoints")

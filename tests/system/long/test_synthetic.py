@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
-from support.field import edit
+from support.drawn import draw_students, rows
 
-from shoepair.data import loading, pair_dataset, pairs
+from shoepair.data import loading, pair_dataset
 from shoepair.models import inference, registry
-from shoepair.runtime import paths
-from shoepair.runtime.parallel import local
 from shoepair.training import loop
 from shoepair.training.config import TrainConfig
-from stages import synthetic as stage
 
 MANY = 2**31  # bytes: photos stay in memory
 
@@ -23,18 +19,8 @@ MANY = 2**31  # bytes: photos stay in memory
 @pytest.fixture
 def drawn(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project with the store of five drawn students."""
-    monkeypatch.setattr(local, "count_cores", lambda: 1)
-    edit(paths.PARAMS, "  students: 2 ", "  students: 5 ")
-    stage.main()
+    draw_students(monkeypatch)
     return project
-
-
-def rows(students: int) -> pd.DataFrame:
-    """`Pairs` rows of a class whose photos are those of the drawn students, under a name of its own."""
-    paths.STORES.mkdir(parents=True, exist_ok=True)  # the drawn ones have a folder of their own
-    paths.store("tiny").write_bytes(paths.store(paths.SYNTHETIC).read_bytes())
-    about = {"batch": "tiny", "student": [f"u{n}" for n in range(1, students + 1)], "row": range(students)}
-    return pairs.build(pd.DataFrame({**about, "split": "train"}))
 
 
 @pytest.mark.usefixtures("drawn")

@@ -6,21 +6,12 @@ import os
 from pathlib import Path
 
 from support.commands import CLI, Run
+from support.faults import flip
 from support.field import outputs
 
 from shoepair.runtime import paths
 
 VERIFY = (*CLI, "verify")
-
-
-def flip(path: Path) -> None:
-    """Change one byte; length and time stay, so that DVC notices nothing."""
-    times = path.stat()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(data)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_every_flipped_byte_is_named_and_the_advice_helps(trained: Path, run: Run) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import imagehash
 import numpy as np
@@ -11,11 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 from support.field import write_class
+from support.measures import EDGE, measured
 
-from shoepair.ingestion import decode, phash, quality, rules, scan
+from shoepair.ingestion import phash, rules, scan
 from shoepair.synthetic import sample_class
-
-EDGE = 224
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +22,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     sample_class.draw_class(folder, 1, 1, 7)
     return folder
-
-
-def measured(image: Image.Image, path: Path) -> dict[str, Any]:
-    image.save(path, "PNG")
-    return quality.measure(decode.decode_photo(path, EDGE))
 
 
 def test_measures_are_what_they_say(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.sections import Good, assert_kept, assert_refused
 
 from shoepair.models.config import ModelConfig
 from shoepair.runtime import params
-from shoepair.runtime.errors import ShoepairError
 
-GOOD: dict[type[params.Section], dict[str, Any]] = {
+GOOD: Good = {
     ModelConfig: {"n": 1, "kernel_size": 5, "batch_norm": True, "dropout": 0.0, "edge": 16, "tta": True},
 }
 
@@ -28,11 +28,8 @@ GOOD: dict[type[params.Section], dict[str, Any]] = {
     ],
 )
 def test_value_out_of_its_range_is_refused_by_name(section: type[params.Section], name: str, value: Any) -> None:
-    with pytest.raises(ShoepairError, match=rf"^\S*{name}: "):
-        section(**{**GOOD[section], name: value})
+    assert_refused(GOOD, section, name, value)
 
 
 def test_value_within_its_range_is_kept() -> None:
-    for section, values in GOOD.items():
-        made = section(**values)
-        assert {name: getattr(made, name) for name in values} == values
+    assert_kept(GOOD)

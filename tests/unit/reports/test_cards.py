@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.pages import CLASS, Reader, made, written_page
+from support.pages import CLASS, Reader, cards, made, written_page
 
 from shoepair.reports import terminal
 from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
@@ -17,14 +16,6 @@ from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
 @pytest.fixture(autouse=True)
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
-    """The two cards and the metadata."""
-    found = made(**changes)
-    written_page(found)
-    document: dict[str, Any] = json.loads(CROISSANT.read_text())
-    return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
 
 
 def test_counts_are_those_of_the_class() -> None:

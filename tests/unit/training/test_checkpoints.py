@@ -10,32 +10,18 @@ import pytest
 import torch
 from support.field import edit
 from support.pipeline import declared, groups
-from torch import Tensor, nn
+from support.trainings import EDGE, RECIPE, weights
 
 from shoepair.data import loading
 from shoepair.models import registry
 from shoepair.runtime import libraries, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, loop
-from shoepair.training.config import Augmentation, TrainConfig
 from shoepair.training.history import Epoch
-
-EDGE = 32
-RECIPE = TrainConfig(
-    epochs=4,
-    batch_size=12,
-    different="drawn",
-    augmentation=Augmentation(mirror=True, colour=0.5, affine=0.5),
-    schedule="cosine",
-)
 
 
 class KilledError(Exception):
     """The moment at which the process is gone."""
-
-
-def weights(model: nn.Module) -> list[Tensor]:
-    return list(model.state_dict().values())
 
 
 @pytest.mark.parametrize("name", ["cnn_channel", "siamese"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.sections import Good, assert_kept, assert_refused
 
 from shoepair.models.config import ModelConfig
 from shoepair.runtime import params
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training.config import Augmentation, TrainConfig
 
-GOOD: dict[type[params.Section], dict[str, Any]] = {
+GOOD: Good = {
     TrainConfig: {"epochs": 1, "batch_size": 2, "lr": 1.0, "weight_decay": 0.0, "average": 0.99, "synthetic": 2.5},
     Augmentation: {"mirror": True, "colour": 4.0, "affine": 0.0, "exchange": False},
 }
@@ -34,14 +35,11 @@ GOOD: dict[type[params.Section], dict[str, Any]] = {
     ],
 )
 def test_value_out_of_its_range_is_refused_by_name(section: type[params.Section], name: str, value: Any) -> None:
-    with pytest.raises(ShoepairError, match=rf"^\S*{name}: "):
-        section(**{**GOOD[section], name: value})
+    assert_refused(GOOD, section, name, value)
 
 
 def test_value_within_its_range_is_kept() -> None:
-    for section, values in GOOD.items():
-        made = section(**values)
-        assert {name: getattr(made, name) for name in values} == values
+    assert_kept(GOOD)
 
 
 def test_every_parameter_of_training_is_read_from_its_key() -> None:

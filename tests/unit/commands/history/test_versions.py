@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
+from support.classes import answers
 
 from shoepair.evaluation import comparison
-
-
-def answers(right: np.ndarray, first: int = 0) -> pd.DataFrame:
-    """Scores of students with three same and three different pairs each; `right` (T, 6) says which are right."""
-    same = np.tile([1, 1, 1, 0, 0, 0], len(right))
-    logit = np.where(right.ravel(), 1.0, -1.0) * np.where(same == 1, 1, -1)
-    students = np.repeat([f"u{number:04}" for number in range(first, first + len(right))], 6)
-    return pd.DataFrame({"batch": "b", "student": students, "same": same, "logit": logit, "standard": True})
 
 
 def test_difference_is_exact_and_paired() -> None:

@@ -1,0 +1,204 @@
+"""Forks of a Python that has the libraries loaded, in place of Pythons that load them again.
+
+A stage of the tiny class computes for milliseconds and loads libraries for seconds, in every process that DVC starts.
+`folder()` holds programs `python` and `dvc` that belong on the PATH before the real ones: each hands its arguments,
+folder, environment and standard files to a server, which forks. What the fork runs is the real DVC and the real stage,
+read from the current folder. The real programs run other modules than the project's, and run in environments that
+steer Python or libraries otherwise than the server's (`STEER`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+# What the stages and DVC load; a module of the project is read anew by every process, since tests change them.
+LOADED = (
+    "dvc.cli",
+    "dvc.commands.repro",
+    "dvc.repo",
+    "h5py",
+    "hypothesis",
+    "jinja2",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "pandera.backends.pandas.register",
+    "pandera.pandas",
+    "pebble",
+    "PIL.ImageCms",
+    "PIL.JpegImagePlugin",
+    "PIL.WebPImagePlugin",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
+    "ruamel.yaml",
+    "safetensors.torch",
+    "scipy.ndimage",
+    "sklearn.decomposition",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "torch._dynamo",  # at the first step of an optimizer
+    "torch.fx.experimental.symbolic_shapes",
+    "torch.onnx",
+    "typer",
+)
+STEER = ("PYTHON", "OMP_", "MKL_", "OPENBLAS_", "LD_", "ATEN_", "TORCH", "COVERAGE")
+USUAL = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+CLIENT = """\
+import json, os, socket, sys
+address, real, *words = sys.argv[1:]
+environment = dict(os.environ)
+steered = {{name: value for name, value in environment.items() if name.startswith({steer})}}
+own = real.endswith("dvc") or words[:1] == ["-m"] and words[1].startswith(("shoepair", "stages."))
+if not own or steered | {usual} != {steered}:
+    os.execv(real, [real, *words])
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(address)
+    socket.send_fds(server, [b"."], [0, 1, 2])
+    server.sendall(json.dumps([real, words, os.getcwd(), environment]).encode() + b"\\n")
+    status = int(server.recv(16) or 1)
+if status < 0:
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
+
+
+@functools.cache
+def folder() -> Path:
+    """The folder of the programs; starts the server, which ends with this process."""
+    own = Path(tempfile.mkdtemp(prefix="preloaded-"))
+    environment = os.environ | USUAL
+    steered = {name: value for name, value in environment.items() if name.startswith(STEER)}
+    (own / "client.py").write_text(CLIENT.format(steer=STEER, usual=USUAL, steered=steered))
+    for name in ("python", "dvc"):
+        real = Path(sys.executable).with_name(name)
+        script = f'#!/bin/sh\nexec {sys.executable} -IS {own}/client.py {own}/socket {real} "$@"\n'
+        (own / name).write_text(script)
+        (own / name).chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(own / "socket"))
+        listener.listen(64)
+        file = listener.fileno()
+        words = [sys.executable, __file__, str(file)]
+        server = subprocess.Popen(
+            words, stdin=subprocess.PIPE, pass_fds=[file], env=environment, start_new_session=True
+        )
+    atexit.register(_stop, server, own)
+    return own
+
+
+def _stop(server: subprocess.Popen[bytes], own: Path) -> None:
+    server.communicate()  # it ends with its standard input
+    shutil.rmtree(own)
+
+
+class _Child(NamedTuple):
+    """A fork that runs, and the client that waits for its end."""
+
+    pid: int
+    end: int  # a file descriptor that becomes readable with the process's end
+    client: socket.socket
+
+
+def _serve(listener: socket.socket) -> tuple[str, list[str]]:
+    """Fork for every request; returns, in the fork, the program and its words."""
+    children: list[_Child] = []
+    while True:
+        watched = [listener, sys.stdin, *(child.end for child in children), *(child.client for child in children)]
+        ready, _, _ = select.select(watched, [], [])
+        if sys.stdin in ready:
+            os._exit(0)
+        for child in [child for child in children if child.end in ready]:
+            _, status = os.waitpid(child.pid, 0)
+            with contextlib.suppress(OSError):  # the client is no more
+                child.client.send(str(os.waitstatus_to_exitcode(status)).encode())
+            child.client.close()
+            os.close(child.end)
+            children.remove(child)
+        for child in [child for child in children if child.client in ready]:  # the client was killed
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        if listener in ready:
+            client, _ = listener.accept()
+            _, files, _, _ = socket.recv_fds(client, 1, 3)
+            with client.makefile() as request:
+                real, words, place, environment = json.loads(request.readline())
+            pid = os.fork()
+            if not pid:
+                for each in [listener, client, *(child.client for child in children)]:
+                    each.close()
+                _become(files, place, environment)
+                return real, words
+            for file in files:
+                os.close(file)
+            children.append(_Child(pid, os.pidfd_open(pid), client))
+
+
+def _become(files: list[int], place: str, environment: dict[str, str]) -> None:
+    """Take over the standard files, the folder and the environment of a request."""
+    os.setpgid(0, 0)
+    for standard, file in enumerate(files):
+        os.dup2(file, standard)
+        os.close(file)
+    os.chdir(place)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _run(real: str, words: list[str]) -> None:
+    """Run a program as `real words...` would, in this process."""
+    if real.endswith("dvc"):
+        sys.argv = [real, *words]
+        sys.exit(importlib.import_module("dvc.cli").main())
+    sys.path[0] = str(Path.cwd())
+    sys.argv = words[1:]
+    runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+
+
+def _end(status: object) -> NoReturn:
+    """End this process as `sys.exit(status)` does, but for taking every library down, which takes half a second."""
+    if isinstance(status, str):
+        sys.stderr.write(f"{status}\n")
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
+
+
+def _main() -> NoReturn:
+    for name in LOADED:
+        importlib.import_module(name)
+    gc.freeze()  # else the first collection of every fork copies all pages
+    request = _serve(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        _run(*request)
+    except SystemExit as ended:
+        _end(ended.code)
+    except BaseException:  # noqa: BLE001  # shown, as Python shows it
+        traceback.print_exc()
+        _end(1)
+    _end(None)
+
+
+if __name__ == "__main__":
+    _main()
