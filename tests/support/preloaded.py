@@ -1,10 +1,10 @@
 """Forks of a Python that has the libraries loaded, in place of Pythons that load them again.
 
 A stage of the tiny class computes for milliseconds and loads libraries for seconds, in every process that DVC starts.
-`folder()` holds programs `python` and `dvc` that belong on the PATH before the real ones: each hands its arguments,
-folder, environment and standard files to a server, which forks. What the fork runs is the real DVC and the real stage,
-read from the current folder. The real programs run other modules than the project's, and run in environments that
-steer Python or libraries otherwise than the server's (`STEER`).
+`folder()` holds programs `python`, `dvc` and `shoepair` that belong on the PATH before the real ones: each hands its
+arguments, folder, environment and standard files to a server, which forks. What the fork runs is the real DVC and the
+real stage, read from the current folder. The real programs run other modules than the project's, and run in
+environments that steer Python or libraries otherwise than the server's (`STEER`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import filelock
+
 # What the stages and DVC load; a module of the project is read anew by every process, since tests change them.
 LOADED = (
     "dvc.cli",
+    "dvc.commands.experiments.exec_run",
+    "dvc.commands.plots",
     "dvc.commands.repro",
     "dvc.repo",
     "h5py",
@@ -61,12 +65,15 @@ LOADED = (
 )
 STEER = ("PYTHON", "OMP_", "MKL_", "OPENBLAS_", "LD_", "ATEN_", "TORCH", "COVERAGE")
 USUAL = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+PROGRAMS = ("dvc", "shoepair")
 CLIENT = """\
 import json, os, socket, sys
 address, real, *words = sys.argv[1:]
 environment = dict(os.environ)
+if environment.get("PYTHONPATH") == {libraries!r}:  # DVC's queue says so
+    del environment["PYTHONPATH"]
 steered = {{name: value for name, value in environment.items() if name.startswith({steer})}}
-own = real.endswith("dvc") or words[:1] == ["-m"] and words[1].startswith(("shoepair", "stages."))
+own = real.endswith({programs}) or words[:1] == ["-m"] and words[1].startswith(("shoepair", "stages."))
 if not own or steered | {usual} != {steered}:
     os.execv(real, [real, *words])
 with socket.socket(socket.AF_UNIX) as server:
@@ -86,8 +93,10 @@ def folder() -> Path:
     own = Path(tempfile.mkdtemp(prefix="preloaded-"))
     environment = os.environ | USUAL
     steered = {name: value for name, value in environment.items() if name.startswith(STEER)}
-    (own / "client.py").write_text(CLIENT.format(steer=STEER, usual=USUAL, steered=steered))
-    for name in ("python", "dvc"):
+    libraries = str(Path(filelock.__file__).parent.parent)
+    client = CLIENT.format(libraries=libraries, programs=PROGRAMS, steer=STEER, usual=USUAL, steered=steered)
+    (own / "client.py").write_text(client)
+    for name in ("python", *PROGRAMS):
         real = Path(sys.executable).with_name(name)
         script = f'#!/bin/sh\nexec {sys.executable} -IS {own}/client.py {own}/socket {real} "$@"\n'
         (own / name).write_text(script)
@@ -164,12 +173,14 @@ def _become(files: list[int], place: str, environment: dict[str, str]) -> None:
 
 def _run(real: str, words: list[str]) -> None:
     """Run a program as `real words...` would, in this process."""
-    if real.endswith("dvc"):
+    if real.endswith(PROGRAMS):
+        sys.path[0] = str(Path(real).parent)
         sys.argv = [real, *words]
-        sys.exit(importlib.import_module("dvc.cli").main())
-    sys.path[0] = str(Path.cwd())
-    sys.argv = words[1:]
-    runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        runpy.run_path(real, run_name="__main__")
+    else:
+        sys.path[0] = str(Path.cwd())
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
 
 
 def _end(status: object) -> NoReturn:
