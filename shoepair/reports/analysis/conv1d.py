@@ -20,18 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shoepair.reports.analysis.arrays import (
-    Floats,
-    derivatives,
-    finite,
-    loss_table,
-    outcome,
-    products,
-    refuse_overflow,
-    show,
-    table,
-    target,
-)
+from shoepair.reports.analysis import arrays
+from shoepair.reports.analysis.arrays import Floats, show, table
 from shoepair.runtime.errors import ShoepairError
 
 
@@ -51,12 +41,13 @@ class Problem:
     t: float  # label, 0 or 1
 
     def __post_init__(self) -> None:
-        for name, value in {"x": finite("x", self.x), "w1": finite("kernel", self.w1), "t": target(self.t)}.items():
+        checked = {"x": arrays.finite("x", self.x), "w1": arrays.finite("kernel", self.w1), "t": arrays.target(self.t)}
+        for name, value in checked.items():
             object.__setattr__(self, name, value)  # frozen: the one place that sets
-        finite("b1", self.b1)
-        finite("b2", self.b2)
+        arrays.finite("b1", self.b1)
+        arrays.finite("b2", self.b2)
         _refuse_misfit(self.x, self.w1)
-        object.__setattr__(self, "w2", _spread(finite("w2", self.w2), len(self.x) - len(self.w1) + 1))
+        object.__setattr__(self, "w2", _spread(arrays.finite("w2", self.w2), len(self.x) - len(self.w1) + 1))
 
 
 def _refuse_misfit(x: Floats, w1: Floats) -> None:
@@ -131,8 +122,8 @@ def forward(problem: Problem) -> Forward:
         pre = np.tensordot(windows, problem.w1, problem.w1.ndim) + problem.b1  # (L,)
         hidden = np.maximum(pre, 0)
         logit = float(problem.w2 @ hidden + problem.b2)
-        refuse_overflow({"pre": pre, "logit": logit})
-    return Forward(windows, pre, hidden, *outcome(logit, problem.t))
+        arrays.refuse_overflow({"pre": pre, "logit": logit})
+    return Forward(windows, pre, hidden, *arrays.outcome(logit, problem.t))
 
 
 def backward(problem: Problem, values: Forward) -> Gradients:
@@ -153,7 +144,7 @@ def backward(problem: Problem, values: Forward) -> Gradients:
             x[place : place + len(problem.w1)] += derivative * problem.w1
         w2 = logit * values.hidden
         b1 = float(pre.sum())
-        refuse_overflow({"gradient of w1": w1, "gradient of w2": w2, "gradient of b1": b1, "gradient of x": x})
+        arrays.refuse_overflow({"gradient of w1": w1, "gradient of w2": w2, "gradient of b1": b1, "gradient of x": x})
     return Gradients(logit=logit, w2=w2, b2=logit, hidden=hidden, pre=pre, w1=w1, b1=b1, x=x)
 
 
@@ -162,13 +153,14 @@ def describe(problem: Problem) -> str:
     values = forward(problem)
     gradients = backward(problem, values)
     given = [[name, show(value)] for name, value in vars(problem).items()]
+    logit = ["z", f"w2 · h + b2 = {arrays.products(problem.w2, values.hidden, problem.b2)}", show(values.logit)]
     return "\n\n".join(
         [
             table(["given", "value"], given),
             "Forward: the kernel on every window, then ReLU",
             _windows_table(problem, values),
             "Forward, from the hidden units to the loss",
-            _loss_table(problem, values),
+            arrays.loss_table([logit], values.probability, values.loss, problem.t),
             "Backward: dz is short for the derivative of the loss by z",
             _gradient_table(gradients),
         ]
@@ -177,15 +169,10 @@ def describe(problem: Problem) -> str:
 
 def _windows_table(problem: Problem, values: Forward) -> str:
     rows = [
-        [str(i), show(window), products(problem.w1, window, problem.b1), show(pre), show(hidden)]
+        [str(i), show(window), arrays.products(problem.w1, window, problem.b1), show(pre), show(hidden)]
         for i, (window, pre, hidden) in enumerate(zip(values.windows, values.pre, values.hidden, strict=True), start=1)
     ]
     return table(["i", "window of x", "w1 · window + b1", "pre_i", "h_i"], rows)
-
-
-def _loss_table(problem: Problem, values: Forward) -> str:
-    logit = ["z", f"w2 · h + b2 = {products(problem.w2, values.hidden, problem.b2)}", show(values.logit)]
-    return loss_table([logit], values.probability, values.loss, problem.t)
 
 
 def _gradient_table(gradients: Gradients) -> str:
@@ -198,7 +185,7 @@ def _gradient_table(gradients: Gradients) -> str:
         "db1": ("Σ_i dpre_i", gradients.b1),
         "dx": ("Σ_i dpre_i · w1, laid on window i", gradients.x),
     }
-    return derivatives(gradients.logit, rows)
+    return arrays.derivatives(gradients.logit, rows)
 
 
 def chapter() -> str:

@@ -27,17 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shoepair.reports.analysis.arrays import (
-    Floats,
-    derivatives,
-    finite,
-    loss_table,
-    outcome,
-    refuse_overflow,
-    show,
-    table,
-    target,
-)
+from shoepair.reports.analysis import arrays
+from shoepair.reports.analysis.arrays import Floats, show, table
 from shoepair.runtime.errors import ShoepairError
 
 Edges = tuple[tuple[int, int], ...]
@@ -59,10 +50,10 @@ class Problem:
 
     def __post_init__(self) -> None:
         checked = {
-            "h": finite("features", self.h),
-            "weights": tuple(finite(f"weight of layer {i}", w) for i, w in enumerate(self.weights, start=1)),
-            "q": finite("q", self.q),
-            "t": target(self.t),
+            "h": arrays.finite("features", self.h),
+            "weights": tuple(arrays.finite(f"weight of layer {i}", w) for i, w in enumerate(self.weights, start=1)),
+            "q": arrays.finite("q", self.q),
+            "t": arrays.target(self.t),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # frozen: the one place that sets
@@ -178,8 +169,8 @@ def forward(problem: Problem) -> Forward:
             h = layers[-1].h
         readout = h.sum(axis=0)  # (D,)
         logit = float(problem.q @ readout)
-        refuse_overflow({"readout": readout, "logit": logit})
-    return Forward(tuple(layers), readout, *outcome(logit, problem.t))
+        arrays.refuse_overflow({"readout": readout, "logit": logit})
+    return Forward(tuple(layers), readout, *arrays.outcome(logit, problem.t))
 
 
 def backward(problem: Problem, values: Forward) -> Gradients:
@@ -201,7 +192,7 @@ def backward(problem: Problem, values: Forward) -> Gradients:
             by_weights.insert(0, by_pre.T @ made.g)  # (D', D)
             by_h = joined.T @ by_pre @ weight  # (N, D)
         by_name = {f"gradient of the weight of layer {i}": each for i, each in enumerate(by_weights, start=1)}
-        refuse_overflow({"gradient of q": by_q, **by_name, "gradient of the features": by_h})
+        arrays.refuse_overflow({"gradient of q": by_q, **by_name, "gradient of the features": by_h})
     return Gradients(logit, by_q, tuple(by_weights), by_h)
 
 
@@ -252,7 +243,7 @@ def _loss_table(problem: Problem, values: Forward) -> str:
         ["s", f"sum of all h = {total}", show(values.readout)],
         ["z", f"q · s = {show(problem.q)} · {show(values.readout)}", show(values.logit)],
     ]
-    return loss_table(steps, values.probability, values.loss, problem.t, 11)
+    return arrays.loss_table(steps, values.probability, values.loss, problem.t, 11)
 
 
 def _gradient_table(problem: Problem, values: Forward) -> str:
@@ -263,7 +254,7 @@ def _gradient_table(problem: Problem, values: Forward) -> str:
     if len(problem.weights) > 1 and all(np.array_equal(problem.weights[0], weight) for weight in problem.weights):
         rows["dW"] = ("their sum, if the layers share W", gradients.shared)
     rows["dh"] = ("Aᵀ dpre W1", gradients.h)
-    return derivatives(gradients.logit, rows)
+    return arrays.derivatives(gradients.logit, rows)
 
 
 def chapter() -> str:
