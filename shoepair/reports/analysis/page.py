@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +42,21 @@ def results(shape: ModelConfig) -> dict[str, Any]:
     kernel = shape.kernel_size
     networks = receptive_field.both(kernel, shape.edge)
     seam, rows = receptive_field.seam_rows(kernel, shape.edge)
-    fields = [asdict(field) for field in receptive_field.network_fields(kernel, shape.edge)]
+    fields = receptive_field.network_fields(kernel, shape.edge)
     by_gradient = {name: receptive_field.measured(network) for name, network in networks.items()}
     stacked = [{"convolutions": n, "field": receptive_field.stacked(n, kernel)} for n in range(1, 6)]
     document = {
         "format": FORMAT,
         "shape": {"n": shape.n, "kernel_size": kernel, "batch_norm": shape.batch_norm, "edge": shape.edge},
-        "parameters": {name: [asdict(row) for row in parameters.count(name, shape)] for name in networks},
+        "parameters": {name: parameters.count(name, shape) for name in networks},
         "receptive_fields": {"computed": fields, "by_gradient": by_gradient, "rows_seeing_both_shoes": [seam, rows]},
         "stacked_conv1d": stacked,
         "conv1d": _worked(conv1d, conv1d.EXAMPLE),
         "conv1d_vectors": _worked(conv1d, conv1d.VECTORS),
         "gnn": _worked(gnn, gnn.EXAMPLE),
-        "grid": {"graph": grid_by_graph().tolist(), "convolution": grid_by_convolution().tolist()},
+        "grid": {"graph": grid_by_graph(), "convolution": grid_by_convolution()},
     }
-    rounded: dict[str, Any] = _plain(document)
-    return rounded
+    return {key: _plain(value) for key, value in document.items()}
 
 
 def _worked(chapter: Any, problem: Any) -> dict[str, Any]:
@@ -210,12 +208,9 @@ def _panels(figure: Figure, columns: int) -> Sequence[Axes]:
 
 
 def write(folder: Path, shape: ModelConfig, photo: NDArray[np.uint8]) -> None:
-    """Write the page, its numbers and its pictures; what the folder held is gone.
+    """Write the page, its numbers and its pictures, the fields drawn on an RGB photo (S, S, 3) of one shoe.
 
-    Args:
-        folder: such as reports/analysis.
-        shape: of the networks.
-        photo: (S, S, 3) RGB, of one shoe; the receptive fields are drawn on it.
+    What the folder held is gone.
     """
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed

@@ -45,12 +45,7 @@ class Count:
 
 
 def without_memory(name: str, shape: ModelConfig) -> Network:
-    """A network whose tensors have shapes and no values: quick to build, however large.
-
-    Args:
-        name: as in `ASSIGNED`.
-        shape: of its layers.
-    """
+    """A network of `ASSIGNED` whose tensors have shapes and no values: quick to build, however large."""
     with torch.device("meta"):
         return ASSIGNED[name](**shape.model_dump())
 
@@ -65,22 +60,8 @@ def named_layers(layers: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield f"{kind}{seen[kind]}", layer
 
 
-def in_module(name: str, shape: ModelConfig) -> dict[str, int]:
-    """Parameters of each layer that has any, counted in its tensors."""
-    counted = {
-        layer: sum(parameter.numel() for parameter in module.parameters())
-        for layer, module in named_layers(without_memory(name, shape))
-    }
-    return {layer: count for layer, count in counted.items() if count}
-
-
 def formulas(name: str, shape: ModelConfig) -> dict[str, tuple[str, int]]:
-    """Formula and its value for each layer that has parameters.
-
-    Args:
-        name: as in `ASSIGNED`.
-        shape: gives n, K, S and whether there is batch norm.
-    """
+    """Formula and its value for each layer that has parameters, of a network of `ASSIGNED`."""
     colours, stacked = ASSIGNED[name].channels, ASSIGNED[name].stacked
     n, taps, side = shape.n, shape.kernel_size**2, shape.edge // 16
     found: dict[str, tuple[str, int]] = {}
@@ -115,13 +96,9 @@ def _area(stacked: int, side: int) -> str:
 
 
 def count(name: str, shape: ModelConfig) -> list[Count]:
-    """Every layer with parameters, in order, and the total.
-
-    Args:
-        name: as in `ASSIGNED`.
-        shape: of its layers.
-    """
-    counted = in_module(name, shape)
+    """Every layer of a network of `ASSIGNED` that has parameters, in order, and the total."""
+    layers = named_layers(without_memory(name, shape))
+    counted = {layer: sum(each.numel() for each in module.parameters()) for layer, module in layers}
     rows = [Count(layer, *formula, counted[layer]) for layer, formula in formulas(name, shape).items()]
     return [*rows, Count("total", *total(name, shape), sum(counted.values()))]
 
