@@ -37,17 +37,10 @@ TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis of shares
 LOOK: Any = {  # the keys are matplotlib's own
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
-    "axes.labelsize": 9.5,
-    "legend.fontsize": 8.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8.5),
     "svg.fonttype": "path",
     "svg.hashsalt": "shoepair",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK),
     "axes.linewidth": 0.8,
     "axes.grid": True,
     "grid.color": GRID,
@@ -82,14 +75,7 @@ def _inline(svg: str, key: str) -> str:
 
 
 def _draw(key: str, inches: tuple[float, float], alt: str, paint: Callable[[Axes], object]) -> Chart:
-    """Have a chart painted.
-
-    Args:
-        key: begins its ids, no other chart's.
-        inches: width and height.
-        alt: what is to be seen.
-        paint: draws on empty axes.
-    """
+    """Have a chart painted on empty axes; its ids begin with `key`, no other chart's do."""
     file = io.StringIO()
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=inches, layout="constrained")
@@ -113,7 +99,8 @@ def _percent_axis(axes: Axes) -> None:
 
 
 def _percent_square(axes: Axes) -> None:
-    """Let x and y go from 0 to 100 %, equally scaled."""
+    """Let x and y go from 0 to 100 %, equally scaled, and draw the diagonal."""
+    axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 3)))
     axes.set(xlim=(-0.02, 1.02), xticks=TICKS, xticklabels=[f"{tick:.0%}" for tick in TICKS], aspect="equal")
     _percent_axis(axes)
 
@@ -165,24 +152,16 @@ def accuracy(model: str, rows: pd.DataFrame) -> Chart:
 
 
 def roc(key: str, title: str, scores: dict[str, pd.DataFrame], measured: dict[str, Any]) -> Chart:
-    """The curves of all models on one set.
-
-    Args:
-        key: of the set.
-        title: of the set, for people.
-        scores: model -> `Scores` rows of the set.
-        measured: model -> what `metrics.metrics` returned.
-    """
+    """The curves of all models on one set: by model, its `Scores` rows and what `metrics.metrics` returned."""
     areas = [f"{model} {measured[model]['auc']:.1%}" for model in scores]
     alt = f"Curves of true against false positive rate, {title}. Areas under them: {', '.join(areas)}; chance is 50%."
 
     def paint(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 3)))
+        _percent_square(axes)
         for place, (model, rows) in enumerate(scores.items()):
             curve = roc_curve.roc(*metrics.labels_and_logits(rows))
             look: Any = {"color": SERIES[place % len(SERIES)], "ls": DASHES[place % len(DASHES)]}
             axes.plot(curve.fpr[0], curve.tpr[0], label=f"{model} ({measured[model]['auc']:.1%})", **look)
-        _percent_square(axes)
         axes.set(xlabel="different pairs called same", ylabel="same pairs called same")
         axes.legend(loc="lower right", handlelength=2.6)
 
@@ -216,14 +195,7 @@ def scores(model: str, rows: pd.DataFrame) -> Chart:
 
 
 def reliability(model: str, rows: pd.DataFrame, heat: float, errors: tuple[float, float]) -> Chart:
-    """Probability against share of same pairs, as the model comes and at its temperature.
-
-    Args:
-        model: its name.
-        rows: `Scores` rows.
-        heat: the temperature.
-        errors: the calibration error before and after.
-    """
+    """Probability against share of same pairs, and the calibration errors, before and after scaling by `heat`."""
     same, logits = metrics.labels_and_logits(rows)
     alt = (
         f"Two lines: how often pairs are the same against the probability that {model} gives. The distance to the "
@@ -232,14 +204,13 @@ def reliability(model: str, rows: pd.DataFrame, heat: float, errors: tuple[float
     )
 
     def paint(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 3)))
+        _percent_square(axes)
         for at, label, colour, style, mark in (
             (1.0, "before", SERIES[1], DASHES[1], "s"),
             (heat, "after scaling", SERIES[0], "solid", "o"),
         ):
             chances, shares = _bins(same, calibration.probabilities(logits, at))
             axes.plot(chances, shares, color=colour, ls=style, marker=mark, ms=4.5, label=label)
-        _percent_square(axes)
         axes.set(xlabel="probability of same", ylabel="pairs that are the same")
         _legend(axes)
 
