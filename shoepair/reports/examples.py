@@ -62,15 +62,13 @@ class Group(NamedTuple):
     def title(self) -> str:
         """What they are and what they were called."""
         kinds = ("different", "same")
-        return f"{kinds[self.same]} pairs called {kinds[self.same == self.right]}".capitalize()
+        return f"{kinds[self.same]} pairs called {kinds[self.same == self.right]}"
 
 
 def groups(rows: pd.DataFrame, heat: float) -> list[Group]:
-    """What a model got wrong, then what it got right, of both kinds of pairs.
+    """What a model of temperature `heat` got wrong on a set, then what it got right, of both kinds of pairs.
 
-    Args:
-        rows: `Scores` rows of one model and set; all nine pairs of every student.
-        heat: the model's temperature.
+    `rows` are `Scores` rows, all nine pairs of every student.
     """
     same, logits = metrics.labels_and_logits(rows)
     ranked = rows.assign(chance=calibration.probabilities(logits, heat), sure=-rows["logit"].abs())
@@ -79,19 +77,13 @@ def groups(rows: pd.DataFrame, heat: float) -> list[Group]:
         for kind in (True, False):
             some = ranked[(same == kind) & (((logits > 0) == same) == right)]
             first = some.sort_values(["sure", "batch", "student", "left", "right"], kind="stable").head(most)
-            shown: list[dict[Any, Any]] = first[list(Example._fields)].to_dict("records")
-            examples = [Example(**each) for each in shown]
-            found.append(Group(kind, right, len(some), int((same == kind).sum()), examples))
+            shown = [Example(*each) for each in first[list(Example._fields)].itertuples(index=False)]
+            found.append(Group(kind, right, len(some), int((same == kind).sum()), shown))
     return found
 
 
 def suspected(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any]]:
-    """The first students of the ranking, each with the pairs of photos to look at.
-
-    Args:
-        suspects: `Suspects` rows.
-        split: `Split` rows, which tell where the photos are.
-    """
+    """The first students of the ranking, each with the pairs of photos to look at, by their places in `split`."""
     rows = suspects.head(SUSPECTS).merge(split, on=["batch", "student"], how="left", validate="one_to_one")
     found: list[dict[Any, Any]] = rows.to_dict("records")
     for each in found:
@@ -144,12 +136,7 @@ def uri(picture: Image.Image) -> str:
 
 
 def write_sheets(models: dict[str, list[tuple[str, list[Group]]]], small: dict[Shoe, Image.Image]) -> None:
-    """Write a picture for every model, for `dvc plots`; those of models that are no more are deleted.
-
-    Args:
-        models: name of a model -> what `sheet` shows, by name of a set.
-        small: the thumbnails.
-    """
+    """Write a picture for every model, for `dvc plots`; those of models that are no more are deleted."""
     for path in set(EXAMPLES.glob("*.jpg")) - set(map(examples_of, models)):
         path.unlink()
     for model, parts in models.items():
@@ -158,13 +145,7 @@ def write_sheets(models: dict[str, list[tuple[str, list[Group]]]], small: dict[S
 
 
 def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Image.Image]) -> Image.Image:
-    """One picture of all groups of a model: a row for each kind of mistake, one for what is right.
-
-    Args:
-        model: its name.
-        parts: name of a set and its groups.
-        small: the thumbnails.
-    """
+    """One picture of a model's groups, of each set in turn: a row for each kind of mistake, one for what is right."""
     cell = 2 * EDGE + 3 * GAP
     rows = [(name, row) for name, some in parts for row in _rows(some)]
     heights = [TITLE + (EDGE + CAPTION if any(group.shown for group in some) else 0) for _, some in rows]
@@ -174,7 +155,8 @@ def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Im
         top = sum(heights[:place])
         for column, group in enumerate(some):
             start = column * RIGHT * cell
-            draw.text((start + GAP, top + 8), f"{model}, {name}: {_line(group)}", "black", large)
+            title = f"{model}, {name}: {group.number} of {group.of} {group.title}"
+            draw.text((start + GAP, top + 8), title, "black", large)
             for at, each in enumerate(group.shown):
                 picture.paste(beside(*(small[shoe] for shoe in each.shoes)), (start + at * cell, top + TITLE))
                 text = f"{each.student}, left {each.left}, right {each.right}: {each.chance:.0%} same"
@@ -184,7 +166,3 @@ def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Im
 
 def _rows(some: list[Group]) -> list[list[Group]]:
     return [*([group] for group in some if not group.right), [group for group in some if group.right]]
-
-
-def _line(group: Group) -> str:
-    return f"{group.number} of {group.of} {group.title[0].lower()}{group.title[1:]}"

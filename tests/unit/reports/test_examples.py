@@ -70,8 +70,8 @@ def test_pairs_of_equal_confidence_come_in_the_order_of_their_names() -> None:
     ]
     assert wrong_same.shown[0].chance == pytest.approx(1 / (1 + np.e)), "at the model's temperature"
     assert [group.title for group in (wrong_same, wrong_different)] == [
-        "Same pairs called different",
-        "Different pairs called same",
+        "same pairs called different",
+        "different pairs called same",
     ]
 
 
