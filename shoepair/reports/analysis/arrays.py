@@ -16,11 +16,7 @@ _NUMBER = re.compile(r"-?[\d,.]+( %)?")
 
 
 def finite(name: str, values: ArrayLike) -> Floats:
-    """A user's numbers as float64.
-
-    Args:
-        name: what they are, for the message.
-        values: any shape, at least one number.
+    """A user's numbers, of any shape, as float64; `name` says in messages what they are.
 
     Raises:
         ShoepairError: none at all, rows of different lengths, or a value that is no finite number.
@@ -103,12 +99,10 @@ def products(left: Floats, right: Floats, plus: float) -> str:
 
 
 def derivatives(dz: float, rows: Mapping[str, tuple[str, ArrayLike]]) -> str:
-    """The backward pass as a table.
+    """The backward pass as a table: by name, how a derivative of the loss comes about and its value.
 
-    Args:
-        dz: derivative of the loss by the logit. Every other one is a multiple of it, and shown as that too: with small
-            whole numbers given, the other factor is whole and can be checked by hand.
-        rows: by name, how the derivative comes about and its value.
+    All are multiples of `dz`, the derivative by the logit, and shown as that too: with small whole numbers given, the
+    other factor is whole and can be checked by hand.
     """
     lines = [
         [name, how, show(np.asarray(value) / dz) if dz else "-", show(value)] for name, (how, value) in rows.items()

@@ -87,10 +87,8 @@ def seen(model: Network) -> Iterator[tuple[str, int, NDArray[np.bool_]]]:
 
     The gradient of the network as it is would hide pixels: ReLU passes none where it is 0, and max pooling passes it
     to the largest of its four inputs only. So ReLU is left out, pooling averages, and all weights are equal and
-    positive: then every path from a pixel to the unit adds to the gradient, and none cancels another.
-
-    Args:
-        model: of either kind; only the shapes of its weights are used.
+    positive, whatever the model's are: then every path from a pixel to the unit adds to the gradient, and none
+    cancels another.
 
     Yields:
         Layer, number of its centre unit along either axis, (S, S) pixels seen.
@@ -145,9 +143,7 @@ def stacked(convolutions: int, kernel_size: int) -> int:
 def seam_rows(kernel_size: int, edge: int = EDGE) -> tuple[int, int]:
     """Rows of `CNN`'s last maps whose field holds pixels of both shoes, and all rows.
 
-    Args:
-        kernel_size: 3 or 5.
-        edge: of a shoe image, pixels; the seam lies between pixel rows `edge` - 1 and `edge`.
+    The seam lies between the pixel rows `edge` - 1 and `edge`, `edge` being that of a shoe image.
     """
     last = network_fields(kernel_size, edge)[-1]
     rows = CNN.stacked * edge // last.step
