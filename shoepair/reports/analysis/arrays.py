@@ -121,16 +121,10 @@ def loss_table(steps: Sequence[Sequence[str]], probability: float, loss: float, 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, padded so that it reads as well in a terminal; columns of numbers stand to the right."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(3, *map(len, column)) for column in columns]
-    right = [all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in columns]
-
-    def line(cells: Sequence[str]) -> str:
-        aligned = (
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(cells, widths, right, strict=True)
-        )
-        return f"| {' | '.join(aligned)} |"
-
-    rule = ["-" * (width - 1) + ("-:"[number]) for width, number in zip(widths, right, strict=True)]
-    return "\n".join(line(cells) for cells in (header, rule, *rows))
+    columns = []
+    for head, *cells in zip(header, *rows, strict=True):
+        width = max(3, *map(len, (head, *cells)))
+        number = all(map(_NUMBER.fullmatch, cells))
+        column = [head, "-" * (width - 1) + "-:"[number], *cells]
+        columns.append([cell.rjust(width) if number else cell.ljust(width) for cell in column])
+    return "\n".join(f"| {' | '.join(line)} |" for line in zip(*columns, strict=True))
