@@ -176,8 +176,7 @@ def conv1d_picture() -> Figure:
             axes.text(place, -1.5 * row, show(number, 3), ha="center", va="center")
     for place in range(3):  # the first window
         axes.plot([place, 1], [-0.4, -1.1], color="grey", lw=1)
-    axes.set_xlim(-4.2, 6.6)
-    axes.set_ylim(-5.1, 0.6)
+    axes.set(xlim=(-4.2, 6.6), ylim=(-5.1, 0.6))
     return figure
 
 
@@ -194,8 +193,7 @@ def graph_picture() -> Figure:
             axes.scatter(x, y, s=420, color=COLOURS[1], edgecolors="black", zorder=2)
             axes.text(x, y, str(node), ha="center", va="center")
             axes.text(x, y + (0.24 if y > 0 else -0.24), show(vectors[node - 1]), ha="center", va="center")
-        axes.set_xlim(-0.4, 2.2)
-        axes.set_ylim(-0.4, 1.4)
+        axes.set(xlim=(-0.4, 2.2), ylim=(-0.4, 1.4))
     return figure
 
 
