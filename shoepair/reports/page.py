@@ -38,18 +38,15 @@ TABLES = (
 
 
 def write(found: Facts) -> int:
-    """Write all of it.
-
-    Returns:
-        The bytes of the page.
-    """
+    """Write all of it, and return how many bytes the page has."""
     shown = [_model(found, model) for model in found.models]
     suspects = examples.suspected(found.suspects, found.split)
     small = examples.thumbnails(_shoes(shown, suspects))
     page = _page(found, shown, suspects, small)
     files.write_text(PAGE, page)
+    plain = _environment(html=False)  # Markdown is not HTML, and nothing in the cards comes from a file's name
     for path, name in ((MODEL_CARD, "model-card.md.j2"), (DATA_CARD, "data-card.md.j2")):
-        files.write_text(path, _text(name, found))
+        files.write_text(path, plain.from_string(template(name)).render(wording=wording, **_common(found)))
     files.write_text(CROISSANT, json.dumps(croissant.document(found), indent=2, ensure_ascii=False) + "\n")
     examples.write_sheets({model["name"]: model["examples"] for model in shown}, small)
     return len(page.encode())
@@ -80,11 +77,6 @@ def _page(
         most=(examples.WRONG, examples.RIGHT),
         **_common(found),
     )
-
-
-def _text(name: str, found: Facts) -> str:
-    """A card; not escaped, since Markdown is not HTML: nothing in it comes from a file's name."""
-    return _environment(html=False).from_string(template(name)).render(wording=wording, **_common(found))
 
 
 def _common(found: Facts) -> dict[str, Any]:
