@@ -13,17 +13,10 @@ from shoepair.data.naming import SHOES, SPLITS
 from shoepair.evaluation.metric_names import against
 from shoepair.reports.format import COUNTS, SETS, markdown, plural
 from shoepair.reports.results import Facts
-from shoepair.reports.terminal import GAINS, fold_row, interval, intervals, kind_rows, score_rows, standings
+from shoepair.reports.terminal import FIGURES, GAINS, fold_row, interval, intervals, kind_rows, score_rows, standings
 
 MOST = 40  # rows of a list of faults or of near-duplicates
 NAMED = 3  # photos named of each flag
-FIGURES = {
-    "positive": "positive",
-    "negative": "negative",
-    "balanced": "balanced",
-    "negative_all": "all six: negative",
-    "balanced_all": "all six: balanced",
-}
 PROBES = {
     "order": "coarse grey thumbnails (which shoe is above)",
     "brightness": "mean and spread of the colours",

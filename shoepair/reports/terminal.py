@@ -1,4 +1,7 @@
-"""Numbers -> the tables that commands print. Imports nothing slow: a table must not wait for torch."""
+"""Numbers -> the tables that commands print; with `md` as Markdown, for a pull request, else for a terminal.
+
+Imports nothing slow: a table must not wait for torch.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,19 @@ from shoepair.reports.format import COUNTS, markdown
 
 NAMED = 6  # students or photos of each kind of change
 CURVE = ("auc", "eer", "tpr_1", "tpr_5")
+FIGURES = {
+    "positive": "positive",
+    "negative": "negative",
+    "balanced": "balanced",
+    "negative_all": "all six: negative",
+    "balanced_all": "all six: balanced",
+}
 GAINS = {"balanced": "balanced", "balanced_all": "all six: balanced", "auc": "ROC AUC"}  # COMPARED, as headings
 BESIDE = {"above_histogram": "above the histogram", "above_first": "above the first tried"}  # in a cross-validation
 
 
 def text(details: dict[str, Any]) -> str:
-    """All that was measured, as tables.
-
-    Args:
-        details: what `comparison.assess` returns and `metrics/details.json` holds.
-    """
+    """All that was measured, as tables: what `comparison.assess` returns and `metrics/details.json` holds."""
     best = str(details["best"])
     parts = [
         accuracy_table(details["models"], best),
@@ -35,15 +41,9 @@ def text(details: dict[str, Any]) -> str:
 
 
 def accuracy_table(models: dict[str, Any], best: str) -> str:
-    """The accuracies that people read, with intervals: the best model first, a row per model and set, percent.
-
-    Args:
-        models: what `metrics.evaluate` returns.
-        best: the model to come first.
-    """
+    """The accuracies of `metrics.evaluate`, percent, with intervals: a row per model and set, the best model first."""
     cells = [["model", "set", "positive", "negative", "balanced", "all six: negative", "balanced"]]
-    names = ("positive", "negative", "balanced", "negative_all", "balanced_all")
-    cells += [[model, name, *intervals(got, names)] for model, name, got in standings(models, best)]
+    cells += [[model, name, *intervals(got, FIGURES)] for model, name, got in standings(models, best)]
     return aligned(cells, texts=2)
 
 
@@ -54,12 +54,7 @@ def score_table(details: dict[str, Any]) -> str:
 
 
 def score_rows(details: dict[str, Any], sets: Mapping[str, str]) -> list[list[str]]:
-    """The cells of `score_table`.
-
-    Args:
-        details: what `comparison.assess` returns.
-        sets: their titles; a set without one goes by its name.
-    """
+    """The cells of `score_table`, of what `comparison.assess` returns; a set without a title goes by its name."""
     rows = []
     for model, name, got in standings(details["models"], details["best"]):
         errors = [f"{got[figure]:.1%}" for figure in ("ece", "ece_calibrated")]
@@ -69,12 +64,7 @@ def score_rows(details: dict[str, Any], sets: Mapping[str, str]) -> list[list[st
 
 
 def difference_table(differences: list[dict[str, Any]], base: str) -> str:
-    """Every other model minus one, on every set that has students; nothing where there is one model alone.
-
-    Args:
-        differences: what `comparison.differences` returns.
-        base: the model that all others are held against.
-    """
+    """Every other model minus `base` (`comparison.differences`), by set; nothing where there is one model alone."""
     models = dict.fromkeys(entry[side] for entry in differences for side in ("against", "model"))
     cells = [
         [model, entry["set"], str(entry["students"]), *intervals(entry, GAINS, "+")]
@@ -101,11 +91,7 @@ def kind_rows(kinds: dict[str, Any]) -> list[list[str]]:
 
 
 def fold_table(found: dict[str, Any]) -> str:
-    """What a cross-validation gave: the best first, over all six different pairs.
-
-    Args:
-        found: what `crossval.summary` returns.
-    """
+    """What a cross-validation gave (`crossval.summary`): the best first, over all six different pairs."""
     beside = [(name, head) for name, head in BESIDE.items() if any(name in got for got in found.values())]
     cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", *(head for _, head in beside)]]
     for model, got in sorted(found.items(), key=lambda item: -float(item[1]["balanced_all"])):
@@ -132,23 +118,13 @@ def intervals(got: dict[str, float], figures: Iterable[str], sign: str = "") -> 
 
 
 def interval(got: dict[str, float], figure: str, sign: str = "") -> str:
-    """A share and its interval, percent; signed where it is a difference.
-
-    Args:
-        got: what `metrics.named` returns.
-        figure: its name.
-        sign: "+" for a difference.
-    """
+    """A figure of `metrics.named` and its interval, percent; `sign` is "+" for a difference."""
     low, high = ENDS.get(figure, (f"{figure}_low", f"{figure}_high"))
     return f"{got[figure]:{sign}.1%} ({100 * got[low]:{sign}.1f} to {100 * got[high]:{sign}.1f})"
 
 
 def batch_table(overview: pd.DataFrame) -> str:
-    """The batches in the order of arrival, and their sums; a dash where a number is not known yet.
-
-    Args:
-        overview: what `overview.overview` returns.
-    """
+    """The batches of `overview.overview`, and their sums; a dash where a number is not known yet."""
     total: dict[str, Any] = {"batch": "all", "source": ""}
     total |= {str(name): int(overview[name].sum()) for name in overview.columns[len(total) :]}
     rows: list[dict[Any, Any]] = [*overview.to_dict("records"), total]
@@ -169,11 +145,7 @@ def _cell(value: Any) -> str:
 
 
 def quarantine_lines(validation: dict[str, Any]) -> list[str]:
-    """Who and what is set aside, and why; what was changed in accepted photos; which of them are flagged.
-
-    Args:
-        validation: the validation report of a batch.
-    """
+    """Of a batch's report: who and what is set aside, and why; what was changed in photos, and which are flagged."""
     lines = [f"set aside: {line}" for reasons in validation["reasons"].values() for line in reasons]
     changed = [f"{count} photos: {remark}" for remark, count in validation["changed"].items()]
     flagged = [f"{sign.replace('_', ' ')}: {path}" for sign, paths in validation["flags"].items() for path in paths]
@@ -181,13 +153,7 @@ def quarantine_lines(validation: dict[str, Any]) -> list[str]:
 
 
 def drift_lines(shifts: list[Any]) -> list[str]:
-    """How a new batch looks beside those that are there; nothing where there is nothing to compare with.
-
-    Args:
-        shifts: what `drift.compare` returns.
-    """
-    if not shifts:
-        return []
+    """How a new batch looks beside those that are there (`drift.compare`); nothing where there are none."""
     odd = [
         f"drift: {each.measure} {each.here:.2f} here, {each.there:.2f} in the batches that are there"
         f" (distance {each.distance:.2f}, p {each.p:.1g}): look at some photos before you go on"
@@ -199,13 +165,7 @@ def drift_lines(shifts: list[Any]) -> list[str]:
 
 
 def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, md: bool) -> str:
-    """What `shoepair validate` prints: the counts of every batch, then every fault.
-
-    Args:
-        reports: the validation reports of the batches.
-        total: their sums, as `rules.totals` counts them.
-        md: as Markdown, for a pull request; else for a terminal.
-    """
+    """What `shoepair validate` prints: the counts of every batch, their sums by `rules.totals`, then every fault."""
     rows: list[dict[str, Any]] = [*reports, {"batch": "all", **total}]
     cells = [["batch", "files", "accepted", "quarantined", "ignored", "students", "set aside"]]
     cells += [[str(row["batch"]), *(f"{row[name]:,}" for name in COUNTS)] for row in rows]
@@ -218,11 +178,7 @@ def validation_text(reports: list[dict[str, Any]], total: dict[str, int], *, md:
 
 
 def suspect_table(rows: list[dict[Any, Any]]) -> str:
-    """What `shoepair suspects` prints.
-
-    Args:
-        rows: `Suspects` rows.
-    """
+    """What `shoepair suspects` prints of `Suspects` rows."""
     head = ["batch", "student", "why", "rank", "suspicion", "mispaired", "swapped", "not a shoe"]
     chances = ("suspicion", "mispaired", "swapped", "not_a_shoe")
     cells = [[*(str(row[name]) for name in head[:4]), *(f"{row[name]:.1%}" for name in chances)] for row in rows]
@@ -237,12 +193,7 @@ def purge_lines(purged: Any) -> list[str]:
 
 
 def diff_text(changes: dict[str, Any], *, md: bool) -> str:
-    """What `shoepair diff` prints: the dataset's changes, then the accuracies beside each other.
-
-    Args:
-        changes: what `versions.compare` returns.
-        md: as Markdown, for a pull request; else for a terminal.
-    """
+    """What `shoepair diff` prints of `versions.compare`: the dataset's changes, then the accuracies on both sides."""
     bullet = "- " if md else "  "
     lines = [f"{'## Dataset' if md else 'dataset'}: {changes['before']} -> {changes['after']}", ""]
     facts = [
@@ -283,12 +234,7 @@ def _metric_cells(metric: dict[str, Any]) -> list[str]:
 
 
 def log_text(entries: list[dict[str, Any]], *, md: bool) -> str:
-    """What `shoepair log` prints: a line per dataset version, newest first.
-
-    Args:
-        entries: what `versions.log` returns.
-        md: as Markdown, for a pull request; else for a terminal.
-    """
+    """What `shoepair log` prints of `versions.log`: a line per dataset version, newest first."""
     cells = [["commit", "date", "change", "subject", "students", "photos", "best model", "test_m", "test_w"]]
     for entry in entries:
         signs = (("+", "added"), ("-", "removed"), ("~", "changed"))
