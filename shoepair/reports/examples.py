@@ -136,7 +136,7 @@ def uri(picture: Image.Image) -> str:
 
 
 def write_sheets(models: dict[str, list[tuple[str, list[Group]]]], small: dict[Shoe, Image.Image]) -> None:
-    """Write a picture for every model, for `dvc plots`; those of models that are no more are deleted."""
+    """Write for `dvc plots` a picture of every model's groups by set; those of models that are no more are deleted."""
     for path in set(EXAMPLES.glob("*.jpg")) - set(map(examples_of, models)):
         path.unlink()
     for model, parts in models.items():

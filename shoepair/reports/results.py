@@ -89,7 +89,12 @@ class Facts:
 
 
 def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
-    """Read everything: of batches in the order of arrival, of which `samples` are drawn, and of the models `chosen`.
+    """Read everything.
+
+    Args:
+        batches: in the order of arrival.
+        samples: names of the classes that are drawn.
+        chosen: which models were cross-validated, and how intervals were drawn.
 
     Raises:
         ShoepairError: something is missing, is no such file, or does not go together with the rest.
