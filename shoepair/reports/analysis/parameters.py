@@ -103,22 +103,16 @@ def count(name: str, shape: ModelConfig) -> list[Count]:
     return [*rows, Count("total", *total(name, shape), sum(counted.values()))]
 
 
-def describe(shape: ModelConfig) -> str:
-    """The counts of both networks as tables."""
-
-    def rows(name: str) -> list[list[str]]:
-        return [[row.layer, row.formula, f"{row.value:,}", f"{row.module:,}"] for row in count(name, shape)]
-
-    header = ["layer", "formula", "value", "counted in the module"]
-    return "\n\n".join(f"{title}\n\n{table(header, rows(name))}" for name, title in TITLES.items())
-
-
 def chapter(shape: ModelConfig) -> str:
-    """The counts, explained, as Markdown."""
-    shares = []
+    """The counts of both networks as tables, explained, as Markdown."""
+    header = ["layer", "formula", "value", "counted in the module"]
+    parts, shares = [], []
     for name, title in TITLES.items():
-        counts = {row.layer: row.module for row in count(name, shape)}
-        shares.append(f"{100 * counts['fc1'] / counts['total']:.1f} % in `{title}`")
+        counts = {row.layer: row for row in count(name, shape)}
+        rows = [[row.layer, row.formula, f"{row.value:,}", f"{row.module:,}"] for row in counts.values()]
+        parts.append(f"{title}\n\n{table(header, rows)}")
+        shares.append(f"{100 * counts['fc1'].module / counts['total'].module:.1f} % in `{title}`")
+    tables = "\n\n".join(parts)
     return f"""
 ## Parameters at n = {shape.n}, K = {shape.kernel_size}
 
@@ -126,7 +120,7 @@ A convolution from c to d channels has K²c weights and a bias for each of its d
 it is on, has a weight and a bias per channel, and then the convolution has none: batch norm would take it away again.
 The last column counts the numbers in the layers' own tensors.
 
-{describe(shape)}
+{tables}
 
 Nearly all parameters stand in fc1: {" and ".join(shares)}. `CNNChannel` pays for six
 channels instead of three with a few more weights in conv1, and saves half of fc1, since one stack of maps describes
