@@ -23,6 +23,7 @@ Letters: N nodes, D values per node, M edges.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -84,12 +85,10 @@ def _refuse_misfit(width: int, weights: tuple[Floats, ...], q: Floats) -> None:
     if not weights:
         found = "weights: no layers, expected at least one matrix"
         raise ShoepairError(found)
-    for number, weight in enumerate(weights, start=1):
+    for i, weight in enumerate(weights, start=1):
         if weight.ndim != 2 or weight.shape[1] != width:
             given = " x ".join(map(str, weight.shape))
-            found = (
-                f"weight of layer {number}: {given}, expected {width} columns, one per place of the vectors before it"
-            )
+            found = f"weight of layer {i}: {given}, expected {width} columns, one per place of the vectors before it"
             raise ShoepairError(found)
         width = len(weight)
     if q.shape != (width,):
@@ -198,12 +197,11 @@ def backward(problem: Problem, values: Forward) -> Gradients:
 
 def grid(height: int, width: int) -> Edges:
     """Edges of a grid in which every node is joined to its up to eight neighbours; nodes row by row, from 1."""
-    places = [(i, j) for i in range(height) for j in range(width)]
+    nodes = enumerate(product(range(height), range(width)), start=1)
     return tuple(
-        (a * width + b + 1, i * width + j + 1)
-        for a, b in places
-        for i, j in places
-        if (a, b) < (i, j) and abs(a - i) <= 1 and abs(b - j) <= 1
+        (one, other)
+        for (one, (a, b)), (other, (i, j)) in combinations(nodes, 2)
+        if abs(a - i) <= 1 and abs(b - j) <= 1
     )
 
 
