@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,12 @@ def results(shape: ModelConfig) -> dict[str, Any]:
     seam, rows = receptive_field.seam_rows(kernel, shape.edge)
     fields = receptive_field.network_fields(kernel, shape.edge)
     by_gradient = {name: receptive_field.measured(network) for name, network in networks.items()}
-    stacked = [{"convolutions": n, "field": receptive_field.stacked(n, kernel)} for n in range(1, 6)]
     document = {
         "format": FORMAT,
         "shape": {"n": shape.n, "kernel_size": kernel, "batch_norm": shape.batch_norm, "edge": shape.edge},
         "parameters": {name: parameters.count(name, shape) for name in networks},
         "receptive_fields": {"computed": fields, "by_gradient": by_gradient, "rows_seeing_both_shoes": [seam, rows]},
-        "stacked_conv1d": stacked,
+        "stacked_conv1d": [{"convolutions": n, "field": receptive_field.stacked(n, kernel)} for n in range(1, 6)],
         "conv1d": _worked(conv1d, conv1d.EXAMPLE),
         "conv1d_vectors": _worked(conv1d, conv1d.VECTORS),
         "gnn": _worked(gnn, gnn.EXAMPLE),
@@ -141,8 +139,8 @@ and after the layer; torch's `conv2d` differs from it by {difference} at most:
 
 def fields_picture(photo: NDArray[np.uint8]) -> Figure:
     """The fields after the four poolings, for either kernel size, on a shoe photo (S, S, 3)."""
-    figure = Figure(figsize=(9.6, 5.2), layout="constrained")
-    for axes, kernel in zip(_panels(figure, len(KERNEL_SIZES)), KERNEL_SIZES, strict=True):
+    figure, panels = _panels(9.6, 5.2, len(KERNEL_SIZES))
+    for axes, kernel in zip(panels, KERNEL_SIZES, strict=True):
         axes.imshow(photo, interpolation="nearest")
         axes.set_title(f"K = {kernel}")
         fields = receptive_field.network_fields(kernel, len(photo))
@@ -166,8 +164,7 @@ def conv1d_picture() -> Figure:
         "ReLU": values.hidden,
         "derivative of the\nloss, before ReLU": back.pre,
     }
-    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
-    (axes,) = _panels(figure, 1)
+    figure, (axes,) = _panels(8.4, 4.2, 1)
     for row, (name, numbers) in enumerate(rows.items()):
         axes.text(-0.9, -1.5 * row, name, ha="right", va="center")
         for place, number in enumerate(numbers, start=0 if row == 0 else 1):
@@ -183,8 +180,7 @@ def conv1d_picture() -> Figure:
 def graph_picture() -> Figure:
     """The example's nodes with their vectors, before and after the layer."""
     made = gnn.forward(gnn.EXAMPLE).layers[0]
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    before, after = _panels(figure, 2)
+    figure, (before, after) = _panels(8.4, 3.2, 2)
     for axes, title, vectors in ((before, "before", gnn.EXAMPLE.h), (after, "after the layer", made.h)):
         axes.set_title(title)
         for one, other in gnn.EXAMPLE.edges:
@@ -197,12 +193,13 @@ def graph_picture() -> Figure:
     return figure
 
 
-def _panels(figure: Figure, columns: int) -> Sequence[Axes]:
-    """Axes side by side, without ticks and frame."""
+def _panels(width: float, height: float, columns: int) -> tuple[Figure, list[Axes]]:
+    """A figure, its size in inches, and its axes side by side, without ticks and frame."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     panels = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
     for axes in panels:
         axes.set_axis_off()
-    return panels
+    return figure, panels
 
 
 def write(folder: Path, shape: ModelConfig, photo: NDArray[np.uint8]) -> None:
