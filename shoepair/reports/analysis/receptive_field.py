@@ -125,9 +125,6 @@ def measured(model: Network) -> dict[str, int]:
 def stacked(convolutions: int, kernel_size: int) -> int:
     """Receptive field of N stacked 1D convolutions with kernel K and stride 1: 1 + N(K - 1) inputs.
 
-    Each convolution adds K - 1 to the 1 input that a unit of the input itself "sees". The assignment's published
-    solution counts the input as the first layer and so gives 1 + (N - 1)(K - 1), the field after N - 1 convolutions.
-
     Raises:
         ShoepairError: fewer than 0 convolutions, or a kernel of less than 1.
     """
