@@ -56,15 +56,7 @@ def search(codes: NDArray[np.uint8], queries: NDArray[np.uint8], bits: int) -> p
 
 
 def find(measured: Mapping[str, pd.DataFrame], bits: int) -> pd.DataFrame:
-    """All near-duplicates of a class.
-
-    Args:
-        measured: batch -> `Signs` rows.
-        bits: that may differ.
-
-    Returns:
-        `Duplicates` rows.
-    """
+    """All near-duplicates of a class (batch -> `Signs` rows), within some bits, as `Duplicates` rows."""
     whole = pd.concat([rows.assign(batch=batch) for batch, rows in measured.items()], ignore_index=True)
     prints = phash.prints(whole)
     parts, upright, mirrored = prints[:, :-1], prints[:, 0], prints[:, -1]
@@ -78,18 +70,6 @@ def find(measured: Mapping[str, pd.DataFrame], bits: int) -> pd.DataFrame:
     both = both.sort_values(["one", "other"], ignore_index=True)
     sides = [whole.loc[both[name], COPY].reset_index(drop=True) for name in ("one", "other")]
     return sides[0].join(sides[1].add_prefix("other_")).join(both["bits"])
-
-
-def _across(found: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
-    """The near-duplicates between splits: each two once, with the columns `split` and `other_split`."""
-    dealt = split.set_index("student")["split"]  # no student is in two batches
-    named = found.assign(
-        split=found["student"].map(dealt),
-        other_split=found["other_student"].map(dealt),
-        place=found["batch"] + "/" + found["path"],
-        other_place=found["other_batch"] + "/" + found["other_path"],
-    )
-    return named[(named["place"] < named["other_place"]) & (named["split"] != named["other_split"])]
 
 
 def counts(found: pd.DataFrame) -> str:
@@ -108,7 +88,14 @@ def refuse_across(found: pd.DataFrame, split: pd.DataFrame) -> None:
     Raises:
         ShoepairError: names every two photos.
     """
-    leaks = _across(found, split)
+    dealt = split.set_index("student")["split"]  # no student is in two batches
+    named = found.assign(
+        split=found["student"].map(dealt),
+        other_split=found["other_student"].map(dealt),
+        place=found["batch"] + "/" + found["path"],
+        other_place=found["other_batch"] + "/" + found["other_path"],
+    )
+    leaks = named[(named["place"] < named["other_place"]) & (named["split"] != named["other_split"])]  # each two once
     if leaks.empty:
         return
     problems = [

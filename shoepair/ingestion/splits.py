@@ -40,40 +40,19 @@ def assign(tables: Mapping[str, pd.DataFrame], salt: str, valid: float) -> pd.Da
     if not tables:
         found = "data/batches.yaml: no batches"
         raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
-    _refuse_collisions(tables)
-    rows = [
-        {
-            "batch": batch,
-            "student": student,
-            "row": row,
-            "split": _split(folder, share_of(salt, batch, student), valid),
-        }
-        for batch, table in tables.items()
-        for row, (student, folder) in enumerate(_students(table))
-    ]
-    split = pd.DataFrame(rows)
-    _refuse_empty(split, salt, valid)
-    return split
-
-
-def _students(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """The students of a batch, ascending, each with the folder that the photos are in."""
-    folders = table.groupby("student", sort=True)["set"].first()
-    return [(str(student), str(folder)) for student, folder in folders.items()]
-
-
-def _split(folder: str, share: float, valid: float) -> str:
-    if folder != "train":
-        return folder
-    return "valid" if share < valid else "train"
-
-
-def _refuse_collisions(tables: Mapping[str, pd.DataFrame]) -> None:
     problems = collisions(tables)
     if problems:
         found = f"data/raw: {len(problems)} problem{'s' if len(problems) > 1 else ''} between batches"
         fix = "give each student one batch and one number, then run `dvc repro`"
         raise ShoepairError(found, problems=problems, fix=fix)
+    rows = []
+    for batch, table in tables.items():
+        for row, (student, folder) in enumerate(table.groupby("student", sort=True)["set"].first().items()):
+            dealt = "valid" if share_of(salt, batch, str(student)) < valid else "train"
+            rows.append((batch, student, row, dealt if folder == "train" else folder))
+    split = pd.DataFrame(rows, columns=["batch", "student", "row", "split"])
+    _refuse_empty(split, salt, valid)
+    return split
 
 
 def collisions(tables: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -130,8 +109,8 @@ def counts(split: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> dict[str,
 
 
 def _count(shoes: pd.DataFrame) -> dict[str, int]:
-    kinds = {kind: shoes[shoes["kind"] == kind] for kind in naming.KINDS}
     numbers = {"students": shoes["student"].nunique(), "pairs": len(shoes)}
-    for kind, group in kinds.items():
+    for kind in naming.KINDS:
+        group = shoes[shoes["kind"] == kind]
         numbers |= {f"students_{kind}": group["student"].nunique(), f"pairs_{kind}": len(group)}
     return numbers
