@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +22,8 @@ Item = TypeVar("Item")
 
 
 def read_all(listed: Iterable[Listed], edge: int) -> Iterator[Photo | PhotoError]:
-    """Decode photos on all cores, in the order given, with a bounded number of them in memory.
-
-    Args:
-        listed: the files, where they are or under `SHOEPAIR_ROOT`.
-        edge: see `decode_photo`.
-
-    Yields:
-        For each of them the photo, or the error that `decode_photo` raised: one damaged file does not hide another.
-    """
-    yield from look_at_all(listed, edge, _whole)
+    """The photos of some files, decoded as by `look_at_all`, or the errors of those that cannot be."""
+    return look_at_all(listed, edge, _whole)
 
 
 def _whole(photo: Photo) -> Photo:
@@ -40,15 +31,15 @@ def _whole(photo: Photo) -> Photo:
 
 
 def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Item]) -> Iterator[Item | PhotoError]:
-    """Decode photos as `read_all` does and hand on only what is seen in each.
+    """Decode photos on all cores, in the order given, with a bounded number in memory; hand on what is seen in each.
 
     Args:
-        listed: the files, as in `read_all`.
+        listed: the files, where they are or under `SHOEPAIR_ROOT`.
         edge: see `decode_photo`.
         look: what to do with a photo; it runs where that was decoded, so it must be a function of a module.
 
     Yields:
-        For each of them what `look` returned, or the error that `decode_photo` raised.
+        For each file what `look` returned, or the error of `decode_photo`: one damaged file does not hide another.
     """
     work = partial(_look_at, edge=edge, look=look)
     for piece in parallel.ordered(work, list(windows(listed, PIECE)), tell=_named):
@@ -57,14 +48,13 @@ def look_at_all(listed: Iterable[Listed], edge: int, look: Callable[[Photo], Ite
 
 def _look_at(listed: Sequence[Listed], edge: int, look: Callable[[Photo], Item]) -> list[Item | PhotoError]:
     """One piece of `look_at_all`."""
-    return [_attempt(source, edge, look) for source in storage.opened(listed)]
-
-
-def _attempt(source: Path | BinaryIO, edge: int, look: Callable[[Photo], Item]) -> Item | PhotoError:
-    try:
-        return look(decode_photo(source, edge))
-    except PhotoError as error:
-        return error
+    found: list[Item | PhotoError] = []
+    for source in storage.opened(listed):
+        try:
+            found.append(look(decode_photo(source, edge)))
+        except PhotoError as error:
+            found.append(error)
+    return found
 
 
 def _named(listed: Sequence[Listed]) -> str:
@@ -74,11 +64,7 @@ def _named(listed: Sequence[Listed]) -> str:
 
 
 def students(decoded: Iterable[Photo | PhotoError], edge: int) -> Iterator[NDArray[np.uint8]]:
-    """Six photos each, in the order of `SHOES`, as one array of a student.
-
-    Args:
-        decoded: what `read_all` yields; a multiple of six.
-        edge: of one photo, in pixels.
+    """Every six photos that `read_all` yields, in the order of `SHOES`, as one array of a student.
 
     Yields:
         (3, 2, edge, edge, 3) bytes: pair, side, height, width, RGB.
