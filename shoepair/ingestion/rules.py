@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,10 @@ class Verdict:
 
     rows: pd.DataFrame
     accepted: pd.DataFrame
-    faults: list[Fault] = field(default_factory=list)
-    remarks: dict[str, int] = field(default_factory=dict)
-    measured: pd.DataFrame = field(default_factory=pd.DataFrame)
-    flags: dict[str, list[str]] = field(default_factory=dict)
+    faults: list[Fault]
+    remarks: dict[str, int]
+    measured: pd.DataFrame
+    flags: dict[str, list[str]]
 
     @property
     def reasons(self) -> dict[str, list[str]]:
@@ -100,11 +100,7 @@ class Verdict:
 
 
 def totals(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """The counts of all batches, `total` first.
-
-    Args:
-        reports: batch -> its validation report.
-    """
+    """The counts of all batches, `total` first, from batch -> its validation report."""
     total = {name: sum(report[name] for report in reports.values()) for name in COUNTS}
     return {"total": total} | {batch: {name: report[name] for name in COUNTS} for batch, report in reports.items()}
 
@@ -154,14 +150,7 @@ def _one_thread() -> None:
 
 
 def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None = None) -> Verdict:
-    """Hold a batch against all rules.
-
-    Args:
-        batch: its name, for the message.
-        folder: its photos.
-        rows: `Files` rows.
-        edge: of a photo as it will be stored, in pixels.
-        policy: whether students with faults are set aside; without one, any fault refuses the batch.
+    """Hold a batch against all rules, as `judge` does, and refuse it unless the policy sets students with faults aside.
 
     Raises:
         ShoepairError: names every fault of the batch.
@@ -170,29 +159,22 @@ def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Valid
     if not verdict.faults:
         return verdict
     problems = [str(fault) for fault in verdict.faults]
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    if policy is None or policy.on_invalid == "fail":
-        found = f"{folder}: {count}, nothing of batch {batch!r} was accepted"
-        fix = "correct the files, then run `dvc repro`; or set `validate.on_invalid: quarantine` to go on without them"
-        raise ShoepairError(found, problems=problems, fix=fix)
     counts = verdict.counts()
     aside, kept = counts["quarantined_students"], counts["students"]
-    if not kept or aside > policy.max_quarantined * (aside + kept):
-        found = f"{folder}: {count}, {aside} of {aside + kept} students of batch {batch!r} would be set aside"
+    if policy is None or policy.on_invalid == "fail":
+        refused = f"nothing of batch {batch!r} was accepted"
+        fix = "correct the files, then run `dvc repro`; or set `validate.on_invalid: quarantine` to go on without them"
+    elif not kept or aside > policy.max_quarantined * (aside + kept):
+        refused = f"{aside} of {aside + kept} students of batch {batch!r} would be set aside"
         fix = f"correct the files; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
-        raise ShoepairError(found, problems=problems, fix=fix)
-    return verdict
+    else:
+        return verdict
+    found = f"{folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''}, {refused}"
+    raise ShoepairError(found, problems=problems, fix=fix)
 
 
 def accept(rows: pd.DataFrame) -> pd.DataFrame:
-    """The photos among the files, in store order: what `validate` hands on.
-
-    Args:
-        rows: `Files` rows without faults.
-
-    Returns:
-        `Photos` rows.
-    """
+    """The photos among the files (`Files` rows without faults), as `Photos` rows in store order."""
     named = rows[~rows["ignored"]]
     return named.sort_values(["student", "pair", "side"])[list(Photos.to_schema().columns)]
 
