@@ -34,11 +34,7 @@ FRAMES = tuple(
 
 
 def fingerprints(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The fingerprints of a photo: (frames + 1, 32) bytes, the last one of its mirror image.
-
-    Args:
-        grey: (S, S) bytes.
-    """
+    """The fingerprints of a photo, (S, S) bytes of grey: (frames + 1, 32) bytes, the last one of its mirror image."""
     edge, matrices = len(grey), _matrices(len(grey))
     axis = matrices.reshape(-1, edge)  # (16 I, S), the intervals one below the other
     every = (axis @ grey.astype(np.float64) @ axis.T).reshape(len(INTERVALS), SIDE, len(INTERVALS), SIDE)

@@ -35,24 +35,14 @@ def quality(photo: decode.Photo) -> dict[str, Any]:
     from skimage.measure import blur_effect  # here, since it takes a third of a second, and `--help` must not wait
 
     grey = np.asarray(Image.fromarray(photo.pixels).convert("L"))
-    dark, shade, light = (float(value) for value in np.percentile(grey, [1, 5, 99]) / WHITE)
     blur: float = blur_effect(grey) if grey.min() < grey.max() else 1.0  # of one colour: nothing in it is sharp
-    return {
-        **{"width": photo.original[0], "height": photo.original[1], "blur": round(min(max(blur, 0.0), 1.0), 4)},
-        **{"grey_1": round(dark, 4), "grey_5": round(shade, 4), "grey_99": round(light, 4)},
-    }
+    seen = {"width": photo.original[0], "height": photo.original[1], "blur": round(min(max(blur, 0.0), 1.0), 4)}
+    light = np.percentile(grey, [1, 5, 99]) / WHITE
+    return seen | {f"grey_{percent}": round(float(value), 4) for percent, value in zip((1, 5, 99), light, strict=True)}
 
 
 def of(accepted: pd.DataFrame, seen: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """What was measured of the accepted photos.
-
-    Args:
-        accepted: `Photos` rows.
-        seen: path -> what `measure` returned.
-
-    Returns:
-        `Signs` rows.
-    """
+    """The `Signs` rows of the accepted photos (`Photos` rows), from path -> what `measure` returned."""
     known = accepted[["path", "student", "pair", "side"]].reset_index(drop=True)
     columns = list(Signs.to_schema().columns)[len(known.columns) :]
     return known.join(pd.DataFrame([seen[path] for path in known["path"]], columns=columns))

@@ -150,7 +150,9 @@ def _one_thread() -> None:
 
 
 def check(batch: str, folder: Path, rows: pd.DataFrame, edge: int, policy: Validate | None = None) -> Verdict:
-    """Hold a batch against all rules, as `judge` does, and refuse it unless the policy sets students with faults aside.
+    """Hold a batch against all rules, as `judge` does, and refuse it unless its faults can be set aside.
+
+    The policy also tells whether students with faults are set aside; without one, any fault refuses the batch.
 
     Raises:
         ShoepairError: names every fault of the batch.
