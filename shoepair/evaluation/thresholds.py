@@ -12,39 +12,37 @@ from those of the class: the shares that hold on the test sets stand beside the 
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from shoepair.data import documents
 from shoepair.evaluation import calibration
 from shoepair.evaluation.metrics import DIGITS, MEASURED, labels_and_logits, of_set
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import Checked
 
 FORMAT = 1
 WRONG = 0.05  # of the answers, at most
 PLACES = 6  # decimals of a threshold: probabilities crowd near 0 and 1
 
 Answer = Literal["same", "different", "not sure"]
+Sides = tuple[NDArray[np.float64], NDArray[np.float64]]  # probabilities of "same", of same and of different pairs
 
 
-class Outcome(BaseModel):
+class Outcome(Checked):
     """What the thresholds do on one set, all nine pairs of every student, either kind weighing half."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     answered: float = Field(ge=0, le=1)  # share of the pairs
     wrong: float | None = Field(ge=0, le=1)  # share of the answers; None where there are none
 
 
-class Decision(BaseModel):
+class Decision(Checked):
     """`data/decision.json`: which model answers, and when it does."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     format: Literal[1]  # FORMAT
     model: str
@@ -63,26 +61,13 @@ class Decision(BaseModel):
         return "same" if chance > self.same_above else "different" if chance < self.different_below else "not sure"
 
 
-class _Sides(NamedTuple):
-    """Probabilities of "same" of the two kinds of pairs."""
-
-    same: NDArray[np.float64]
-    different: NDArray[np.float64]
-
-
 def decide(scores: pd.DataFrame, model: str, temperature: float) -> Decision:
-    """Set the thresholds.
-
-    Args:
-        scores: `Scores` rows.
-        model: the best one.
-        temperature: of this model.
-    """
+    """Set the thresholds for the best model and its temperature, from `Scores` rows."""
     own = scores[scores["model"] == model]
     sets = {name: _sides(rows, temperature) for name in MEASURED if len(rows := of_set(own, name))}
-    valid = sets["valid"]
-    above = threshold(valid.same, valid.different)
-    below = threshold(1 - valid.different, 1 - valid.same)
+    same, different = sets["valid"]
+    above = threshold(same, different)
+    below = threshold(1 - different, 1 - same)
     same_above = 1.0 if above is None else above
     different_below = 0.0 if below is None else round(1 - below, PLACES)
     return Decision(
@@ -115,13 +100,13 @@ def threshold(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float |
     return float(round(good[0], PLACES)) if len(good) else None
 
 
-def _sides(rows: pd.DataFrame, temperature: float) -> _Sides:
+def _sides(rows: pd.DataFrame, temperature: float) -> Sides:
     same, logits = labels_and_logits(rows)
     chances = calibration.probabilities(logits, temperature)
-    return _Sides(chances[same], chances[~same])
+    return chances[same], chances[~same]
 
 
-def _outcome(sides: _Sides, above: float, below: float) -> Outcome:
+def _outcome(sides: Sides, above: float, below: float) -> Outcome:
     called_same = [float((chances > above).mean()) for chances in sides]
     called_different = [float((chances < below).mean()) for chances in sides]
     answered = (sum(called_same) + sum(called_different)) / 2
@@ -151,7 +136,7 @@ def read() -> Decision:
         ShoepairError: it is missing, of another format, or its content is not that of a decision.
     """
     fix = "run `dvc repro`, which sets the thresholds"
-    document: dict[str, Any] = documents.read_json(paths.DECISION, fix)
+    document = documents.read_json(paths.DECISION, fix)
     if document.get("format") != FORMAT:
         found = f"{paths.DECISION}: format {document.get('format', 'nothing')}, expected {FORMAT}"
         raise ShoepairError(found, fix=f"delete it and {fix}")
