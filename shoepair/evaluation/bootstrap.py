@@ -21,6 +21,7 @@ nobody wrong), see `_unvaried`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,13 +68,8 @@ def own(statistic: Statistic, students: int, resamples: int, seed: int, *, power
 def paired(statistic: Statistic, students: int, resamples: int, seed: int) -> Array:
     """Differences of two models on the same students, with expanded percentile intervals.
 
-    Both sides count the same students equally often, so that what makes a student hard for both cancels.
-
-    Args:
-        statistic: (R, T) weights to (R, K) differences, all between -1 and 1.
-        students: T, 1 or more.
-        resamples: bootstrap draws, R.
-        seed: of the draws.
+    Both sides count the same students equally often, so that what makes a student hard for both cancels. Arguments as
+    those of `own`, but that what the statistic returns lies between -1 and 1.
 
     Returns:
         (K, 3): difference and the ends of its interval.
@@ -85,18 +81,11 @@ def paired(statistic: Statistic, students: int, resamples: int, seed: int) -> Ar
 
 
 def unpaired(one: Array, other: Array) -> Array:
-    """Difference of two figures on different students, from the interval of each.
+    """`one` minus `other`, on different students, from the interval of each: all three (K, 3), value, low, high.
 
     The distances from a figure to the ends of its interval stand for its spread to either side, and are added as
     variances are (MOVER: Zou and Donner, "Construction of confidence limits about effect measures", Statistics in
     Medicine 27, 2008): so the two sets keep their own skewness and their own number of students.
-
-    Args:
-        one: (K, 3) value, low, high.
-        other: likewise, of other students.
-
-    Returns:
-        (K, 3): `one` minus `other`, and the ends of its interval.
     """
     value = one[:, 0] - other[:, 0]
     low = value - np.hypot(one[:, 0] - one[:, 1], other[:, 2] - other[:, 0])
@@ -113,12 +102,12 @@ def draws(students: int, resamples: int, seed: int) -> NDArray[np.int64]:
 def _drawn(statistic: Statistic, students: int, resamples: int, seed: int) -> tuple[Array, Array]:
     """(K,) figures of all students, and (R, K) those of the resamples, ascending."""
     value = statistic(np.ones((1, students)))[0]
-    return value, np.sort(_valued(statistic, draws(students, resamples, seed)), axis=0)
+    return value, np.sort(in_parts(statistic, draws(students, resamples, seed), students), axis=0)
 
 
-def _valued(statistic: Statistic, weights: NDArray[np.int64]) -> Array:
-    """(R, T) weights to (R, K) figures, a part of the rows at a time."""
-    step = max(1, BUDGET // weights.shape[1])
+def in_parts(statistic: Statistic, weights: NDArray[Any], width: int) -> Array:
+    """(R, T) weights to (R, K) figures, some rows at a time: of each, the statistic holds `width` numbers."""
+    step = max(1, BUDGET // width)
     parts = [statistic(weights[at : at + step].astype(np.float64)) for at in range(0, len(weights), step)]
     return np.concatenate(parts)
 
@@ -136,7 +125,7 @@ def _acceleration(statistic: Statistic, students: int) -> Array:
     if groups == 1:
         return np.zeros(statistic(np.ones((1, students))).shape[1])
     left_out = np.arange(students) % groups == np.arange(groups)[:, None]  # (G, T)
-    without = _valued(statistic, 1 - left_out.astype(np.int64))  # (G, K)
+    without = in_parts(statistic, 1 - left_out.astype(np.int64), students)  # (G, K)
     pull = without.mean(axis=0) - without
     spread = (pull**2).sum(axis=0) ** 1.5
     varied = spread > SAME**1.5

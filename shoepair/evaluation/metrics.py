@@ -85,17 +85,13 @@ class Figures:
         """(R, T) how often each student counts, to (R, 9)."""
         standard = accuracies(np.tensordot(weights, self._standard, axes=1))  # (3, R)
         everything = accuracies(np.tensordot(weights, self._all, axes=1))[1:]  # (2, R)
-        return np.concatenate([standard, everything, self._on_the_curve(weights)]).T
+        curves = bootstrap.in_parts(self._on_the_curve, weights, self.pairs)  # (R, 4): every draw weighs every pair
+        return np.concatenate([standard, everything, curves.T]).T
 
     def _on_the_curve(self, weights: Array) -> Array:
-        """(4, R), in parts of bounded memory: here every draw weighs every pair."""
-        step = max(1, bootstrap.BUDGET // self.pairs)
-        parts = []
-        for at in range(0, len(weights), step):
-            curve = roc_curve.roc(self._same, self._logits, weights[at : at + step][:, self._who])
-            rates = [roc_curve.tpr_at(curve, fpr) for fpr in (0.01, 0.05)]
-            parts.append(np.stack([roc_curve.area(curve), roc_curve.equal_error(curve), *rates]))
-        return np.concatenate(parts, axis=1)
+        curve = roc_curve.roc(self._same, self._logits, weights[:, self._who])
+        rates = [roc_curve.tpr_at(curve, fpr) for fpr in (0.01, 0.05)]
+        return np.stack([roc_curve.area(curve), roc_curve.equal_error(curve), *rates], axis=1)
 
 
 def intervals(scores: pd.DataFrame, resamples: int, seed: int) -> Array:
@@ -132,11 +128,7 @@ def named(figures: list[str], found: Array) -> dict[str, float]:
 
 
 def temperature(scores: pd.DataFrame) -> float:
-    """The temperature of one model, fitted on the students of valid alone.
-
-    Args:
-        scores: `Scores` rows of one model.
-    """
+    """The temperature of one model (`Scores` rows), fitted on the students of valid alone."""
     return calibration.temperature(*labels_and_logits(of_set(scores, "valid")))
 
 
@@ -164,27 +156,24 @@ def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int)
     for model in models:
         own = scores[scores["model"] == model]
         heat = temperature(own)
-        sets = {name: rows for name in SETS if len(rows := of_set(own, name))}
         details[model] = {
-            name: metrics(rows, resamples, seed) | calibration_errors(rows, heat) for name, rows in sets.items()
+            name: metrics(rows, resamples, seed) | calibration_errors(rows, heat)
+            for name in SETS
+            if len(rows := of_set(own, name))
         }
     return details
 
 
 def best(details: dict[str, Any]) -> str:
-    """The model with the best balanced accuracy on valid, the first one if equal. No test student has a say.
+    """Of what `evaluate` returns, the model with the best balanced accuracy on valid, the first one if equal.
 
-    Args:
-        details: what `evaluate` returns.
+    No test student has a say.
     """
     return max(details, key=lambda model: float(details[model]["valid"]["balanced"]))
 
 
 def headline(details: dict[str, Any]) -> dict[str, Any]:
-    """The few numbers that `dvc metrics show`, `dvc metrics diff` and `dvc exp show` print side by side.
-
-    Args:
-        details: what `evaluate` returns.
+    """The few numbers, of what `evaluate` returns, that `dvc metrics show` and `diff` and `dvc exp show` print.
 
     Returns:
         `best`: the best model by validation, and its balanced accuracy on every set; then for every model and set the
