@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,21 +32,8 @@ from shoepair.evaluation.metrics import (
 COLUMNS = [list(FIGURES).index(name) for name in COMPARED]
 
 
-class Verdict(NamedTuple):
-    """Whether the best model beats the baseline, by both test sets together."""
-
-    short: str  # for a narrow table
-    text: str  # with the numbers
-
-
 def assess(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
-    """All that is said of the models: the content of `metrics/details.json`.
-
-    Args:
-        scores: `Scores` rows.
-        models: in the order of params.yaml; the one that comes first wins a tie.
-        resamples: bootstrap draws behind every interval.
-        seed: of the draws.
+    """All that is said of the models: the content of `metrics/details.json`; arguments as those of `metrics.evaluate`.
 
     Returns:
         `best` model by validation; `verdict`: `short` and `text`; `models`: what `evaluate` returns; `temperatures` by
@@ -55,9 +42,10 @@ def assess(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -
     details = evaluate(scores, models, resamples, seed)
     found = differences(scores, models, resamples, seed)
     chosen = best(details)
+    short, text = verdict(found, models, chosen)
     return {
         "best": chosen,
-        "verdict": verdict(found, models, chosen)._asdict(),
+        "verdict": {"short": short, "text": text},
         "models": details,
         "temperatures": {model: temperature(scores[scores["model"] == model]) for model in models},
         "differences": found,
@@ -83,9 +71,7 @@ def difference(
         Shared students, difference of the balanced accuracy on the standard pairs (after minus before), and the ends
         of its 95 % interval; or None where no student is shared.
     """
-    sides = [
-        rows[rows["standard"]].assign(who=students_of(rows[rows["standard"]]).to_numpy()) for rows in (before, after)
-    ]
+    sides = [rows[rows["standard"]].assign(who=students_of) for rows in (before, after)]
     shared = set(sides[0]["who"]) & set(sides[1]["who"])
     if not shared:
         return None
@@ -106,11 +92,7 @@ def difference(
 def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> list[dict[str, Any]]:
     """Every two models against each other on every set: the one that comes later in the list minus the earlier one.
 
-    Args:
-        scores: `Scores` rows; every model answers the same pairs.
-        models: in the order of params.yaml.
-        resamples: bootstrap draws.
-        seed: of the draws.
+    Every model answers the same pairs; arguments as those of `metrics.evaluate`.
 
     Returns:
         One entry per two models and set that has students: `model`, `against`, `set`, `students`, and the differences
@@ -129,27 +111,18 @@ def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: i
 def gained(figures: dict[str, Figures], resamples: int, seed: int) -> dict[tuple[str, str], dict[str, float]]:
     """(earlier, later) model -> what the later one has more, with intervals: `balanced`, `balanced_all`, `auc`.
 
-    Args:
-        figures: by model, of the same students.
-        resamples: bootstrap draws.
-        seed: of the draws.
+    The figures by model are of the same students.
     """
     if len(figures) < 2:
         return {}
-    students = next(iter(figures.values())).students
-    gains = bootstrap.paired(_gains(figures), students, resamples, seed)
-    parts = np.split(gains, len(gains) // len(COMPARED))  # (3, 3) each
-    return {both: named(list(COMPARED), gain) for both, gain in zip(combinations(figures, 2), parts, strict=True)}
 
-
-def _gains(figures: dict[str, Figures]) -> bootstrap.Statistic:
-    """The differences of every two models, one after the other, each model's figures being worked out once."""
-
-    def gains(weights: Array) -> Array:
+    def gains(weights: Array) -> Array:  # one after the other, each model's figures being worked out once
         got = {model: each(weights)[:, COLUMNS] for model, each in figures.items()}
         return np.concatenate([got[model] - got[base] for base, model in combinations(got, 2)], axis=1)
 
-    return gains
+    found = bootstrap.paired(gains, next(iter(figures.values())).students, resamples, seed)
+    parts = np.split(found, len(found) // len(COMPARED))  # (3, 3) each
+    return {both: named(list(COMPARED), gain) for both, gain in zip(combinations(figures, 2), parts, strict=True)}
 
 
 def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
@@ -171,24 +144,27 @@ def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) ->
     return table
 
 
-def verdict(found: list[dict[str, Any]], models: list[str], chosen: str) -> Verdict:
-    """Say whether the best model is clearly better than the baseline: whether the interval lies above 0.
+def verdict(found: list[dict[str, Any]], models: list[str], chosen: str) -> tuple[str, str]:
+    """Say whether the best model beats the baseline, by both tests together: whether the interval lies above 0.
 
     Args:
         found: what `differences` returns.
         models: that were trained.
         chosen: the best of them by validation.
+
+    Returns:
+        A short text for a narrow table, and one with the numbers.
     """
     if BASELINE not in models:
-        return Verdict("no baseline trained", f"{BASELINE} was not trained: {chosen} is held against nothing")
+        return "no baseline trained", f"{BASELINE} was not trained: {chosen} is held against nothing"
     if chosen == BASELINE:
-        return Verdict(f"{BASELINE} is best", f"by validation no network is better than {BASELINE}")
+        return f"{BASELINE} is best", f"by validation no network is better than {BASELINE}"
     entry = next((each for each in against(found, chosen, BASELINE) if each["set"] == TEST), None)
     if entry is None:
-        return Verdict("no test students", f"{chosen} and {BASELINE} met no test student")
+        return "no test students", f"{chosen} and {BASELINE} met no test student"
     gain, low, high = (entry[name] for name in ("balanced_all", "low_all", "high_all"))
     told = f"{gain:+.1%} balanced accuracy ({low:+.1%} to {high:+.1%}) over {entry['students']} test students"
     if entry["students"] < FEW:
-        return Verdict("too few test students", f"{chosen} against {BASELINE}: {told}, which are too few to tell")
+        return "too few test students", f"{chosen} against {BASELINE}: {told}, which are too few to tell"
     how = "clearly better than" if low > 0 else "clearly worse than" if high < 0 else "not clearly better than"
-    return Verdict(f"{how} {BASELINE}", f"{chosen} is {how} {BASELINE}: {told}")
+    return f"{how} {BASELINE}", f"{chosen} is {how} {BASELINE}: {told}"
