@@ -210,12 +210,7 @@ def _no_shoe(seen: dict[str, Array]) -> tuple[Array, list[str]]:
 
 
 def picture(suspects: pd.DataFrame, images: Iterable[NDArray[np.uint8]]) -> Image.Image:
-    """The first students of the ranking with their photos, a line each.
-
-    Args:
-        suspects: `Suspects` rows, `SHOWN` at most.
-        images: their photos.
-    """
+    """The first students of the ranking, `Suspects` rows, with their photos, a line each."""
     width, height = 6 * THUMBNAIL, max(1, len(suspects)) * (THUMBNAIL + CAPTION)
     sheet = Image.new("RGB", (width, height), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)

@@ -64,14 +64,7 @@ SEEN = {
 
 
 def pictures(data: PairData) -> dict[str, Features]:
-    """What the probes see of every pair, as the networks get it.
-
-    Args:
-        data: P pairs.
-
-    Returns:
-        probe -> (P, features).
-    """
+    """What the probes see of P pairs, as the networks get them: probe -> (P, features)."""
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PROBES}
     for which in torch.split(torch.arange(len(data)), BATCH):
         images, _ = data.batch(which)  # (B, 3, 2S, S)
@@ -95,13 +88,9 @@ def files(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Features:
     whole["length"] = np.log(whole["bytes"])
     for extension in EXTENSIONS:
         whole[extension] = whole["path"].str.lower().str.endswith(f".{extension}").astype(float)
-    columns = ["length", *EXTENSIONS]
-    found = whole.set_index(["batch", "student", "pair", "side"])[columns]
-    sides = [
-        found.loc[list(zip(rows["batch"], rows["student"], rows[side], [side] * len(rows), strict=True))].to_numpy()
-        for side in ("left", "right")
-    ]
-    return np.concatenate(sides, axis=1)
+    found = whole.set_index(["batch", "student", "pair", "side"])[["length", *EXTENSIONS]]
+    shoes = [rows[["batch", "student"]].assign(pair=rows[side], side=side) for side in ("left", "right")]
+    return np.concatenate([found.loc[pd.MultiIndex.from_frame(each)].to_numpy() for each in shoes], axis=1)
 
 
 def audit(rows: pd.DataFrame, features: Mapping[str, Features], resamples: int, seed: int) -> dict[str, Any]:

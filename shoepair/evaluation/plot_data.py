@@ -23,20 +23,12 @@ def shown(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def roc(scores: pd.DataFrame) -> pd.DataFrame:
-    """Columns `fpr` and `tpr`, from (0, 0) to (1, 1), over all six different pairs.
-
-    Args:
-        scores: `Scores` rows of one model.
-    """
+    """`Scores` rows of one model -> columns `fpr` and `tpr`, from (0, 0) to (1, 1), over all six different pairs."""
     return roc_curve.table(roc_curve.roc(*labels_and_logits(shown(scores))), DIGITS)
 
 
 def confusion(scores: pd.DataFrame) -> pd.DataFrame:
-    """Columns `actual` and `predicted`, a row per standard pair, same or different.
-
-    Args:
-        scores: `Scores` rows of one model.
-    """
+    """`Scores` rows of one model -> columns `actual` and `predicted`, a row per standard pair, same or different."""
     same, logits = labels_and_logits(shown(scores).loc[lambda rows: rows["standard"]])
     called = {"actual": same, "predicted": logits > 0}
     return pd.DataFrame({name: np.array(NAMES)[flags.astype(int)] for name, flags in called.items()})
