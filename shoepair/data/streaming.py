@@ -8,7 +8,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import pandas as pd
 import torch
@@ -30,9 +29,7 @@ class StreamedPairs:
 
     Args:
         rows: N rows with `batch` and `row`, the place of each student in the stores.
-        shoes: (P, 3) int64, see `Pairing`.
-        same: (P,) int64, see `Pairing`.
-        synthetic: (N,) bool, see `Pairing`.
+        shoes, same, synthetic: see `Pairing`.
         edge: S, what the photos are averaged down to.
         device: where the batches are wanted.
     """
@@ -77,11 +74,6 @@ class StreamedPairs:
 _Wanted = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
 
 
-def _close(stores: dict[str, Store]) -> None:
-    for store in stores.values():
-        store.close()
-
-
 class _Reader(Dataset[Tensor | ShoepairError]):
     """Reads the shoes of a batch; in every process it opens each store once.
 
@@ -91,13 +83,7 @@ class _Reader(Dataset[Tensor | ShoepairError]):
     def __init__(self, rows: pd.DataFrame, edge: int) -> None:
         self.places = [(str(batch), int(row)) for batch, row in zip(rows["batch"], rows["row"], strict=True)]
         self.edge = edge
-
-    @cached_property
-    def _stores(self) -> dict[str, Store]:
-        stores: dict[str, Store] = {}
-        # Before Python takes itself apart: HDF5 would ask a file under SHOEPAIR_ROOT for bytes afterwards, and crash.
-        weakref.finalize(self, _close, stores)
-        return stores
+        self._stores: dict[str, Store] = {}
 
     def __getitem__(self, wanted: _Wanted) -> Tensor | ShoepairError:
         try:
@@ -111,6 +97,8 @@ class _Reader(Dataset[Tensor | ShoepairError]):
             batch, row = self.places[int(student)]
             if batch not in self._stores:
                 self._stores[batch] = Store(paths.store(batch), shared=True)
+                # Before Python takes itself apart: HDF5 would ask SHOEPAIR_ROOT for bytes afterwards, and crash.
+                weakref.finalize(self, self._stores[batch].close)
             photos = torch.from_numpy(self._stores[batch].read([row])[0])  # (3, 2, S, S, 3)
             groups.append(torch.stack([photos[left, 0], photos[right, 1]], dim=1))
         shoes = torch.stack(groups)  # (G, L, 2, S, S, 3)
