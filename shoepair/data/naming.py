@@ -48,20 +48,17 @@ def parse(name: str) -> PhotoName:
     parts = NAME.fullmatch(name)
     if parts is None:
         reason = f"not a photo's name{_odd_letter(name)}, expected like u052_3_left_w.png"
-        raise PhotoError(reason)
-    if parts["pair"] not in {"1", "2", "3"}:
+    elif parts["pair"] not in {"1", "2", "3"}:
         reason = f"pair {parts['pair']}, expected 1-3"
-        raise PhotoError(reason)
-    if parts["side"] not in SIDES:
+    elif parts["side"] not in SIDES:
         reason = f"side {parts['side']!r}, expected left or right"
-        raise PhotoError(reason)
-    if parts["kind"] not in KINDS:
+    elif parts["kind"] not in KINDS:
         reason = f"kind {parts['kind']!r}, expected m or w"
-        raise PhotoError(reason)
-    if not parts["student"].startswith("u"):
+    elif not parts["student"].startswith("u"):
         reason = f"student {parts['student']!r}, expected a small u and digits"
-        raise PhotoError(reason)
-    return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["kind"])
+    else:
+        return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["kind"])
+    raise PhotoError(reason)
 
 
 def _odd_letter(name: str) -> str:
