@@ -26,14 +26,7 @@ from shoepair.runtime.errors import ShoepairError
 
 
 def from_table(rows: pd.DataFrame) -> PairData:
-    """The pairs of a table, with the photos they need and no others.
-
-    Args:
-        rows: `Pairs` rows, of one split or several.
-
-    Returns:
-        As many pairs as there are rows, in their order.
-    """
+    """The pairs of `Pairs` rows, of one split or several, in their order, with the photos they need and no others."""
     students, tensors = _numbered(rows)
     return PairData(torch.from_numpy(_read(students)), *tensors)
 
@@ -88,11 +81,7 @@ def load_split(split: str) -> NDArray[np.float32]:
 
 
 def students_in(split: str) -> pd.DataFrame:
-    """The `Split` rows of one split.
-
-    Raises:
-        ShoepairError: there is no such split, nobody is in it, or the pipeline has not run yet.
-    """
+    """The `Split` rows of one split; raises as `load_split` does."""
     if split not in SPLITS:
         found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
         raise ShoepairError(found)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -51,9 +50,7 @@ class PairData:
 
     Args:
         images: (N, 3, 2, S, S, 3): uint8, or float32 of -0.5..0.5; on the device that the batches are wanted on.
-        shoes: (P, 3) int64: student 0..N-1, pair of the left shoe 0-2, pair of the right shoe 0-2.
-        same: (P,) int64: 1 same pair, 0 different pairs.
-        synthetic: (N,) bool: which students are synthetic.
+        shoes, same, synthetic: see `Pairing`.
     """
 
     images: Tensor
@@ -146,15 +143,10 @@ def from_arrays(data: NDArray[np.uint8] | NDArray[np.float32]) -> PairData:
     Returns:
         3N same and 3N different pairs.
     """
-    nine = pairs.combinations()
-    standard = nine[nine["standard"]]
-    shoes = [(row, left - 1, right - 1) for row in range(len(data)) for left, right in _lefts_and_rights(standard)]
+    standard = pairs.combinations().query("standard")
+    students = np.repeat(np.arange(len(data)), len(standard))
+    left, right, same = (np.tile(standard[name], len(data)) for name in ("left", "right", "same"))
+    shoes = np.stack([students, left - 1, right - 1], axis=1)
     images = data if data.dtype == np.uint8 else data.astype(np.float32, copy=False)
-    labels = list(standard["same"]) * len(data)
-    numbers = torch.tensor(shoes, dtype=torch.int64).reshape(-1, 3)  # also where there is no student
-    same, synthetic = torch.tensor(labels, dtype=torch.int64), torch.zeros(len(data), dtype=torch.bool)
-    return PairData(torch.from_numpy(images), numbers, same, synthetic)
-
-
-def _lefts_and_rights(rows: pd.DataFrame) -> list[tuple[int, int]]:
-    return [(int(left), int(right)) for left, right in zip(rows["left"], rows["right"], strict=True)]
+    synthetic = torch.zeros(len(data), dtype=torch.bool)
+    return PairData(torch.from_numpy(images), torch.tensor(shoes), torch.tensor(same), synthetic)
