@@ -9,27 +9,11 @@ import numpy as np
 import pandas as pd
 
 from shoepair.data.schemas import students_of
-from shoepair.evaluation import bootstrap
-from shoepair.evaluation.bootstrap import FEW
+from shoepair.evaluation import bootstrap, metrics
+from shoepair.evaluation.bootstrap import FEW, Array
 from shoepair.evaluation.metric_names import BASELINE, COMPARED, against
-from shoepair.evaluation.metrics import (
-    FIGURES,
-    SETS,
-    TEST,
-    TESTS,
-    Array,
-    Figures,
-    accuracies,
-    best,
-    evaluate,
-    intervals,
-    named,
-    of_set,
-    tally,
-    temperature,
-)
 
-COLUMNS = [list(FIGURES).index(name) for name in COMPARED]
+COLUMNS = [list(metrics.FIGURES).index(name) for name in COMPARED]
 
 
 def assess(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
@@ -39,15 +23,15 @@ def assess(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -
         `best` model by validation; `verdict`: `short` and `text`; `models`: what `evaluate` returns; `temperatures` by
         model; `differences` and `kinds`: what the functions of these names return.
     """
-    details = evaluate(scores, models, resamples, seed)
+    details = metrics.evaluate(scores, models, resamples, seed)
     found = differences(scores, models, resamples, seed)
-    chosen = best(details)
+    chosen = metrics.best(details)
     short, text = verdict(found, models, chosen)
     return {
         "best": chosen,
         "verdict": {"short": short, "text": text},
         "models": details,
-        "temperatures": {model: temperature(scores[scores["model"] == model]) for model in models},
+        "temperatures": {model: metrics.temperature(scores[scores["model"] == model]) for model in models},
         "differences": found,
         "kinds": kinds(scores, models, resamples, seed),
     }
@@ -79,10 +63,10 @@ def difference(
     old, new = (side[["same", "logit"]].to_numpy() for side in sides)
     if np.array_equal(old, new):
         return len(shared), 0.0, 0.0, 0.0
-    counts = [tally(side) for side in sides]  # (T, 2, 2) each
+    counts = [metrics.tally(side) for side in sides]  # (T, 2, 2) each
 
     def gain(weights: Array) -> Array:
-        old, new = (accuracies(np.tensordot(weights, count, axes=1))[2] for count in counts)  # (R,)
+        old, new = (metrics.accuracies(np.tensordot(weights, count, axes=1))[2] for count in counts)  # (R,)
         return np.asarray(new - old)[:, None]
 
     value, low, high = bootstrap.paired(gain, len(shared), resamples, seed)[0].tolist()
@@ -99,16 +83,16 @@ def differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: i
         of `balanced`, `balanced_all` and `auc` with the ends of their intervals, named as `metrics.metrics` does.
     """
     found: list[dict[str, Any]] = []
-    for name in SETS:
-        rows = of_set(scores, name)
-        figures = {model: Figures(own) for model in models if len(own := rows[rows["model"] == model])}
+    for name in metrics.SETS:
+        rows = metrics.of_set(scores, name)
+        figures = {model: metrics.Figures(own) for model in models if len(own := rows[rows["model"] == model])}
         for (base, model), gain in gained(figures, resamples, seed).items():
             entry = {"model": model, "against": base, "set": name, "students": figures[model].students}
             found.append(entry | gain)
     return found
 
 
-def gained(figures: dict[str, Figures], resamples: int, seed: int) -> dict[tuple[str, str], dict[str, float]]:
+def gained(figures: dict[str, metrics.Figures], resamples: int, seed: int) -> dict[tuple[str, str], dict[str, float]]:
     """(earlier, later) model -> what the later one has more, with intervals: `balanced`, `balanced_all`, `auc`.
 
     The figures by model are of the same students.
@@ -122,7 +106,8 @@ def gained(figures: dict[str, Figures], resamples: int, seed: int) -> dict[tuple
 
     found = bootstrap.paired(gains, next(iter(figures.values())).students, resamples, seed)
     parts = np.split(found, len(found) // len(COMPARED))  # (3, 3) each
-    return {both: named(list(COMPARED), gain) for both, gain in zip(combinations(figures, 2), parts, strict=True)}
+    named = [metrics.named(list(COMPARED), part) for part in parts]
+    return dict(zip(combinations(figures, 2), named, strict=True))
 
 
 def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
@@ -132,15 +117,15 @@ def kinds(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) ->
         model -> `students_m`, `students_w`, and the differences of `balanced`, `balanced_all` and `auc`, named as
         `metrics.metrics` does; or {"left_out": why}, where a set has no students.
     """
-    empty = [name for name in TESTS if not len(of_set(scores, name))]
+    empty = [name for name in metrics.TESTS if not len(metrics.of_set(scores, name))]
     if empty:
         return {"left_out": f"no students in {' and '.join(empty)}"}
     table: dict[str, Any] = {}
     for model in models:
-        sides = [of_set(scores[scores["model"] == model], name) for name in TESTS]
-        found = bootstrap.unpaired(*(intervals(side, resamples, seed)[COLUMNS] for side in sides))
-        counts = [int(students_of(side).nunique()) for side in sides]
-        table[model] = dict(zip(("students_m", "students_w"), counts, strict=True)) | named(list(COMPARED), found)
+        sides = [metrics.of_set(scores[scores["model"] == model], name) for name in metrics.TESTS]
+        found = bootstrap.unpaired(*(metrics.intervals(side, resamples, seed)[COLUMNS] for side in sides))
+        men, women = (int(students_of(side).nunique()) for side in sides)
+        table[model] = {"students_m": men, "students_w": women} | metrics.named(list(COMPARED), found)
     return table
 
 
@@ -159,7 +144,7 @@ def verdict(found: list[dict[str, Any]], models: list[str], chosen: str) -> tupl
         return "no baseline trained", f"{BASELINE} was not trained: {chosen} is held against nothing"
     if chosen == BASELINE:
         return f"{BASELINE} is best", f"by validation no network is better than {BASELINE}"
-    entry = next((each for each in against(found, chosen, BASELINE) if each["set"] == TEST), None)
+    entry = next((each for each in against(found, chosen, BASELINE) if each["set"] == metrics.TEST), None)
     if entry is None:
         return "no test students", f"{chosen} and {BASELINE} met no test student"
     gain, low, high = (entry[name] for name in ("balanced_all", "low_all", "high_all"))
