@@ -7,7 +7,6 @@ Letters: B pairs, S edge of a shoe image, G groups of L left and L right shoes, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -29,18 +28,13 @@ def features(inputs: int, config: ModelConfig) -> nn.Sequential:
     batch normalisation between them, have a quarter of the work.
     """
     widths = [inputs, config.n, 2 * config.n, 4 * config.n, 8 * config.n]
-
-    def layers() -> Iterator[nn.Module]:
-        for before, after in pairwise(widths):
-            # Batch normalisation takes every constant away again: the gradient of a bias would be rounding alone.
-            bias = not config.batch_norm
-            yield nn.Conv2d(before, after, config.kernel_size, padding=(config.kernel_size - 1) // 2, bias=bias)
-            yield nn.MaxPool2d(2)
-            if config.batch_norm:
-                yield nn.BatchNorm2d(after)
-            yield nn.ReLU()
-
-    return nn.Sequential(*layers())
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        # Batch normalisation takes every constant away again: the gradient of a bias would be rounding alone.
+        bias = not config.batch_norm
+        layers.append(nn.Conv2d(before, after, config.kernel_size, padding=config.kernel_size // 2, bias=bias))
+        layers += [nn.MaxPool2d(2), *([nn.BatchNorm2d(after)] if config.batch_norm else []), nn.ReLU()]
+    return nn.Sequential(*layers)
 
 
 def reduced(images: Tensor, edge: int) -> Tensor:
@@ -70,19 +64,18 @@ def middle(photos: Tensor, share: float) -> Tensor:
     return photos[..., cut : edge - cut, cut : edge - cut]
 
 
+def matched(sides: Tensor) -> tuple[Tensor, Tensor]:
+    """Every left with every right one of a group, without a copy: (G, L, 2, ...) to twice (G, L, L, ...)."""
+    shape = (*sides.shape[:2], sides.shape[1], *sides.shape[3:])
+    return sides[:, :, None, 0].expand(shape), sides[:, None, :, 1].expand(shape)
+
+
 def joined(shoes: Tensor) -> Tensor:
-    """Pair images of every left with every right shoe of a group.
+    """Pair images of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G L L, 3, 2S, S).
 
-    Args:
-        shoes: (G, L, 2, S, S, 3): groups of L left and L right shoes.
-
-    Returns:
-        (G L L, 3, 2S, S), channels last in memory: group, left, right.
+    Their order is group, left, right; they have channels last in memory.
     """
-    groups, each, _, edge = shoes.shape[:4]
-    shape = (groups, each, each, edge, edge, 3)
-    left, right = shoes[:, :, None, 0].expand(shape), shoes[:, None, :, 1].expand(shape)
-    stacked = torch.cat([left, right], dim=3).flatten(0, 2)  # (G L L, 2S, S, 3)
+    stacked = torch.cat(matched(shoes), dim=3).flatten(0, 2)  # (G L L, 2S, S, 3)
     return stacked.movedim(3, 1)  # costs nothing, and convolutions are fast in this layout
 
 

@@ -16,12 +16,6 @@ from torch import Tensor, nn
 from shoepair.models.base import CLASSES, HIDDEN, Model, features
 
 
-def _classifier(inputs: int, dropout: float) -> nn.Sequential:
-    """Flattened features to two logits by way of 100 hidden units: (B, inputs) to (B, 2)."""
-    drop = [nn.Dropout(dropout)] if dropout else []
-    return nn.Sequential(*drop, nn.Linear(inputs, HIDDEN), nn.ReLU(), *drop, nn.Linear(HIDDEN, CLASSES))
-
-
 class Network(Model):
     """What the two networks of the assignment share."""
 
@@ -33,7 +27,9 @@ class Network(Model):
         """Four convolutions and two linear layers."""
         config = self.config
         self.features = features(self.channels, config)
-        self.classifier = _classifier(8 * config.n * self.stacked * (config.edge // 16) ** 2, config.dropout)
+        inputs = 8 * config.n * self.stacked * (config.edge // 16) ** 2
+        drop = [nn.Dropout(config.dropout)] if config.dropout else []
+        self.classifier = nn.Sequential(*drop, nn.Linear(inputs, HIDDEN), nn.ReLU(), *drop, nn.Linear(HIDDEN, CLASSES))
 
     def arrange(self, x: Tensor) -> Tensor:
         """The image that the first convolution sees, made of the pair image."""

@@ -44,5 +44,4 @@ class Histogram(Threshold):
         """Bhattacharyya's distance of each pair image's shoes: (B, 3, 2S, S) to (B,) float64."""
         photos = reduced(x, self.config.edge).chunk(2, dim=2)
         left, right = (roots(middle(photo, MIDDLE)) for photo in photos)  # (B, 3, 16)
-        coefficient = (left * right).sum(dim=2).mean(dim=1)
-        return bhattacharyya(coefficient)
+        return bhattacharyya((left * right).sum(dim=2).mean(dim=1))

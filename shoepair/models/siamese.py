@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shoepair.data.histograms import bhattacharyya
-from shoepair.models.base import CLASSES, Model, features, middle, reduced
+from shoepair.models.base import CLASSES, Model, features, matched, middle, reduced
 from shoepair.models.histogram import roots
 
 LENGTH = 64  # D
@@ -110,10 +110,7 @@ class Siamese(Model):
 
 def _matched(values: Tensor, groups: int, each: int) -> tuple[Tensor, Tensor]:
     """Every left with every right one: (G L 2, ...) to twice (G L L, ...)."""
-    rest = values.shape[1:]
-    sides = values.reshape(groups, each, 2, *rest)
-    shape = (groups, each, each, *rest)
-    left, right = sides[:, :, None, 0].expand(shape), sides[:, None, :, 1].expand(shape)
+    left, right = matched(values.reshape(groups, each, 2, *values.shape[1:]))
     return left.flatten(0, 2), right.flatten(0, 2)
 
 
@@ -128,5 +125,4 @@ def _summed(apart: Tensor, gazes: Tensor) -> Tensor:
 def _distances(left: Tensor, right: Tensor) -> Tensor:
     """Bhattacharyya's distances of colours: (B, 3, bins) twice to (B, 4) float64: each channel, and all together."""
     coefficients = (left * right).sum(dim=2)
-    every = torch.cat([coefficients, coefficients.mean(dim=1, keepdim=True)], dim=1)
-    return bhattacharyya(every)
+    return bhattacharyya(torch.cat([coefficients, coefficients.mean(dim=1, keepdim=True)], dim=1))
