@@ -79,18 +79,10 @@ class Patch:
     shown: Mask | None = None  # (A, B), the points that exist; all of them if left out
 
 
-def _across(values: Floats, axis: int) -> Floats:
-    """Differences of the neighbours along an axis, the ends' nearest differences repeated: the shape stays."""
-    step = np.empty_like(values)
-    ahead, out = np.moveaxis(values, axis, 0), np.moveaxis(step, axis, 0)
-    out[1:-1] = ahead[2:] - ahead[:-2]
-    out[0], out[-1] = ahead[1] - ahead[0], ahead[-1] - ahead[-2]
-    return step
-
-
 def normals(points: Floats, view: Colour) -> Floats:
     """Unit normals of a patch that look at the viewer: (3, A, B) to (3, A, B)."""
-    a, b = _across(points, 1), _across(points, 2)
+    wide = np.pad(points, ((0, 0), (1, 1), (1, 1)), mode="edge")  # so that the ends too have neighbours
+    a, b = wide[:, 2:, 1:-1] - wide[:, :-2, 1:-1], wide[:, 1:-1, 2:] - wide[:, 1:-1, :-2]
     x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
     length = np.sqrt(x * x + y * y + z * z) + 1e-12
     facing = np.where(x * view[0] + y * view[1] + z * view[2] < 0, np.float32(-1), np.float32(1))
@@ -133,15 +125,14 @@ class Canvas:
         self.colours.append(colour)
         self.count += x.size
 
-    def _close(self) -> None:
-        """Fill gaps of one fine pixel between two points that are nearer, as steep surfaces leave them."""
-        key = self.key.reshape(FINE, FINE)
-        for lines in (key.T, key):  # views: along x, then along y
-            np.maximum(lines[1:-1], np.minimum(lines[:-2], lines[2:]), out=lines[1:-1])
-
     def picture(self) -> tuple[Floats, Floats]:
         """Colours, already weighted by their cover, and cover: (3, E, E) and (E, E)."""
-        self._close()
+        key = self.key.reshape(FINE, FINE)
+        for lines in (
+            key.T,
+            key,
+        ):  # views; steep surfaces leave gaps of one fine pixel along x and y: nearer ones fill
+            np.maximum(lines[1:-1], np.minimum(lines[:-2], lines[2:]), out=lines[1:-1])
         palette = np.concatenate([np.zeros((3, 1), dtype=np.float32), *self.colours], axis=1)
         number = self.key & 0xFFFFFFFF
         full = np.flatnonzero(number)

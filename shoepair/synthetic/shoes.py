@@ -135,9 +135,8 @@ def strand(path: Floats, radius: float, colour: Colour, gloss: float = 0.0) -> P
     """A lace: a tube's upper half along a path (3, N), lying on what is below."""
     k = (np.arange(9) / 4 - 1)[None, :]
     cos, sin = unit(k)
-    ahead = path[:, np.minimum(np.arange(path.shape[1]) + 1, path.shape[1] - 1)]
-    behind = path[:, np.maximum(np.arange(path.shape[1]) - 1, 0)]
-    dx, dy = ahead[0] - behind[0], ahead[1] - behind[1]
+    wide = np.pad(path[:2], ((0, 0), (1, 1)), mode="edge")  # so that the ends too have neighbours
+    dx, dy = wide[:, 2:] - wide[:, :-2]
     length = np.sqrt(dx * dx + dy * dy) + 1e-9
     x = path[0][:, None] + radius * sin * (-dy / length)[:, None]
     y = path[1][:, None] + radius * sin * (dx / length)[:, None]
@@ -150,8 +149,7 @@ def laces(look: Look, rng: np.random.Generator) -> Iterator[Patch]:
     """Crossed laces over a tongue, and a bow that falls differently in every photo."""
     form = look.form
     s = np.arange(90) / 89
-    rows = 5
-    for row in range(rows):
+    for row in range(5):
         start = form.front + 0.01 + row * 0.052
         for side in (-1.0, 1.0):
             path = sheet(form, start + 0.05 * s, side * (0.30 - 0.6 * s) * (1 - 0.05 * row), 0.004)
@@ -160,14 +158,8 @@ def laces(look: Look, rng: np.random.Generator) -> Iterator[Patch]:
     for side in (-1.0, 1.0):
         out, fall, ahead = 0.13 + 0.08 * rng.random(), 0.05 + 0.09 * rng.random(), 0.12 * (rng.random() - 0.3)
         bend = 4 * s * (1 - s)
-        loop = np.stack(
-            [
-                knot[0] + side * out * bend,
-                knot[1] + ahead * bend + 0.07 * (2 * s - 1) * bend,
-                knot[2] + 0.02 * bend - fall * bend * bend,
-            ]
-        )
-        yield strand(loop, 0.009, look.colours.accent)
+        y, z = knot[1] + ahead * bend + 0.07 * (2 * s - 1) * bend, knot[2] + 0.02 * bend - fall * bend * bend
+        yield strand(np.stack([knot[0] + side * out * bend, y, z]), 0.009, look.colours.accent)
         long, swing = 0.12 + 0.10 * rng.random(), 0.16 * (rng.random() - 0.2)
         end = np.stack([knot[0] + side * long * s, knot[1] + swing * s, knot[2] - 0.16 * s * s + 0.02 * s])
         yield strand(end, 0.008, look.colours.accent)

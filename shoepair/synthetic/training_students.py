@@ -47,7 +47,10 @@ def draw(students: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
         (3, 2, S, S, 3) bytes each: pair, side, height, width, RGB.
     """
     pieces = list(scheduling.windows(range(students), PIECE))
-    for piece in parallel.ordered(partial(_drawn, seed=seed, edge=edge), pieces, tell=_named):
+    work = partial(_drawn, seed=seed, edge=edge)
+    for piece in parallel.ordered(
+        work, pieces, tell=lambda some: f"synthetic: students {some[0] + 1} to {some[-1] + 1}"
+    ):
         yield from piece
 
 
@@ -63,8 +66,3 @@ def _shots(number: int, seed: int, edge: int) -> Iterator[decode.Photo]:
         shot.save(file, format="PNG", compress_level=0)
         file.seek(0)
         yield decode.decode_photo(file, edge)
-
-
-def _named(numbers: list[int]) -> str:
-    """What a message calls a piece."""
-    return f"synthetic: students {numbers[0] + 1} to {numbers[-1] + 1}"
