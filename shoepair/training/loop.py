@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, sharding
 from shoepair.training.augmentation import augment
-from shoepair.training.config import Precision, TrainConfig
+from shoepair.training.config import TrainConfig
 from shoepair.training.history import Epoch, History
 from shoepair.training.samplers import pair_batches, student_batches
 
@@ -88,7 +87,8 @@ def fit(
     if isinstance(model, Threshold):
         return _fit_threshold(model, photographed, valid, after_epoch)
     optimizer = start(model, config)
-    average = AveragedModel(model, multi_avg_fn=_moving(config.average), use_buffers=True)
+    moving = get_ema_multi_avg_fn(config.average)  # type: ignore[no-untyped-call]  # torch ships it untyped
+    average = AveragedModel(model, multi_avg_fn=moving, use_buffers=True)
     judged = average.module if config.average else model
     history, best = History(), {}
     writer = checkpoint if distributed.first() else None
@@ -129,12 +129,6 @@ def start(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
 
 
-def _moving(share: float) -> Callable[..., None]:
-    """A moving average of which this share stays at each iteration."""
-    average: Callable[..., None] = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]  # torch ships it untyped
-    return average
-
-
 def _fit_threshold(
     model: Threshold, train: Pairing, valid: Pairing | None, after_epoch: Callable[[Epoch, Weights], None]
 ) -> History:
@@ -147,9 +141,8 @@ def _fit_threshold(
         torch.zeros((), dtype=torch.float64),
     )
     model.settle(distances, train.same, _balancing(train.same))
-    done = _measure(model, train, valid, 1, [float("nan")])
-    loss = functional.cross_entropy(logits(model, train), train.same, weight=None).item()
-    history = History([Epoch(**(asdict(done) | {"train_loss": loss}))], [loss])
+    loss = functional.cross_entropy(logits(model, train), train.same).item()
+    history = History([_measure(model, train, valid, 1, [loss])], [loss])
     if distributed.first():
         after_epoch(history.epochs[0], weights_of(model))
     return history
@@ -176,7 +169,8 @@ def epoch(
     mine = _dealt([torch.zeros(len(which)) if whole else train.same[which] for which in plan])
     which_of = [which[share.rows] for which, share in zip(plan, mine, strict=True)]
     shoes_of = train.students(which_of) if whole else train.pairs(which_of)
-    device = next(model.parameters()).device
+    device, bf16 = next(model.parameters()).device, config.precision == "bf16"
+    kinds = torch.tensor([1.0, 2.0], device=device) if whole else None  # of a student's nine combinations six differ
     answer = torch.compile(pair_logits) if config.compiled else pair_logits
     model.train()
     with torch.random.fork_rng(devices=[]):
@@ -184,9 +178,9 @@ def epoch(
         for place, (which, share, shoes) in enumerate(zip(which_of, mine, shoes_of, strict=True)):
             labels = torch.eye(3, dtype=torch.int64).expand(len(which), 3, 3) if whole else train.same[which]
             labels = labels.flatten().to(device)
-            with _precision(config.precision, device), sharding.seeing_all(share):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16), sharding.seeing_all(share):
                 got = answer(model, augment(shoes, config.augmentation, rng, share)).float()  # (B, 2)
-                loss = functional.cross_entropy(got, labels, _kinds(whole=whole, device=device), reduction="sum")
+                loss = functional.cross_entropy(got, labels, kinds, reduction="sum")
                 loss = loss / (WHOLE * share.total if whole else share.total)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
@@ -215,15 +209,6 @@ def _dealt(kinds: Sequence[Tensor]) -> list[sharding.Share]:
         found = f"training: {distributed.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
         raise ShoepairError(found, fix="start fewer ranks, or set a larger `batch_size`")
     return [sharding.dealt(each) for each in kinds]
-
-
-def _kinds(*, whole: bool, device: torch.device) -> Tensor | None:
-    """Weights of different and same: of a student's nine combinations six are different."""
-    return torch.tensor([1.0, 2.0], device=device) if whole else None
-
-
-def _precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def _measure(
