@@ -118,11 +118,9 @@ def _laid_like(value: Tensor, weight: Tensor) -> Tensor:
 
 def save(path: Path, key: str, state: State) -> None:
     """Write a checkpoint as a whole: the one before it, or this one, is there at any moment."""
-    tensors = {f"model.{name}": value for name, value in state.model.items()}
-    tensors |= {f"best.{name}": value for name, value in state.best.items()}
-    tensors |= {f"average.{name}": value for name, value in state.average.items()}
-    for number, values in enumerate(state.adam):
-        tensors |= {f"adam.{number}.{name}": value.cpu().contiguous() for name, value in values.items()}
+    parts = {"model": state.model, "best": state.best, "average": state.average}
+    parts |= {f"adam.{number}": values for number, values in enumerate(state.adam)}
+    tensors = {f"{part}.{name}": value.cpu().contiguous() for part, of in parts.items() for name, value in of.items()}
     header = json.dumps({"format": FORMAT, "key": key, **state.course})
     with files.replacing(path) as part:
         part.write_bytes(serialized(tensors, {HEADER: header}))
