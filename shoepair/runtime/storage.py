@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -27,6 +26,7 @@ from fsspec.exceptions import FSTimeoutError
 
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.parallel.scheduling import windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,7 @@ def opened(photos: Iterable[Listed]) -> Iterator[Path | BinaryIO]:
     Raises:
         ShoepairError: a photo cannot be fetched, or another file than the project's lies there.
     """
-    waiting = iter(photos)
-    while some := list(islice(waiting, AT_ONCE)):
+    for some in windows(photos, AT_ONCE):
         place = _root_of(some[0].path)
         if place:
             yield from map(io.BytesIO, _fetched(place, some))
