@@ -13,17 +13,13 @@ GLIBC_KEEPS = {-4: 0, -1: 2**31 - 1}
 
 
 def use_threads(number: int) -> None:
-    """Fix the number of CPU threads: sums are split among them, so their number shows in the last bits."""
-    torch.set_num_threads(number)
-    _keep_freed_memory()
+    """Fix the number of CPU threads: sums are split among them, so their number shows in the last bits.
 
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what a batch has freed for the next one; elsewhere nothing happens.
-
-    A layer's output is larger than what glibc keeps by itself. It would go back to the kernel, which clears every page
-    of it when it is taken again. On 2 cores an iteration of `cnn` took 1.6 times as long that way.
+    And let glibc keep what a batch has freed for the next one. A layer's output is larger than what glibc keeps by
+    itself. It would go back to the kernel, which clears every page of it when it is taken again. On 2 cores an
+    iteration of `cnn` took 1.6 times as long that way.
     """
+    torch.set_num_threads(number)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         for option, value in GLIBC_KEEPS.items():

@@ -31,9 +31,8 @@ def expected(groups: Iterable[str] | None = None) -> dict[str, str]:
         ShoepairError: there is no such table, or no such group in it.
     """
     try:
-        table: dict[str, dict[str, str]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))["tool"]["shoepair"][
-            "results"
-        ]
+        project = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+        table: dict[str, dict[str, str]] = project["tool"]["shoepair"]["results"]
         return {library: number for group in groups or table for library, number in table[group].items()}
     except (FileNotFoundError, KeyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         found = f"{TABLE}: no table [{PREFIX}{error.args[0] if isinstance(error, KeyError) else '*'}]"
