@@ -73,9 +73,7 @@ def build(name: str, config: ModelConfig, seed: int) -> Model:
 
 def weights_of(model: nn.Module) -> Weights:
     """A copy of the weights, row by row in memory as safetensors wants them."""
-    return {
-        name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
-    }
+    return {name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
 
 
 def save_weights(path: Path, weights: Weights) -> None:

@@ -53,12 +53,8 @@ class Siamese(Model):
         self.gaze = nn.Conv2d(4 * n, GAZES, 1)
         self.missing = nn.BatchNorm1d(GAZES + len(WORST))
         drop = [nn.Dropout(dropout)] if dropout else []
-        self.head = nn.Sequential(
-            nn.Linear(2 * LENGTH + COLOURS + GAZES + len(WORST), HIDDEN),
-            nn.ReLU(),
-            *drop,
-            nn.Linear(HIDDEN, CLASSES),
-        )
+        inputs = 2 * LENGTH + COLOURS + GAZES + len(WORST)
+        self.head = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), *drop, nn.Linear(HIDDEN, CLASSES))
 
     def combinations(self, shoes: Tensor) -> Tensor:
         """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2).

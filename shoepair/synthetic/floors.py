@@ -77,10 +77,7 @@ def tile(rng: np.random.Generator, u: Floats, v: Floats) -> Floats:
     """Square tiles, clouded, each of its own tone, with grout between them."""
     size, joint = 70 + 60 * rng.random(), 1.2 + 1.6 * rng.random()
     i, j = np.floor(u / size), np.floor(v / size)
-    edge = np.minimum(
-        np.minimum(u - i * size, (i + 1) * size - u),
-        np.minimum(v - j * size, (j + 1) * size - v),
-    )
+    edge = np.minimum.reduce([u - i * size, (i + 1) * size - u, v - j * size, (j + 1) * size - v])
     cloud = mottle(rng, u / 23, v / 23) * 0.6 + mottle(rng, u / 7, v / 7) * 0.4
     face = _own(rng, TILES) * (0.88 + 0.07 * _table(rng, i, j) + (0.06 + 0.2 * rng.random()) * (cloud - 0.5))
     grout = (0.45 + 0.45 * rng.random()) * (0.95 + 0.1 * mottle(rng, u / 2, v / 2))

@@ -152,7 +152,7 @@ def shadow(floors: Sequence[Floats], light: Light, camera: Camera) -> Floats:
         camera: of the photo.
     """
     reach = np.minimum(1.0, REACH * light.towards[2])
-    cast, contact = np.zeros((EDGE, EDGE), dtype=np.bool_), np.zeros((EDGE, EDGE), dtype=np.bool_)
+    cast, contact = np.zeros((2, EDGE, EDGE), dtype=np.bool_)
     for x, y, z in floors:
         away = z * (reach / light.towards[2])
         thrown = np.stack([x - away * light.towards[0], y - away * light.towards[1], np.zeros_like(z)])
@@ -187,8 +187,7 @@ def render(patches: Sequence[Patch], texture: Floats, light: Light, camera: Came
         x, y = camera.project(floor)
         shown = np.ones(x.shape, dtype=np.bool_) if patch.shown is None else patch.shown
         canvas.splat(x[shown], y[shown], camera.depth(floor)[shown], colour[:, shown])
-        coarse = (slice(None, None, 2), slice(None, None, 2))  # the shadow is drawn at half the resolution
-        standing.append(floor[:, *coarse][:, shown[coarse]])
+        standing.append(floor[:, ::2, ::2][:, shown[::2, ::2]])  # the shadow is drawn at half the resolution
     shoe, cover = canvas.picture()
     ground = look(texture, camera) * (1 - shadow(standing, light, camera))
     lamp = light.colour

@@ -163,8 +163,7 @@ def draw_photo(student: Student, pair: int, side: int, rng: np.random.Generator)
     camera = draw_camera(rng, student, look.form.tall)
     clean = render(shoes.build(look, SIDES[side] == "left", rng), student.floor, student.light, camera)
     noisy = np.clip(np.floor(clean + grain(rng, student.noise) + 0.5), 0, 255).astype(np.uint8)  # (3, E, E)
-    alpha = np.full((1, *noisy.shape[1:]), 255, dtype=np.uint8)
-    return Image.fromarray(np.concatenate([noisy, alpha]).transpose(1, 2, 0).copy(), "RGBA")
+    return Image.fromarray(noisy.transpose(1, 2, 0).copy()).convert("RGBA")
 
 
 def shots(student: Student, *origin: int) -> Iterator[tuple[int, int, Image.Image]]:
