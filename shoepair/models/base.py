@@ -38,14 +38,9 @@ def features(inputs: int, config: ModelConfig) -> nn.Sequential:
 
 
 def reduced(images: Tensor, edge: int) -> Tensor:
-    """Pair images of a multiple of the edge that a model was built for, averaged down to it.
+    """Pair images averaged down to the edge S that a model was built for: (B, 3, 2fS, fS) to (B, 3, 2S, S).
 
-    Args:
-        images: (B, 3, 2fS, fS), f = 1, 2, ...
-        edge: S.
-
-    Returns:
-        (B, 3, 2S, S); the images themselves where f is 1.
+    f is 1, 2, ...; where it is 1, they are the images themselves.
 
     Raises:
         ShoepairError: the images are of another edge.
@@ -71,12 +66,9 @@ def matched(sides: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def joined(shoes: Tensor) -> Tensor:
-    """Pair images of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G L L, 3, 2S, S).
-
-    Their order is group, left, right; they have channels last in memory.
-    """
+    """Pair images of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G L L, 3, 2S, S)."""
     stacked = torch.cat(matched(shoes), dim=3).flatten(0, 2)  # (G L L, 2S, S, 3)
-    return stacked.movedim(3, 1)  # costs nothing, and convolutions are fast in this layout
+    return stacked.movedim(3, 1)  # channels last in memory: costs nothing, and convolutions are fast in this layout
 
 
 def tta_views(images: Tensor) -> list[Tensor]:
@@ -112,9 +104,7 @@ class Model(nn.Module):
     def forward(self, x: Tensor, *, tta: bool = True) -> Tensor:
         """Logits of each pair image: (B, 3, 2S, S) to (B, 2).
 
-        Args:
-            x: pair images.
-            tta: False for one view of each pair, whatever `config.tta` says: a quarter of the work.
+        `tta` False asks for one view of each pair, whatever `config.tta` says: a quarter of the work.
         """
         images = reduced(x, self.config.edge)
         if self.training or not (tta and self.config.tta):
@@ -148,12 +138,9 @@ class Threshold(Model):
         raise NotImplementedError
 
     def settle(self, distances: Tensor, same: Tensor, weights: Tensor) -> None:
-        """Set the threshold that is right most often, same and different pairs weighing as given.
+        """Set the threshold that is right most often on the training pairs.
 
-        Args:
-            distances: (P,) float64, of the training pairs.
-            same: (P,) labels.
-            weights: (P,), how much each pair counts.
+        Of each of them there is the distance, float64, the label, and how much it counts: (P,) each.
         """
         order = torch.argsort(distances, stable=True)
         ranked = distances[order]

@@ -94,12 +94,7 @@ def summed(tensor: Tensor) -> Tensor:
 def sum_gradients(model: torch.nn.Module, loss: Tensor) -> float:
     """Sum what `loss.backward()` has left at the weights over all ranks, and the loss too, in one message.
 
-    Args:
-        model: the same on all ranks.
-        loss: this rank's part of the loss, one number.
-
-    Returns:
-        The whole loss.
+    The model is the same on all ranks; `loss` is this rank's part of it, one number. Gives the whole loss.
     """
     if size() == 1:
         return loss.item()
@@ -112,11 +107,7 @@ def sum_gradients(model: torch.nn.Module, loss: Tensor) -> float:
 
 
 def told(content: bytes) -> bytes:
-    """What the first rank says, on all ranks.
-
-    Args:
-        content: counts on the first rank alone.
-    """
+    """What the first rank says, on all ranks; on the others the argument does not count."""
     if size() == 1:
         return content
     with _reaching():

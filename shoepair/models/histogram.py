@@ -19,11 +19,7 @@ MIDDLE = 3 / 7  # of the photo's edge: 96 of 224 pixels, 48 of 112
 def roots(photos: Tensor) -> Tensor:
     """Roots of the colour shares, so that the product of two sums up to the Bhattacharyya coefficient.
 
-    Args:
-        photos: (B, 3, M, M) of -0.5..0.5.
-
-    Returns:
-        (B, 3, 16) float64; the squares of each channel sum up to 1.
+    (B, 3, M, M) of -0.5..0.5 to (B, 3, 16) float64; the squares of each channel sum up to 1.
     """
     bins = ((photos.detach().flatten(2) + 0.5) * BINS).long().clamp(0, BINS - 1)  # (B, 3, M M)
     return (_counts(bins).double() / bins.shape[2]).sqrt()

@@ -20,10 +20,7 @@ SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding
 def pair_logits(model: nn.Module, shoes: Tensor, *, tta: bool = True) -> Tensor:
     """Logits of groups of shoes: (G, L, 2, S, S, 3) to (G L L, 2); L is 1 unless whole students are compared.
 
-    Args:
-        model: any module that takes pair images.
-        shoes: groups of L left and L right shoes.
-        tta: see `Model.forward`.
+    The model is any module that takes pair images; `tta` as in `Model.forward`.
     """
     if isinstance(model, Model) and model.whole_students:
         return model.combinations(shoes).flatten(0, 2)
@@ -79,16 +76,7 @@ def accuracies(model: nn.Module, data: Pairing, batch_size: int = SCORED, *, tta
 
 
 def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:
-    """Ask every model about every pair.
-
-    Args:
-        models: name -> model.
-        rows: `Pairs` rows.
-        data: the same pairs with their photos.
-
-    Returns:
-        `Scores` rows, model after model.
-    """
+    """`Scores` rows, model after model: what every model says of every pair, given as `Pairs` rows and as photos."""
     small = {edge: data.at(edge) for edge in {model.config.edge for model in models.values()}}
     asked = progress.track(models.items(), "evaluate", "model")
     answers = {name: logits(model, small[model.config.edge]).numpy() for name, model in asked}

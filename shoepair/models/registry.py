@@ -39,11 +39,7 @@ MODELS: dict[str, type[Model]] = {
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is not in the model table.
-
-    Raises:
-        ShoepairError: no network has this name.
-    """
+    """Refuse a name that is not in the model table by a `ShoepairError`."""
     if name not in MODELS:
         found = f"models: {name!r} is not a model, expected one of {', '.join(MODELS)}"
         raise ShoepairError(found, fix="correct `models` in params.yaml")
@@ -85,10 +81,7 @@ def save_weights(path: Path, weights: Weights) -> None:
 def save(name: str, model: Model, facts: Mapping[str, Any]) -> None:
     """Write a trained network where the pipeline keeps it: its weights, and its card.
 
-    Args:
-        name: as in `MODELS`.
-        model: the network.
-        facts: what the card says beside the layers, such as the epoch that the weights are from.
+    Beside the layers the card says what `facts` has, such as the epoch that the weights are from.
     """
     count = sum(parameter.numel() for parameter in model.parameters())
     card = {"format": FORMAT, "model": name, "layers": model.config.model_dump(), "parameters": count, **facts}

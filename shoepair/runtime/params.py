@@ -184,11 +184,7 @@ def _line(error: Any) -> str:
 
 
 def raise_if(path: Path, problems: Sequence[str]) -> None:
-    """Refuses a file that has problems, each of them once.
-
-    Raises:
-        ShoepairError: there are any.
-    """
+    """Refuses a file that has problems by a `ShoepairError` with each of them once."""
     if lines := list(dict.fromkeys(problems)):  # `n` belongs to two sections
         message = f"{path}: {len(lines)} problem{'s' if len(lines) > 1 else ''}"
         raise ShoepairError(message, problems=lines, fix=f"correct {path}, then run `dvc repro`")

@@ -144,12 +144,9 @@ class Canvas:
 
 
 def shadow(floors: Sequence[Floats], light: Light, camera: Camera) -> Floats:
-    """How much light the shoe keeps from the floor: (E, E), 0..1. A soft cast shadow and a narrow one at the sole.
+    """How much light the shoe keeps from the floor: (3, N) points of each patch there to (E, E), 0..1.
 
-    Args:
-        floors: (3, N) points of the patches on the floor.
-        light: of the room.
-        camera: of the photo.
+    A soft cast shadow and a narrow one at the sole.
     """
     reach = np.minimum(1.0, REACH * light.towards[2])
     cast, contact = np.zeros((2, EDGE, EDGE), dtype=np.bool_)

@@ -128,10 +128,7 @@ def dressed(rng: np.random.Generator, group: str, name: str) -> Student:
 def draw_camera(rng: np.random.Generator, student: Student, height: float) -> Camera:
     """A photo's view: up to 8 degrees, 8 pixels and 5 percent from the student's usual one.
 
-    Args:
-        rng: of the photo.
-        student: who takes it.
-        height: of the shoe in shoe lengths: a tall one is taken from farther away, to be all in the photo.
+    A tall shoe (height in shoe lengths) is taken from farther away, to be all in the photo.
     """
 
     def within(most: float) -> float:
@@ -151,14 +148,7 @@ def draw_camera(rng: np.random.Generator, student: Student, height: float) -> Ca
 
 
 def draw_photo(student: Student, pair: int, side: int, rng: np.random.Generator) -> Image.Image:
-    """One photo as handed in: RGBA, opaque.
-
-    Args:
-        student: who takes it.
-        pair: 0, 1 or 2.
-        side: 0 left, 1 right.
-        rng: of this photo alone.
-    """
+    """One photo as handed in, of pair 0, 1 or 2, side 0 (left) or 1, from a stream of its own: RGBA, opaque."""
     look = student.looks[pair]
     camera = draw_camera(rng, student, look.form.tall)
     clean = render(shoes.build(look, SIDES[side] == "left", rng), student.floor, student.light, camera)

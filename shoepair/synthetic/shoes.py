@@ -207,13 +207,7 @@ def ribbon(look: Look) -> Iterator[Patch]:
 
 
 def build(look: Look, left: bool, rng: np.random.Generator) -> list[Patch]:
-    """All patches of one shoe.
-
-    Args:
-        look: of the pair.
-        left: mirror it.
-        rng: of this photo: grain and how the laces fall; nothing that tells a pair.
-    """
+    """All patches of one shoe; the photo's own `rng` draws grain and how the laces fall, nothing that tells a pair."""
     patches = list(sole(look))
     closure = look.form.closure
     if look.form.front:

@@ -97,13 +97,9 @@ SHADES: dict[str, Cover] = {"mesh": mesh, "seam": seam, "brogue": brogue, "apron
 
 
 def trim(look: Look, t: Floats, k: Floats, fabric: Floats) -> Floats:
-    """Colours of the upper: (3, A, B).
+    """Colours of the upper, (3, A, B), at t (A, 1) and k (1, B), on a material with this grain, (A, B) of 0..1.
 
-    Args:
-        look: of the pair; a trimming that no table names, such as "plain", is none.
-        t: (A, 1), along.
-        k: (1, B), across.
-        fabric: (A, B), grain of the material, 0..1.
+    A trimming that no table names, such as "plain", is none.
     """
     colour: Floats = flat(look.colours.upper) * (1 + look.texture * (fabric - 0.5))
     for name in (*look.trims, look.form.closure):

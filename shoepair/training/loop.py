@@ -196,10 +196,7 @@ def epoch(
 
 
 def _dealt(kinds: Sequence[Tensor]) -> list[sharding.Share]:
-    """This rank's share of each batch of an epoch.
-
-    Args:
-        kinds: (T,) of each batch: what each rank must have its part of.
+    """This rank's share of each batch of an epoch, which has rows of (T,) kinds; each rank needs its part of each.
 
     Raises:
         ShoepairError: there are more ranks than the first, the fullest batch has rows of a kind.

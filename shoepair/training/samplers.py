@@ -68,16 +68,9 @@ def epoch_students(train: Pairing, config: TrainConfig, rng: torch.Generator) ->
 
 
 def balanced_batches(positive: Tensor, negative: Tensor, batch_size: int, order: torch.Generator) -> Iterator[Tensor]:
-    """Deal pairs into batches, half same and half different, every pair once.
+    """Deal pairs into batches as `pair_batches` yields them, half same and half different, every pair once.
 
-    Args:
-        positive: numbers of same pairs.
-        negative: as many numbers of different pairs.
-        batch_size: an even number.
-        order: draws the two shuffles.
-
-    Yields:
-        (batch_size,) pair numbers, the last batch shorter if the pairs do not come out even.
+    There are as many positive (same) as negative numbers, and `batch_size` is even; `order` draws the two shuffles.
     """
     half = batch_size // 2
     positive, negative = (kind[torch.randperm(len(kind), generator=order)] for kind in (positive, negative))

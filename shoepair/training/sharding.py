@@ -46,8 +46,7 @@ def whole(total: int) -> Share:
 def dealt(kinds: Tensor) -> Share:
     """This rank's rows of a batch: of each kind as many as any other rank has, or one more.
 
-    Args:
-        kinds: (T,) int64, such as the labels 0 and 1.
+    The kinds are (T,) int64, such as the labels 0 and 1.
     """
     parts = [torch.nonzero(kinds == kind).flatten().tensor_split(distributed.size()) for kind in set(kinds.tolist())]
     return Share(torch.cat([part[distributed.rank()] for part in parts]).sort().values, len(kinds))
