@@ -49,10 +49,10 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
     """Check class photos and make them a batch of the pipeline."""
-    arrived = add_batch(source, name, alone=alone, dry_run=dry_run)
-    counts = arrived.verdict.counts()
+    verdict, shifts = add_batch(source, name, alone=alone, dry_run=dry_run)
+    counts = verdict.counts()
     found = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
-    for line in [*terminal.quarantine_lines(arrived.verdict.report(name)), *terminal.drift_lines(arrived.shifts)]:
+    for line in [*terminal.quarantine_lines(verdict.report(name)), *terminal.drift_lines(shifts)]:
         typer.echo(line)
     if dry_run:
         typer.echo(f"{found}: in order, could be batch {name!r}; nothing was changed")

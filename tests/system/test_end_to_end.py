@@ -30,8 +30,8 @@ def test_class_that_arrives_alone_replaces_the_samples(repository: Path, tmp_pat
     batches = repository / "data/batches.yaml"
     batches.write_text((ROOT / "data/batches.yaml").read_text())
     write_class(tmp_path / "winter", {"train": ("u200", "u201")})
-    arrived = add.add(tmp_path / "winter", "winter", alone=True)
-    assert str(arrived.verdict).startswith("12 files = 12 accepted + 0 quarantined + 0 ignored; ")  # then the flags
+    verdict, _ = add.add(tmp_path / "winter", "winter", alone=True)
+    assert str(verdict).startswith("12 files = 12 accepted + 0 quarantined + 0 ignored; ")  # then the flags
     assert YAML(typ="safe").load(batches.read_text()) == {"batches": ["winter"], "samples": {}}
     assert batches.read_text().startswith("# The batches of the class")
     assert doctor.doctor()[1] == "data/batches.yaml: in order, with photos for winter"
@@ -87,7 +87,7 @@ def test_class_is_not_compared_with_photos_that_are_not_here(tmp_path: Path) -> 
     write_class(tmp_path / "new", {"train": ("u300",)})
     with pytest.raises(ShoepairError, match=r"batch 'tiny': its photos are not here.*\nrun `dvc pull`"):
         add.add(tmp_path / "new", "new")
-    assert add.add(tmp_path / "new", "new", alone=True).verdict.counts()["students"] == 1
+    assert add.add(tmp_path / "new", "new", alone=True)[0].counts()["students"] == 1
 
 
 def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ add.add(Path({str(tmp_path / "new")!r}), "new")
     assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
     assert paths.BATCHES.read_bytes() == listed
     assert "killed" not in run("python", "-m", "shoepair", "doctor").stdout
-    assert add.add(tmp_path / "new", "new").verdict.counts()["students"] == 2
+    assert add.add(tmp_path / "new", "new")[0].counts()["students"] == 2
 
 
 @pytest.mark.usefixtures("repository")

@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -27,15 +26,9 @@ from shoepair.runtime.batches import BATCH_NAME, load_batches
 from shoepair.runtime.errors import ShoepairError, escaped
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """What `validate` will make of the batch, and how it looks beside those that are there."""
-
-    verdict: rules.Verdict
-    shifts: list[drift.Shift]
-
-
-def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) -> Arrival:
+def add(
+    source: Path, name: str, *, alone: bool = False, dry_run: bool = False
+) -> tuple[rules.Verdict, list[drift.Shift]]:
     """Check class photos, copy them to data/raw, track them with DVC, and list them as a batch.
 
     Args:
@@ -66,7 +59,7 @@ def add(source: Path, name: str, *, alone: bool = False, dry_run: bool = False) 
                 _copy(folder, paths.raw(name))
                 dvc_records.add(name)
                 (batch_list.replace if alone else batch_list.append)(name)
-    return Arrival(verdict, shifts)
+    return verdict, shifts
 
 
 def _refuse_name(name: str) -> None:

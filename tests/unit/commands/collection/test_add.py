@@ -73,7 +73,7 @@ def test_name_that_cannot_be_is_refused_before_anything_is_read(name: str, text:
 
 
 def test_longest_name_is_one() -> None:
-    assert add.add(SOURCE, "a" * 63, dry_run=True).verdict.counts()["students"] == 2
+    assert add.add(SOURCE, "a" * 63, dry_run=True)[0].counts()["students"] == 2
 
 
 def test_class_is_copied_byte_by_byte_without_links_and_rights_and_listed_last(
@@ -115,7 +115,7 @@ def test_class_alone_replaces_the_others_and_is_not_held_against_them(monkeypatc
     write_student(SOURCE / "train", "u100")  # is in the other batch too
     with pytest.raises(ShoepairError, match=r"handed in: \d+ problems? .*\n(.*\n)*  u100: .*\bold\b"):
         add.add(SOURCE, "new")
-    assert add.add(SOURCE, "new", alone=True).shifts == []
+    assert add.add(SOURCE, "new", alone=True)[1] == []
     assert listed() == ["new"]
 
 
@@ -123,7 +123,7 @@ def test_class_is_held_against_the_table_of_a_batch_whose_photos_are_elsewhere()
     content = next((paths.raw("old") / "train").iterdir()).read_bytes()
     tables.write(paths.table("old"), scan.scan(paths.raw("old")), schemas.Files)
     paths.raw("old").rename("away")
-    assert add.add(SOURCE, "new", dry_run=True).verdict.counts()["accepted"] == 12
+    assert add.add(SOURCE, "new", dry_run=True)[0].counts()["accepted"] == 12
     (SOURCE / "train/u001_3_right_m.jpg").write_bytes(content)
     with pytest.raises(ShoepairError, match=r"^handed in: 1 problem with the batches that are there") as error:
         add.add(SOURCE, "new", dry_run=True)
@@ -140,7 +140,7 @@ def test_students_who_withdrew_from_a_batch_of_this_name_do_not_come_back() -> N
         add.add(SOURCE, "new", alone=True, dry_run=True)
     assert error.value.problems == tuple(f"{name}: withdrawn in data/withdrawn.yaml" for name in ("u001", "u002"))
     withdrawn.append("third", "u099")
-    assert add.add(SOURCE, "third", dry_run=True).verdict.counts()["students"] == 2
+    assert add.add(SOURCE, "third", dry_run=True)[0].counts()["students"] == 2
 
 
 def noted(batch: str, process: int) -> None:

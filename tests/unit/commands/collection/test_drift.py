@@ -56,7 +56,7 @@ def worked(batch: str, kinds: str, first: int, kilobytes: float = KILOBYTES) -> 
 def arrived(kinds: str, kilobytes: float = KILOBYTES) -> dict[str, Shift]:
     """What is told when a class arrives."""
     written(Path("new"), kinds, 500, kilobytes)
-    shifts = add.add(Path("new"), "new", dry_run=True).shifts
+    shifts = add.add(Path("new"), "new", dry_run=True)[1]
     assert [shift.measure for shift in shifts] in ([], [*drift.MEASURES, "women"])
     return {shift.measure: shift for shift in shifts}
 
