@@ -17,7 +17,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -54,7 +54,7 @@ class _Member:
 
     name: str
     refused: str
-    open: Callable[[], IO[bytes] | None]
+    open: Callable[[], AbstractContextManager[IO[bytes] | None] | None]
 
 
 @contextmanager
@@ -143,18 +143,10 @@ def _copy(source: IO[bytes] | None, target: Path, left: int, limit: int) -> int:
 def _zip_members(path: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            refused = ""
-            if stat.S_ISLNK(info.external_attr >> 16):
-                refused = "a link"
-            elif info.flag_bits & 1:
-                refused = "encrypted"
-            yield _Member(
-                info.filename, refused, _nothing if info.filename.endswith("/") else partial(archive.open, info)
-            )
-
-
-def _nothing() -> None:
-    """What opens a folder."""
+            kind = "encrypted" if info.flag_bits & 1 else ""
+            refused = "a link" if stat.S_ISLNK(info.external_attr >> 16) else kind
+            opener = nullcontext if info.filename.endswith("/") else partial(archive.open, info)
+            yield _Member(info.filename, refused, opener)
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:

@@ -26,23 +26,14 @@ FEWEST = 5  # students on either side, below which nothing can be said
 
 @dataclass(frozen=True)
 class Shift:
-    """One measure of the new batch beside the others.
-
-    Args:
-        measure: its name.
-        here: median over the new batch's students; the share for "women".
-        there: likewise, of the batches that are there.
-        distance: Kolmogorov-Smirnov distance, or difference of the shares.
-        p: how often chance alone would do as much.
-        shifted: whether it is both beyond chance and large.
-    """
+    """One measure of the new batch beside the others."""
 
     measure: str
-    here: float
-    there: float
-    distance: float
-    p: float
-    shifted: bool
+    here: float  # median over the new batch's students; the share for "women"
+    there: float  # likewise, of the batches that are there
+    distance: float  # Kolmogorov-Smirnov distance, or difference of the shares
+    p: float  # how often chance alone would do as much
+    shifted: bool  # whether it is both beyond chance and large
 
 
 def compare(accepted: pd.DataFrame, measured: pd.DataFrame) -> list[Shift]:
@@ -56,10 +47,10 @@ def compare(accepted: pd.DataFrame, measured: pd.DataFrame) -> list[Shift]:
         One entry per measure; none where there is nothing to compare with, or too few students.
     """
     here = _students(accepted, measured)
-    batches = [batch for batch in load_batches().batches if paths.signs(batch).is_file()]
     old = [
         _students(tables.read(paths.valid(batch), schemas.Photos), tables.read(paths.signs(batch), schemas.Signs))
-        for batch in batches
+        for batch in load_batches().batches
+        if paths.signs(batch).is_file()
     ]
     if len(here) < FEWEST or sum(map(len, old)) < FEWEST:
         return []
