@@ -88,16 +88,12 @@ def versions(start: str = "--all") -> Iterator[Version]:
             if blob not in parsed:
                 parsed[blob] = _parsed(_git("cat-file", "blob", blob).encode(), Path(f"{commit}:{name}"))
             if name == str(LOCK):
-                raw |= _drawn(parsed[blob])
+                drawn = _instances(parsed[blob], "sample")  # their photos are an output
+                raw |= {batch: stage["outs"][0]["md5"] for batch, stage in drawn.items() if "outs" in stage}
                 models = tuple(_instances(parsed[blob], "train"))
             elif name.endswith(".dvc"):
                 raw[PurePosixPath(name).stem] = parsed[blob]["outs"][0]["md5"]
         yield Version(commit, date, subject, raw, models)
-
-
-def _drawn(lock: dict[str, Any]) -> dict[str, str]:
-    """Sample classes: their photos are an output."""
-    return {batch: stage["outs"][0]["md5"] for batch, stage in _instances(lock, "sample").items() if "outs" in stage}
 
 
 def _instances(lock: dict[str, Any], stage: str) -> dict[str, Any]:
@@ -121,9 +117,8 @@ def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         found = f"`git {words[0]}` failed"
-        raise ShoepairError(
-            found, problems=done.stderr.splitlines(), fix="run in the project's folder, a git repository"
-        )
+        problems = done.stderr.splitlines()
+        raise ShoepairError(found, problems=problems, fix="run in the project's folder, a git repository")
     return done.stdout
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,7 +136,8 @@ def _guilty(
     people: list[Person], cache: Path, versions: list[Version], listings: dict[str, dict[str, str]]
 ) -> Iterator[tuple[Path, str]]:
     """The cached files that show or name one of the people, each with its kind; none that is in use."""
-    used = _with_members(dvc_records.in_use(), listings)
+    used = dvc_records.in_use()
+    used |= {file for digest in used for file in listings.get(digest, {}).values()}
     photographed = {file for listing in listings.values() for path, file in listing.items() if _is_photo(path)}
     theirs = {digest: _theirs(digest, listing, people, versions) for digest, listing in listings.items()}
     shots = {shot for some in theirs.values() for shot in some}
@@ -179,12 +180,6 @@ def _is_photo(path: str) -> bool:
     except naming.PhotoError:
         return False
     return True
-
-
-def _with_members(digests: Iterable[str], listings: dict[str, dict[str, str]]) -> set[str]:
-    """The digests with those of the files in the folders among them."""
-    known = set(digests)
-    return known.union(*(listings.get(digest, {}).values() for digest in known))
 
 
 def _forget_runs(runs: Path, digests: Collection[str]) -> int:

@@ -40,9 +40,8 @@ def remove(batch: str) -> int:
     batch_list.remove(batch)  # first: from here on the pipeline does not ask for the rest
     dvc_records.file(batch).unlink(missing_ok=True)
     shutil.rmtree(paths.raw(batch), ignore_errors=True)
-    own = (paths.table(batch), paths.valid(batch), paths.signs(batch), paths.store(batch), paths.validation(batch))
-    for path in own:
-        path.unlink(missing_ok=True)
+    for place in (paths.table, paths.valid, paths.signs, paths.store, paths.validation):
+        place(batch).unlink(missing_ok=True)
     _drop_from_lock(batch)
     return files
 
@@ -93,9 +92,8 @@ def forget(student: str, batch: str) -> list[str]:
         raise ShoepairError(found, fix=f"change `samples` in {paths.BATCHES} instead")
     if not paths.raw(batch).is_dir():
         found = f"{paths.raw(batch)}: its photos are not here"
-        raise ShoepairError(
-            found, fix=f"run `dvc checkout {dvc_records.file(batch)}` or `dvc pull {dvc_records.file(batch)}`"
-        )
+        record = dvc_records.file(batch)
+        raise ShoepairError(found, fix=f"run `dvc checkout {record}` or `dvc pull {record}`")
     again = student in withdrawn.load().get(batch, [])  # after a kill in the middle, or for photos that came back
     theirs = photos_of(student, batch)
     if not theirs and not again:
@@ -103,7 +101,7 @@ def forget(student: str, batch: str) -> list[str]:
         raise ShoepairError(found, fix="give the number as in the files' names, like u052")
     if not again:
         _refuse_changed(batch)
-    if not _others(student, batch):
+    if all(naming.owner(path.name) in {student, ""} for path in scan.walk(paths.raw(batch))):
         found = f"batch {batch!r}: {student} is its only student"
         raise ShoepairError(found, fix=f"run `shoepair remove {batch}`")
     withdrawn.append(batch, student)  # first: a killed command is then known to be repeated
@@ -116,7 +114,3 @@ def forget(student: str, batch: str) -> list[str]:
 def photos_of(student: str, batch: str) -> list[Path]:
     """The files in data/raw whose names say that they are this student's, also by a name that breaks the grammar."""
     return sorted(path for path in scan.walk(paths.raw(batch)) if naming.owner(path.name) == student)
-
-
-def _others(student: str, batch: str) -> bool:
-    return any(naming.owner(path.name) not in {student, ""} for path in scan.walk(paths.raw(batch)))
