@@ -116,24 +116,20 @@ def _read(name: str, reader: _Reader) -> Revision:
     return Revision(name, batches, salt, photos, split, scores, details, missing)
 
 
-def compare(before: Revision, after: Revision, resamples: int, seed: int) -> dict[str, Any]:
-    """What changed from one revision to the other.
-
-    Args:
-        before: one of them.
-        after: the other.
-        resamples: bootstrap draws behind the intervals of the differences.
-        seed: of the draws.
+def changes(first: str, second: str) -> dict[str, Any]:
+    """What changed from one revision to the other, both by name; differences with the draws that params.yaml sets.
 
     Returns:
         `batches`, `students`, `photos`: lists of what was `added`, `removed` and (photos) `changed`; `moved`: students
         in another split than before; `salt`: old and new, if it changed; `metrics`: one entry per model and set;
         `missing`: what could not be read.
     """
+    chosen = params.load(Evaluate)
+    before, after = read(first), read(second)
     both = before.photos.merge(after.photos, on=PHOTO, suffixes=("", "_after"))
     changed = _keys(both[both["sha256"] != both["sha256_after"]], PHOTO)
     metrics = [
-        _metric(before, after, model, name, resamples, seed)
+        _metric(before, after, model, name, chosen)
         for model in dict.fromkeys([*before.details, *after.details])
         for name in SETS
     ]
@@ -170,9 +166,7 @@ def _moved(before: pd.DataFrame | None, after: pd.DataFrame | None) -> list[str]
     return [f"{row.batch}/{row.student}: {row.split} to {row.split_after}" for row in rows.itertuples()]
 
 
-def _metric(
-    before: Revision, after: Revision, model: str, name: str, resamples: int, seed: int
-) -> dict[str, Any] | None:
+def _metric(before: Revision, after: Revision, model: str, name: str, chosen: Evaluate) -> dict[str, Any] | None:
     """Balanced accuracy of a model on a set in both revisions, and the paired difference; `test` is both test sets."""
     entry: dict[str, Any] = {"model": model, "set": name}
     for side, revision in (("before", before), ("after", after)):
@@ -181,7 +175,7 @@ def _metric(
     paired = None
     if before.scores is not None and after.scores is not None:
         old, new = (of_set(side[side["model"] == model], name) for side in (before.scores, after.scores))
-        paired = difference(old, new, resamples, seed)
+        paired = difference(old, new, chosen.resamples, chosen.seed)
     if paired is None and entry["before"] is None and entry["after"] is None:
         return None
     entry["difference"] = None
@@ -191,12 +185,6 @@ def _metric(
         few = students < FEW
         entry["difference"] = {"students": students, **numbers, "few": few, "clear": not few and not low <= 0 <= high}
     return entry
-
-
-def changes(first: str, second: str) -> dict[str, Any]:
-    """`compare` of two revisions by name, with the draws that params.yaml sets."""
-    chosen = params.load(Evaluate)
-    return compare(read(first), read(second), chosen.resamples, chosen.seed)
 
 
 def log() -> list[dict[str, Any]]:
