@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +22,8 @@ from shoepair.runtime.errors import ShoepairError
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-
 TOLERANCE = 1e-4  # between a logit of torch and of onnxruntime
 BATCH = 32
-REPORT = "nothing was written; report it with your versions of torch and onnxruntime"
-INSTALL = "install it: python -m pip install 'shoepair[onnx]'"
 
 
 def onnx(path: Path | None = None) -> tuple[Path, int, float]:
@@ -51,7 +46,7 @@ def onnx(path: Path | None = None) -> tuple[Path, int, float]:
         import onnxscript  # noqa: F401  # torch's exporter needs it
     except ImportError as error:
         found = f"export onnx: {error.name} is not installed"
-        raise ShoepairError(found, fix=INSTALL) from None
+        raise ShoepairError(found, fix="install it: python -m pip install 'shoepair[onnx]'") from None
     judge = appoint()
     target = path or Path("reports") / f"{judge.rule.model}.onnx"
     with files.replacing(target) as part:
@@ -62,7 +57,8 @@ def onnx(path: Path | None = None) -> tuple[Path, int, float]:
         count, difference = compare(judge, session)
         if not difference <= TOLERANCE:
             found = f"{target}: logits differ from torch's by {difference:.1e}, expected {TOLERANCE:.0e} at most"
-            raise ShoepairError(found, fix=REPORT)
+            fix = "nothing was written; report it with your versions of torch and onnxruntime"
+            raise ShoepairError(found, fix=fix)
     return target, count, difference
 
 
@@ -71,7 +67,8 @@ def serialized(judge: Judge) -> bytes:
     example = torch.zeros(2, 3, 2 * judge.edge, judge.edge)
     # Weights row by row: in channels-last layout the exporter would store each transposed, with a step that undoes it.
     model = judge.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    with _quietly():
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # the exporter remarks on its own registries
+    with warnings.catch_warnings(action="ignore"):  # likewise on Python calls that it will drop one day
         program = torch.onnx.export(
             model,
             (example,),
@@ -91,20 +88,6 @@ def serialized(judge: Judge) -> bytes:
     program.model.metadata_props.clear()
     program.model.metadata_props["shoepair"] = json.dumps(judge.rule.model_dump())
     return bytes(program.model_proto.SerializeToString(deterministic=True))
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the exporter's own remarks on its registries, and on Python calls that it will drop one day."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def compare(judge: Judge, session: InferenceSession) -> tuple[int, float]:
