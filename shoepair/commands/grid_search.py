@@ -26,15 +26,9 @@ WHOLE = ("[", "{", '"', "'")  # a value that begins so is one value, whatever co
 def run(
     models: list[str], folds: int, repeats: int, overrides: list[str], report: Callable[[str], object]
 ) -> dict[str, Any]:
-    """Cross-validate models on the same folds.
+    """Cross-validate models, or without any all of params.yaml, on the same folds; tells a line after every fold.
 
-    Args:
-        models: names in the model table; none for all of params.yaml.
-        folds: parts of the students.
-        repeats: times that the students are dealt anew.
-        overrides: parameters to take instead of params.yaml's, as `lr=5.0e-4`; of `lr=5.0e-4,1.0e-3` each value is
-            tried, with each value of every other one.
-        report: prints a line after every fold.
+    Of an override such as `lr=5.0e-4,1.0e-3` each value is tried, with each value of every other one.
 
     Returns:
         What `summary` returns.

@@ -16,8 +16,6 @@ from shoepair.runtime.errors import ShoepairError, escaped
 if TYPE_CHECKING:
     from shoepair.commands.serving import predictor
     from shoepair.commands.serving.matching import Matching
-    from shoepair.commands.serving.predictor import Answer
-
 
 CALLS = "run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`"
 NO_ANSWER = 3  # exit status where the answer is "not sure"
@@ -45,10 +43,11 @@ def check(
     judge = appoint()
     if right is None:
         found = matching.match_folder(left, judge)
-        document, lines, sure = found.document(), matching_lines(found), found.sure
+        document, lines, sure = found.document(), list(matching_lines(found)), found.sure
     else:
         answer = judge.judge(_shoe(judge, left), _shoe(judge, right))
-        document, lines, sure = answer.document(), answer_lines(answer), answer.sure
+        lines = [answer.verdict, *answer.reasons, *answer.advice]
+        document, sure = answer.document(), answer.sure
     typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
     if not sure:
         raise typer.Exit(NO_ANSWER)
@@ -108,13 +107,6 @@ def npy(split: Annotated[str, typer.Option(help="train, valid, test_m or test_w.
 
     path, shape = exports.npy(split, to)
     typer.echo(f"{path}: {' x '.join(map(str, shape))} float32; it holds photos, and `shoepair forget` misses it")
-
-
-def answer_lines(answer: Answer) -> Iterator[str]:
-    """The verdict first, alone on its line; then why, and what to do."""
-    yield answer.verdict
-    yield from answer.reasons
-    yield from answer.advice
 
 
 def matching_lines(matching: Matching) -> Iterator[str]:

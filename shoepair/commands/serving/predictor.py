@@ -77,11 +77,7 @@ class Judge:
     policy: Validate  # from which values on a photo is flagged
 
     def prepare(self, source: Path | BinaryIO, most: int = decode.PIXELS) -> Shoe:
-        """One photo, as the pipeline would store it, and what is wrong with it.
-
-        Args:
-            source: the file, or its bytes in memory.
-            most: pixels that it may have.
+        """One photo of at most so many pixels, as the pipeline would store it, and what is wrong with it.
 
         Raises:
             PhotoError: it cannot be used.
@@ -121,13 +117,7 @@ def appoint() -> Judge:
 
 
 def answer(rule: Decision, score: float, shown: dict[str, Shoe]) -> Answer:
-    """The words for a score.
-
-    Args:
-        rule: its thresholds.
-        score: probability that the shoes are a pair.
-        shown: what to call each shoe -> the shoe.
-    """
+    """The words for a score; `shown`: what to call each shoe -> the shoe."""
     flaws = [(name, *FLAWS[flaw]) for name, shoe in shown.items() for flaw in shoe.flaws]
     if flaws:
         reasons = [f"The photo of {name} {what}." for name, what, _ in flaws]

@@ -15,14 +15,7 @@ from shoepair.runtime.errors import ShoepairError
 
 
 def serve(host: str, port: int, at_once: int, report: Callable[[str], object], seconds: float = web.SECONDS) -> None:
-    """Serve until interrupted.
-
-    Args:
-        host: address to listen at.
-        port: 0 takes a free one.
-        at_once: questions taken at once.
-        report: prints a line.
-        seconds: of a question.
+    """Serve until interrupted; port 0 takes a free one, the line that is reported tells which.
 
     Raises:
         ShoepairError: the address cannot be had, or there is no trained model.
@@ -46,7 +39,6 @@ def serve(host: str, port: int, at_once: int, report: Callable[[str], object], s
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """The address, taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

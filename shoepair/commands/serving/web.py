@@ -163,14 +163,7 @@ class Guarded:
 
 
 def build(workers: Workers, at_once: int, started: Callable[[], object], seconds: float) -> Starlette:
-    """The application.
-
-    Args:
-        workers: who answers; ended with it.
-        at_once: questions taken at once.
-        started: called when it is ready.
-        seconds: of a question.
-    """
+    """The application; it calls `started` when it is ready, and ends the workers when it ends."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -52,10 +52,6 @@ def _look(left: bytes, right: bytes) -> Answer | Unusable:
     return _judge().judge(shoes["left"], shoes["right"])
 
 
-def _ready() -> None:
-    """Nothing: done when a process has started."""
-
-
 class Workers:
     """A fixed number of such processes, started at once.
 
@@ -78,7 +74,7 @@ class Workers:
         Raises:
             ShoepairError: it cannot be.
         """
-        self.pool.schedule(_ready).result()
+        self.pool.schedule(int).result()  # which does nothing: done when a process has started
 
     def look(self, left: bytes, right: bytes) -> Future[Answer | Unusable]:
         """Ask about two photos; a cancelled or late future ends the process that works on it."""
