@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,21 +54,21 @@ def purge() -> Purged:
         raise ShoepairError(found, fix="run `shoepair forget STUDENT --batch BATCH` first")
     _refuse_present(people)
     with Repo() as repo:
-        cache, runs = Path(repo.cache.local.path), Path(repo.cache.legacy.path) / "runs"
+        cache, memory = Path(repo.cache.local.path), Path(repo.cache.legacy.path) / "runs"
         remotes = sorted(repo.config["remote"])
     versions = list(dvc_records.versions())
     listings = {dvc_records.digest_of(path): dvc_records.listing(path) for path in cache.glob("??/*.dir")}
     guilty = dict(_guilty(people, cache, versions, listings))
-    result = Purged(Counter(guilty.values()), sum(path.stat().st_size for path in guilty))
-    for path in guilty:
-        path.unlink()
+    length = sum(path.stat().st_size for path in guilty)
     folds = [path for path in _folds() if any(_holds(path, *person) for person in people)]
-    for path in folds:
-        path.unlink()  # scores of a cross-validation, worked out anew when they are wanted
-    result.deleted["fold"] = len(folds)
-    result.deleted["run"] = _forget_runs(runs, {dvc_records.digest_of(path) for path in guilty})
-    result.remains = [*_copies(people), *_elsewhere(people, versions, listings, remotes)]
-    return result
+    digests = {dvc_records.digest_of(path) for path in guilty}
+    # What DVC remembers of stage runs with these files: they cannot be restored any more.
+    runs = [path for path in memory.glob("??/*/*") if any(digest in path.read_text() for digest in digests)]
+    for path in (*guilty, *folds, *runs):
+        path.unlink()
+    deleted = Counter(guilty.values())
+    deleted.update(fold=len(folds), run=len(runs))
+    return Purged(deleted, length, [*_copies(people), *_elsewhere(people, versions, listings, remotes)])
 
 
 def _refuse_present(people: list[Person]) -> None:
@@ -96,7 +96,7 @@ def _places(batch: str) -> Iterator[Path]:
 
 
 def _folds() -> list[Path]:
-    """The scores that cross-validations keep: no output, and nothing that `dvc repro` would renew."""
+    """The scores that cross-validations keep: no output, but worked out anew when they are wanted."""
     return sorted(paths.fold("any", "").parent.glob("*.parquet"))
 
 
@@ -182,14 +182,6 @@ def _is_photo(path: str) -> bool:
     return True
 
 
-def _forget_runs(runs: Path, digests: Collection[str]) -> int:
-    """Delete what DVC remembers of stage runs with these files: they cannot be restored any more."""
-    gone = [path for path in runs.glob("??/*/*") if any(digest in path.read_text() for digest in digests)]
-    for path in gone:
-        path.unlink()
-    return len(gone)
-
-
 def _copies(people: list[Person]) -> Iterator[str]:
     """Photos elsewhere in the project's folder: DVC's temporary workspaces go, a person's own copies are told."""
     names = {student for _, student in people}
@@ -207,8 +199,9 @@ def _elsewhere(
 ) -> Iterator[str]:
     """What cannot be reached from here, a line each."""
     yield "git history: digests and counts, no photos and no rows; commits that held them can no longer be restored"
-    for batch, student in people:
-        models = [each for each in versions if each.models and _held(listings.get(each.raw.get(batch, "")), student)]
+    owners = {digest: {naming.owner(Path(path).name) for path in listing} for digest, listing in listings.items()}
+    for batch, student in people:  # as far as the listing of a version was in the cache
+        models = [each for each in versions if each.models and student in owners.get(each.raw.get(batch, ""), ())]
         for version in models[:SHOWN]:
             made = f"made while {student} was in {batch!r}"
             yield f"models of commit {version.commit} ({version.date} {version.subject}): {made}"
@@ -218,8 +211,3 @@ def _elsewhere(
         command = f"`dvc gc --workspace --cloud --remote {name}`"
         yield f"remote {name!r}: what was pushed; {command} deletes all but this version"
     yield "other clones and their caches: run `git pull`, `dvc repro` and `shoepair forget --purge` there too"
-
-
-def _held(listing: dict[str, str] | None, student: str) -> bool:
-    """Whether a version of a batch had photos of the student, as far as its listing was in the cache."""
-    return any(naming.owner(Path(path).name) == student for path in listing or {})
