@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -78,10 +79,18 @@ def _is_dvc(words: list[str]) -> bool:
 
 
 def _experiment() -> str:
-    """params.yaml as of the last commit, where a killed experiment left its own; that one is kept aside."""
-    if not _experiment_was_killed():
+    """params.yaml as of the last commit, where a killed experiment left its own; that one is kept aside.
+
+    DVC's notes say whether an experiment runs in this workspace; it was killed if its process is gone.
+    """
+    run, process = EXPERIMENT / "workspace.run", EXPERIMENT / "workspace.json"
+    fix = f"delete {EXPERIMENT}"
+    note = documents.read_json(run, fix) if run.is_file() else {}
+    if note.get("status") not in UNFINISHED:
         return ""
-    note = documents.read_json(EXPERIMENT / "workspace.run", f"delete {EXPERIMENT}")
+    number = documents.read_json(process, fix).get("pid") if process.is_file() else None
+    if isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number).cmdline()):
+        return ""
     shutil.rmtree(EXPERIMENT)
     # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
     subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
@@ -106,27 +115,13 @@ def _changed(kept: Path) -> str:
     return ", ".join(f"{key} is {now}, was {then}" for key, now, then in rows) or "the comments"
 
 
-def _experiment_was_killed() -> bool:
-    """Whether DVC's notes say that an experiment runs in this workspace, and its process is gone."""
-    run, process = EXPERIMENT / "workspace.run", EXPERIMENT / "workspace.json"
-    if not run.is_file():
-        return False
-    fix = f"delete {EXPERIMENT}"
-    if documents.read_json(run, fix).get("status") not in UNFINISHED:
-        return False
-    number = documents.read_json(process, fix).get("pid") if process.is_file() else None
-    return not (isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number).cmdline()))
-
-
 def _lock() -> str:
     """dvc.lock as of the last commit, where the one on disk is no lock; without a commit it is made anew."""
     if not dvc_records.LOCK.is_file():
         return ""
-    try:
-        if dvc_records.recorded("outs") or dvc_records.LOCK.read_bytes().strip():
-            return ""
-    except ShoepairError:
-        pass
+    with suppress(ShoepairError):
+        dvc_records.recorded("outs")
+        return ""
     committed = subprocess.run(["git", "show", f"HEAD:{dvc_records.LOCK}"], capture_output=True, check=False)
     if committed.returncode:
         dvc_records.LOCK.unlink()
