@@ -18,7 +18,7 @@ from shoepair.runtime import paths
 from shoepair.runtime.batches import load_batches
 
 MEASURES = ("size", "brightness", "sharpness")
-LEVEL = 0.01  # chance of any false alarm, over all measures together
+LEVEL = 0.01 / (len(MEASURES) + 1)  # chance of a false alarm; 0.01 over all measures and the women's share
 LARGE = 0.4  # Kolmogorov-Smirnov distance, 0..1, from which on a shift is called one
 SHARE = 0.25  # difference of the women's share from which on it is called one
 FEWEST = 5  # students on either side, below which nothing can be said
@@ -37,11 +37,7 @@ class Shift:
 
 
 def compare(accepted: pd.DataFrame, measured: pd.DataFrame) -> list[Shift]:
-    """Compare a new batch with the listed ones that `validate` has worked.
-
-    Args:
-        accepted: `Photos` rows of the new batch.
-        measured: its `Signs` rows.
+    """Compare a new batch, its `Photos` and `Signs` rows, with the listed ones that `validate` has worked.
 
     Returns:
         One entry per measure; none where there is nothing to compare with, or too few students.
@@ -82,7 +78,7 @@ def _shift(name: str, here: pd.Series[float], there: pd.Series[float]) -> Shift:
     from scipy import stats  # here, since it takes most of a second, and only `shoepair add` compares
 
     distance, p = stats.ks_2samp(here, there)
-    shifted = bool(_is_beyond_chance(p) and distance > LARGE)
+    shifted = bool(p < LEVEL and distance > LARGE)
     return Shift(name, float(here.median()), float(there.median()), float(distance), float(p), shifted)
 
 
@@ -92,8 +88,4 @@ def _women(here: pd.DataFrame, there: pd.DataFrame) -> Shift:
 
     p = float(stats.mannwhitneyu(here["women"], there["women"]).pvalue)
     new, old = (float(each["women"].mean()) / len(naming.PAIRS) for each in (here, there))
-    return Shift("women", new, old, abs(new - old), p, _is_beyond_chance(p) and abs(new - old) > SHARE)
-
-
-def _is_beyond_chance(p: float) -> bool:
-    return p < LEVEL / (len(MEASURES) + 1)  # and the women's share
+    return Shift("women", new, old, abs(new - old), p, p < LEVEL and abs(new - old) > SHARE)
