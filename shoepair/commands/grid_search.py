@@ -39,8 +39,9 @@ def run(
     trials = grid(overrides)
     evaluated = params.load(Evaluate, trials[0])
     tried: dict[TrainConfig, dict[str, str]] = {}
+    varied = [key for key in trials[0] if len({each[key] for each in trials}) > 1]
     for trial in trials:  # 1.0e-3 and 0.001 are one config
-        tried.setdefault(params.load(TrainConfig, trial), told(trial, trials))
+        tried.setdefault(params.load(TrainConfig, trial), {key: trial[key] for key in varied})
     choices = list(product(dict.fromkeys(models or evaluated.models), tried.items()))
     plans = [Plan(model, folds, repeats, config, tuple(own.items())) for model, (config, own) in choices]
     rows = tables.read(paths.PAIRS, schemas.Pairs)
@@ -48,12 +49,7 @@ def run(
 
 
 def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
-    """What the models did on students that they did not see, all folds and repeats together.
-
-    Args:
-        scores: `Folded` rows of the same students and repeats.
-        resamples: bootstrap draws behind every interval.
-        seed: of the draws.
+    """What the models did on students that they did not see, from `Folded` rows; all folds and repeats together.
 
     Returns:
         By each plan's text what `metrics.metrics` returns, with its `model` and, as `set`, what was tried. Beside
@@ -75,10 +71,7 @@ def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> d
 
 
 def grid(overrides: list[str]) -> list[dict[str, str]]:
-    """Every combination of the values that are to be tried.
-
-    Args:
-        overrides: words like `lr=5.0e-4` or `lr=5.0e-4,1.0e-3`; a parameter that comes twice has the values of both.
+    """Every combination of the values that are to be tried; a parameter that comes twice has the values of both.
 
     Returns:
         Values by parameter, as text: [{}] where there are no words.
@@ -93,11 +86,6 @@ def grid(overrides: list[str]) -> list[dict[str, str]]:
             found = f"--set {key}: {len(tried[key])} values, expected one of what is no parameter of training"
             raise ShoepairError(found, fix=f"try several of {', '.join(sorted(params.keys(TrainConfig)))}")
     return [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
-
-
-def told(trial: Mapping[str, str], trials: list[dict[str, str]]) -> dict[str, str]:
-    """What tells one combination from the others; nothing where it is the only one."""
-    return {key: value for key, value in trial.items() if len({each[key] for each in trials}) > 1}
 
 
 def _split(word: str) -> tuple[str, list[str]]:

@@ -70,11 +70,7 @@ def side(name: str) -> str:
 
 
 def match_folder(folder: Path, judge: Judge) -> Matching:
-    """Look at all shoes in a folder.
-
-    Args:
-        folder: photos, directly in it; system files are passed over.
-        judge: who scores.
+    """Look at all shoes directly in a folder; system files are passed over.
 
     Raises:
         ShoepairError: there are fewer than two photos, or more than `MOST`.
@@ -107,8 +103,7 @@ def match_folder(folder: Path, judge: Judge) -> Matching:
 def scores(shoes: Mapping[str, Shoe], sides: Mapping[str, str], judge: Judge) -> Edges:
     """The logits of all pairs that may be: a left and a right shoe, or where a side is unknown, any two.
 
-    Returns:
-        (left, right) -> logit; of two unknown sides the mean over both orders.
+    Of two unknown sides it is the mean over both orders.
     """
     orders: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for one, other in combinations(shoes, 2):
@@ -124,20 +119,13 @@ def scores(shoes: Mapping[str, Shoe], sides: Mapping[str, str], judge: Judge) ->
 
 
 def match(edges: Edges, sides: Mapping[str, str], judge: Judge) -> list[tuple[str, str]]:
-    """The likeliest one-to-one matching.
-
-    Args:
-        edges: what `scores` returns.
-        sides: shoe -> "left", "right" or "".
-        judge: whose thresholds hold.
-
-    Returns:
-        Keys of `edges`, no shoe twice; none that is "different pairs".
-    """
+    """The likeliest one-to-one matching: keys of `edges`, no shoe twice; none that is "different pairs"."""
     if not edges:
         return []
     evidence = {pair: logit / judge.rule.temperature for pair, logit in edges.items()}
-    floor = _floor(evidence, judge.rule.different_below)
+    below = judge.rule.different_below
+    # The log odds up to which two shoes are no pair; where none are ever called so, less than the least.
+    floor = math.log(below) - math.log1p(-below) if below else min(evidence.values()) - 1
     weights = {pair: max(value - floor, 0.0) for pair, value in evidence.items()}
     if all(sides.values()):
         lefts = [name for name in sides if sides[name] == "left"]
@@ -150,10 +138,3 @@ def match(edges: Edges, sides: Mapping[str, str], judge: Judge) -> list[tuple[st
     graph.add_weighted_edges_from((*pair, weight) for pair, weight in weights.items() if weight > 0)
     matched = nx.max_weight_matching(graph)
     return [pair for one, other in matched for pair in ((one, other), (other, one)) if pair in edges]
-
-
-def _floor(evidence: Mapping[tuple[str, str], float], different_below: float) -> float:
-    """The log odds up to which two shoes are no pair; where none are ever called so, less than the least."""
-    if different_below == 0:
-        return min(evidence.values()) - 1  # so that every pair weighs something
-    return math.log(different_below) - math.log1p(-different_below)
