@@ -34,11 +34,7 @@ class Version:
 
 
 def recorded(kind: str) -> dict[Path, str]:
-    """The paths that the workspace's records name, with their digests.
-
-    Args:
-        kind: "outs", what stages wrote and the photos of batches; or "deps", what stages read.
-    """
+    """Path -> recorded digest: of "outs", what stages wrote and photos of batches; or of "deps", what stages read."""
     return {Path(entry["path"]): entry["md5"] for entry in _entries(kind) if "md5" in entry}
 
 

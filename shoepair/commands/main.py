@@ -108,8 +108,7 @@ def forget(
         found = "forget: expected `shoepair forget STUDENT --batch BATCH`, or `shoepair forget --purge`"
         raise ShoepairError(found, fix="first withdraw the student, then `dvc repro`, then purge")
     if purge:
-        for line in terminal.purge_lines(purge_everything()):
-            typer.echo(line)
+        typer.echo("\n".join(terminal.purge_lines(purge_everything())))
         return
     gone = forget_student(student, batch)
     typer.echo(f"{student}: {len(gone)} photos left batch {batch!r}")
@@ -125,8 +124,7 @@ def diff(
     markdown: Markdown = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
-    # Here, since it loads pandera and scipy, and no other command should wait for them.
-    from shoepair.commands.history import versions
+    from shoepair.commands.history import versions  # here, since it loads pandera and scipy: no other is to wait
 
     changes = versions.changes(before, after)
     typer.echo(json.dumps(changes, indent=2) if as_json else terminal.diff_text(changes, md=markdown))
@@ -135,8 +133,7 @@ def diff(
 @app.command()
 def log(*, as_json: Json = False, markdown: Markdown = False) -> None:
     """List the dataset versions along the git history."""
-    # Here, since it loads pandera and scipy, and no other command should wait for them.
-    from shoepair.commands.history import versions
+    from shoepair.commands.history import versions  # as above
 
     entries = versions.log()
     typer.echo(json.dumps(entries, indent=2) if as_json else terminal.log_text(entries, md=markdown))
@@ -157,8 +154,7 @@ def verify() -> None:
 @app.command()
 def doctor() -> None:
     """Put right what killed commands left; check params.yaml and data/batches.yaml before the pipeline runs."""
-    for line in [*repair(), *check_configuration()]:
-        typer.echo(line)
+    typer.echo("\n".join([*repair(), *check_configuration()]))
 
 
 @app.command()

@@ -31,12 +31,9 @@ def add(
 ) -> tuple[rules.Verdict, list[drift.Shift]]:
     """Check class photos, copy them to data/raw, track them with DVC, and list them as a batch.
 
-    Args:
-        source: a folder, or a zip or tar file, of photos in sub-folders `train`, `test_m`, `test_w`; those directly in
-            it count as train.
-        name: of the batch.
-        alone: take all other batches and sample classes from the list, so that real and drawn shoes do not mix.
-        dry_run: check only.
+    The source is a folder, or a zip or tar file, of photos in sub-folders `train`, `test_m`, `test_w`; those directly
+    in it count as train. `alone` takes all other batches and sample classes from the list, so that real and drawn
+    shoes do not mix.
 
     Returns:
         What `validate` will make of the batch, and how it looks beside the others.

@@ -61,12 +61,8 @@ class _Member:
 def opened(path: Path, members: int = MEMBERS, limit: int = BYTES) -> Iterator[Path]:
     """The folder of class photos behind a path: the folder itself, or an archive, unpacked while the block runs.
 
-    A single folder that wraps everything, as most programs pack it, is looked into.
-
-    Args:
-        path: a folder, or a zip, tar, tar.gz, tar.bz2 or tar.xz file, told by its bytes.
-        members: how many an archive may hold.
-        limit: bytes that may come out of it.
+    An archive is a zip, tar, tar.gz, tar.bz2 or tar.xz file, told by its bytes. A single folder that wraps everything,
+    as most programs pack it, is looked into.
 
     Raises:
         ShoepairError: there is nothing at this path, or it is neither; an archive is damaged or breaks a rule.
@@ -101,9 +97,8 @@ def _unpack(path: Path, place: Path, members: int, limit: int) -> None:
     except DAMAGE as error:
         cause = escaped(str(error)) or type(error).__name__
         full = isinstance(error, OSError) and error.errno  # of the system; the readers raise it without a number
-        raise _RefusedError(
-            f"cannot be unpacked ({cause})" if full else f"not a whole zip or tar file ({cause})"
-        ) from None
+        reason = f"{'cannot be unpacked' if full else 'not a whole zip or tar file'} ({cause})"
+        raise _RefusedError(reason) from None
 
 
 def _name(member: _Member, seen: set[PurePosixPath]) -> PurePosixPath:

@@ -24,11 +24,9 @@ COLUMNS = ["path", "student", "kind", "bytes", "sha256"]
 
 
 def members(batch: str, lengths: Collection[int] = ()) -> pd.DataFrame | None:
-    """The photos of a batch by name, wherever they can be read from.
+    """The photos of a listed batch by name, wherever they can be read from.
 
-    Args:
-        batch: a listed one.
-        lengths: in bytes; photos of these lengths are read for their digests.
+    Photos of the given lengths, in bytes, are read for their digests.
 
     Returns:
         One row per photo with a sound name: `path` within the batch, `student`, `kind`, `bytes`, `sha256` (missing if
@@ -58,11 +56,7 @@ def _named(folder: Path, lengths: Collection[int]) -> Iterator[dict[str, Any]]:
 
 
 def collisions(batch: str, accepted: pd.DataFrame) -> list[str]:
-    """What speaks against a new batch beside those that are listed: a student or a photo that is there already.
-
-    Args:
-        batch: name of the new one.
-        accepted: its `Photos` rows.
+    """What speaks against a new batch, its `Photos` rows, beside the listed ones: a student or a photo of theirs.
 
     Returns:
         One line a student or photo; or a single line for a listed batch that has the same photos.

@@ -24,9 +24,6 @@ PER_BATCH = ("sample", "ingest", "validate", "normalize")  # the stages that wor
 def remove(batch: str) -> int:
     """Take a batch out of the pipeline: from the list, from data/raw, with its outputs and its entries in dvc.lock.
 
-    Args:
-        batch: a listed one.
-
     Returns:
         The number of files that lay in data/raw.
 
@@ -73,11 +70,7 @@ def _drop_from_lock(batch: str) -> None:
 
 
 def forget(student: str, batch: str) -> list[str]:
-    """A student withdraws: the photos leave the batch, DVC records the batch without them.
-
-    Args:
-        student: like u052.
-        batch: a listed one that was added; drawn students are nobody.
+    """A student, like u052, withdraws: the photos leave the batch, DVC records the batch without them.
 
     Returns:
         The photos that left, as paths within the batch.

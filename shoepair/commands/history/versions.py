@@ -48,10 +48,7 @@ class Revision:
 
 
 def read(name: str) -> Revision:
-    """Read what is recorded of one revision.
-
-    Args:
-        name: anything that git takes for a commit, or "workspace".
+    """Read what is recorded of one revision: anything that git takes for a commit, or "workspace".
 
     Raises:
         ShoepairError: there is no such revision, or it is none of this project.
@@ -75,13 +72,11 @@ class _Reader:
     def bytes(self, path: Path) -> bytes | None:
         """The file, or None: if it is recorded but in no cache, `missing` says so."""
         try:
-            with self._files.open(path.as_posix(), "rb") as file:
-                content: bytes = file.read()
+            return bytes(self._files.cat_file(path.as_posix()))
         except (FileMissingError, FileNotFoundError, IsADirectoryError):
             if self._files.exists(path.as_posix()):
                 self.missing[path] = "recorded, but in no cache"
             return None
-        return content
 
     def yaml(self, path: Path) -> dict[str, Any]:
         document = YAML(typ="safe").load(self.bytes(path) or b"")

@@ -30,10 +30,7 @@ def onnx(path: Path | None = None) -> tuple[Path, int, float]:
     """Write the best model as an ONNX file, when onnxruntime says of all test pairs what torch says.
 
     Input `pairs` (B, 3, 2S, S) float32 of byte / 255 - 0.5, left shoe above right one, any B; output `logits` (B, 2):
-    different, same. The thresholds are in the file's metadata, as JSON.
-
-    Args:
-        path: the file; without one, `reports/<model>.onnx`.
+    different, same. The thresholds are in the file's metadata, as JSON. Without a path it is `reports/<model>.onnx`.
 
     Returns:
         The file, how many pairs were compared, and the greatest difference of a logit.
@@ -108,9 +105,7 @@ def compare(judge: Judge, session: InferenceSession) -> tuple[int, float]:
 def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
     """Write the photos of one split as the assignment wants them; one student at a time is in memory.
 
-    Args:
-        split: train, valid, test_m or test_w.
-        path: the file; without one, `reports/<split>.npy`.
+    Without a path the file is `reports/<split>.npy`.
 
     Returns:
         The file, and its shape (N, 3, 2, S, S, 3); float32 of -0.5..0.5, what `load_split` gives.

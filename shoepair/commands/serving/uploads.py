@@ -68,7 +68,6 @@ async def read(request: Request) -> dict[str, bytes]:
 
 
 def _photo(sent: UploadFile | str | None, field: str) -> bytes:
-    """The bytes of one photo."""
     content = sent.file.read() if isinstance(sent, UploadFile) else b""
     if not content:
         raise RefusedError(400, f"The photo of {SHOES[field]} is missing. Take or choose one.", field)
