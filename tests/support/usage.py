@@ -98,7 +98,7 @@ class Served:
 
 SCRIPT = """
 import json, os, sys
-from shoepair.commands.serving import server
+from shoepair.commands.serving import web
 written = []
 def note(event, arguments):
     if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
@@ -107,7 +107,7 @@ sys.addaudithook(note)
 def listening(line):
     written.clear()
     print(line, flush=True)
-server.serve("127.0.0.1", 0, int(sys.argv[1]), listening, float(sys.argv[2]))
+web.serve("127.0.0.1", 0, int(sys.argv[1]), listening, float(sys.argv[2]))
 print(json.dumps(written))
 """
 
@@ -118,7 +118,7 @@ def serving(folder: Path, at_once: int = 8, seconds: float = 30, *, quiet: bool 
 
     Args:
         folder: becomes its project.
-        at_once: see `server.serve`.
+        at_once: see `web.serve`.
         seconds: likewise.
         quiet: whether nothing must be said.
     """

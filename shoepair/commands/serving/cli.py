@@ -84,11 +84,11 @@ def serve(
 ) -> None:
     """Serve the web page that looks at two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
     try:
-        from shoepair.commands.serving import server  # here, since it is an extra, and loads torch
+        from shoepair.commands.serving import web  # here, since it is an extra, and loads torch
     except ImportError as error:
         found = f"serve: {error.name} is not installed"
         raise ShoepairError(found, fix="install it: python -m pip install 'shoepair[serve]'") from None
-    server.serve(host, port, at_once, typer.echo)
+    web.serve(host, port, at_once, typer.echo)
 
 
 @export.command()

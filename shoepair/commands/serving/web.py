@@ -1,4 +1,4 @@
-"""The web page: two photos in, one verdict out. One address, `/`: GET is the page, POST the question.
+"""`shoepair serve`, a web page: two photos in, one verdict out. One address, `/`: GET is the page, POST the question.
 
 A browser without JavaScript sends the form and gets the page again with the verdict on it; the page's own script asks
 for JSON and puts the verdict where a screen reader listens. Nothing of a photo is kept, written or logged.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeVar
 
+import uvicorn
 from jinja2 import Environment, StrictUndefined
 from pebble import ProcessExpired
 from starlette.applications import Starlette
@@ -25,11 +27,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shoepair.commands.serving import uploads
+from shoepair.commands.serving import predictor, uploads
 from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Answer
 from shoepair.commands.serving.uploads import RefusedError
 from shoepair.commands.serving.workers import PIXELS, SHOES, Unusable, Workers
 from shoepair.reports.format import template
+from shoepair.runtime.cores import count_cores
+from shoepair.runtime.errors import ShoepairError
 
 SECONDS = 10.0  # from the first byte of a request to its answer
 RETRY = {"Retry-After": "5"}  # seconds, where nothing was wrong with the request
@@ -165,7 +169,7 @@ class Guarded:
 def build(workers: Workers, at_once: int, started: Callable[[], object], seconds: float) -> Starlette:
     """The application; it calls `started` when it is ready, and ends the workers when it ends."""
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
             await asyncio.to_thread(workers.ready)
@@ -177,3 +181,36 @@ def build(workers: Workers, at_once: int, started: Callable[[], object], seconds
     desk = Desk(workers, at_once, seconds)
     routes = [Route("/", desk.show, methods=["GET"]), Route("/", desk.ask, methods=["POST"])]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Guarded, policy=desk.page.policy)])
+
+
+def serve(host: str, port: int, at_once: int, report: Callable[[str], object], seconds: float = SECONDS) -> None:
+    """Serve until interrupted; port 0 takes a free one, the line that is reported tells which.
+
+    Raises:
+        ShoepairError: the address cannot be had, or there is no trained model.
+    """
+    predictor.appoint()  # what is missing is told here, before a process starts
+    place = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{place.getsockname()[1]}/"
+    workers = Workers(min(at_once, count_cores()), seconds)
+    app = build(workers, at_once, lambda: report(f"listening at {address} (Ctrl-C ends it)"), seconds)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # nothing of who asked what
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, int(seconds)),
+    )
+    with place, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[place])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        found = f"serve: cannot listen at {host}, port {port} ({error.strerror or error})"
+        raise ShoepairError(found, fix="choose another --port, or --host") from None

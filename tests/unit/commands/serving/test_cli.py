@@ -128,7 +128,7 @@ def test_call_that_is_none_is_told_where_it_went_wrong(words: list[str], message
 
 @pytest.mark.parametrize("library", ["uvicorn", "starlette.requests", "jinja2"])
 def test_server_without_its_libraries_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    for name in ("server", "web", "uploads"):
+    for name in ("web", "uploads"):
         monkeypatch.delitem(sys.modules, f"shoepair.commands.serving.{name}", raising=False)
         monkeypatch.delattr(serving, name, raising=False)
     monkeypatch.setitem(sys.modules, library, None)
