@@ -44,10 +44,9 @@ def matrix(name: str, text: str) -> Floats:
         ShoepairError: a value is not a number, or the rows have different lengths.
     """
     rows = [numbers(name, row) for row in text.removesuffix("/").split("/")]
-    lengths = [len(row) for row in rows]
-    for place, length in enumerate(lengths, start=1):
-        if length != lengths[0]:
-            message = f"{name}: row {place} has {length} numbers and row 1 has {lengths[0]}, in {text!r}"
+    for place, row in enumerate(rows, start=1):
+        if len(row) != len(rows[0]):
+            message = f"{name}: row {place} has {len(row)} numbers and row 1 has {len(rows[0])}, in {text!r}"
             raise ShoepairError(message, fix="give every row as many numbers")
     return finite(name, rows)
 

@@ -34,10 +34,7 @@ UNFINISHED = (1, 2)  # in these notes: being prepared, running
 
 
 def repair() -> list[str]:
-    """Put right what can be put right without losing anything.
-
-    Returns:
-        One line for each thing done; none if there was nothing to do.
+    """Put right what can be put right without losing anything; a line for each thing done.
 
     Raises:
         ShoepairError: another command is at work.
@@ -165,10 +162,7 @@ def _sweep() -> Iterator[str]:
 
 
 def doctor() -> list[str]:
-    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders.
-
-    Returns:
-        One line per thing that is in order.
+    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders; a line for each.
 
     Raises:
         ShoepairError: a file has a mistake, or a batch no photos to come from.

@@ -28,10 +28,8 @@ def run(
 ) -> dict[str, Any]:
     """Cross-validate models, or without any all of params.yaml, on the same folds; tells a line after every fold.
 
-    Of an override such as `lr=5.0e-4,1.0e-3` each value is tried, with each value of every other one.
-
-    Returns:
-        What `summary` returns.
+    Of an override such as `lr=5.0e-4,1.0e-3` each value is tried, with each value of every other one. It returns what
+    `summary` returns.
 
     Raises:
         ShoepairError: a parameter or a model does not exist, or has a value out of its range.

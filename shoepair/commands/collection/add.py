@@ -108,10 +108,7 @@ def _journal(name: str) -> Iterator[None]:
 
 
 def recover() -> str:
-    """Take back what a killed `shoepair add` left.
-
-    Returns:
-        What was done, or nothing if there was nothing to do.
+    """Take back what a killed `shoepair add` left, and tell it; an empty text if there was nothing to do.
 
     Raises:
         ShoepairError: another `shoepair add` is at work.
