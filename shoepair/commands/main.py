@@ -126,7 +126,7 @@ def diff(
     """Compare two dataset versions: batches, students, photos, splits, and the accuracies with their noise."""
     from shoepair.commands.history import versions  # here, since it loads pandera and scipy: no other is to wait
 
-    changes = versions.changes(before, after)
+    changes = versions.compare(before, after)
     typer.echo(json.dumps(changes, indent=2) if as_json else terminal.diff_text(changes, md=markdown))
 
 

@@ -24,13 +24,18 @@ def ran(output: str) -> set[str]:
 
 def set_environment(patch: pytest.MonkeyPatch) -> None:
     """This Python's programs first on the PATH, `python` and `dvc` preloaded, no statistics sent, a name for git."""
-    programs = [preloaded.folder(), Path(sys.executable).parent, os.environ["PATH"]]
-    patch.setenv("PATH", os.pathsep.join(map(str, programs)))
+    use_real_programs(patch)
+    patch.setenv("PATH", f"{preloaded.folder()}{os.pathsep}{os.environ['PATH']}")
     patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
     patch.setenv("DVC_NO_ANALYTICS", "1")
     for who in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{who}_NAME", "t")
         patch.setenv(f"GIT_{who}_EMAIL", "t@example.org")
+
+
+def use_real_programs(patch: pytest.MonkeyPatch) -> None:
+    """This Python's own programs first on the PATH: for tests that look at the processes themselves."""
+    patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:

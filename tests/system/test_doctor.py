@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.commands import CLI, Run, ran
+from support.commands import CLI, Run, ran, use_real_programs
 from support.field import edit, outputs
 
 from shoepair.commands import doctor
@@ -96,7 +96,10 @@ def started(*words: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(trained: Path, run: Run) -> None:
+def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(
+    trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_real_programs(monkeypatch)
     edit(trained / "params.yaml", "epochs: 2 ", "epochs: 2000 ")
     with started("dvc", "repro", "-q") as dvc:
         stage = stage_process("train@cnn")
@@ -110,7 +113,10 @@ def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(trained: Path, 
     assert "stopped" not in run(*DOCTOR).stdout
 
 
-def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(trained: Path, run: Run) -> None:
+def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(
+    trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_real_programs(monkeypatch)
     sound, lock = (trained / "params.yaml").read_bytes(), (trained / "dvc.lock").read_bytes()
     with started("dvc", "exp", "run", "-S", "epochs=2000", "-n", "long") as dvc:
         stage_process("train@cnn")

@@ -111,7 +111,7 @@ def _read(name: str, reader: _Reader) -> Revision:
     return Revision(name, batches, salt, photos, split, scores, details, missing)
 
 
-def changes(first: str, second: str) -> dict[str, Any]:
+def compare(first: str, second: str) -> dict[str, Any]:
     """What changed from one revision to the other, both by name; differences with the draws that params.yaml sets.
 
     Returns:
