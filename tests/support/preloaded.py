@@ -4,7 +4,8 @@ A stage of the tiny class computes for milliseconds and loads libraries for seco
 `folder()` holds programs `python`, `dvc` and `shoepair` that belong on the PATH before the real ones: each hands its
 arguments, folder, environment and standard files to a server, which forks. What the fork runs is the real DVC and the
 real stage, read from the current folder. The real programs run other modules than the project's, and run in
-environments that steer Python or libraries otherwise than the server's (`STEER`).
+environments that steer Python or libraries otherwise than the server's (`STEER`). Tests that look at processes, or put
+them into a namespace, call `commands.use_real_programs`.
 """
 
 from __future__ import annotations

@@ -145,8 +145,9 @@ def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(
     ],
 )
 def test_disk_that_is_full_loses_nothing(
-    trained: Path, run: Run, stage: str, place: str, own: tuple[str, ...]
+    trained: Path, run: Run, stage: str, place: str, own: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    use_real_programs(monkeypatch)  # in a namespace of their own
     apart = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
     small = f"mount -t tmpfs -o size=16k tmpfs {place}"
     if not shutil.which("unshare") or subprocess.run([*apart, small], capture_output=True, check=False).returncode:
