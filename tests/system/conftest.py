@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import ranked
 from support.field import copy_project, edit
-
-
-@pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    """Take back what a test leaves in the environment: Ray and torch add variables that steer later programs."""
-    before = dict(os.environ)
-    yield
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
-    os.environ.update(before)
 
 
 @pytest.fixture
