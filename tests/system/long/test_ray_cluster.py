@@ -22,12 +22,17 @@ pytestmark = pytest.mark.usefixtures("project")
 NORMALIZE = (sys.executable, "-m", "stages.normalize", "tiny")
 STORE = paths.store("tiny")
 SECONDS = 240  # for what takes ten on an idle machine
-# A piece tells its process, then waits for a sign.
-WAITING = '''"""One piece of `look_at_all`."""
-    import os, time
-    Path("at-work", str(os.getpid())).touch()
-    while not Path("go").exists():
+# Small tasks; each leaves the number of its process, then waits for a file.
+WAITING = '''
+import os, pathlib, time
+PIECE = 6
+_decode = decode_photo
+
+def decode_photo(source, edge):
+    pathlib.Path("at-work", str(os.getpid())).touch()
+    while not pathlib.Path("go").exists():
         time.sleep(0.05)
+    return _decode(source, edge)
 '''
 
 
@@ -62,8 +67,8 @@ def refused(nodes: Nodes) -> str:
 
 def make_pieces_wait() -> None:
     """Small pieces, each of which waits for a sign while the class is normalized; the sign is there."""
-    edit(Path("shoepair/ingestion/decode_all.py"), "PIECE = 48 ", "PIECE = 6 ")
-    edit(Path("shoepair/ingestion/decode_all.py"), '"""One piece of `look_at_all`."""\n', WAITING)
+    with Path("shoepair/ingestion/decode_all.py").open("a") as file:
+        file.write(WAITING)
     Path("at-work").mkdir()
     Path("go").touch()
 
