@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,13 +54,14 @@ class Kill:
     problem: str  # "" if everything ended as in the undisturbed run
 
 
-def kills(project: Path, times: int, seed: int) -> Iterator[Kill]:
+def kills(project: Path, times: int, seed: int, dvc: Sequence[str] = DVC) -> Iterator[Kill]:
     """Kill the pipeline again and again.
 
     Args:
         project: its folder, where everything is up to date.
         times: how often.
         seed: of the moments.
+        dvc: the command that goes on after a kill, which nobody kills.
 
     Yields:
         What came of each.
@@ -75,10 +76,10 @@ def kills(project: Path, times: int, seed: int) -> Iterator[Kill]:
         sys.exit(f"error: {project}: two undisturbed runs differ")
     for number in range(times):
         _clear(project)
-        yield _kill(project, rng.uniform(0, length), alone=number % 2 == 1, wanted=wanted)
+        yield _kill(project, rng.uniform(0, length), number % 2 == 1, wanted, dvc)
 
 
-def _kill(project: Path, moment: float, *, alone: bool, wanted: dict[str, bytes]) -> Kill:
+def _kill(project: Path, moment: float, alone: bool, wanted: dict[str, bytes], dvc: Sequence[str]) -> Kill:
     with tempfile.TemporaryFile("w+") as said:  # no pipe: a stage that lives on would hold it open
         process = subprocess.Popen(
             [*DVC, "repro"], cwd=project, start_new_session=True, stdout=said, stderr=subprocess.DEVNULL
@@ -90,7 +91,7 @@ def _kill(project: Path, moment: float, *, alone: bool, wanted: dict[str, bytes]
         said.seek(0)
         stages = [line.split("'")[1] for line in said if line.startswith("Running stage")]
     doctor = _call(project, *DOCTOR)
-    again = _call(project, *DVC, "repro")
+    again = _call(project, *dvc, "repro")
     repaired = tuple(line for line in doctor.stdout.splitlines() if "in order" not in line)
     problem = (doctor.stderr if doctor.returncode else "") + (again.stderr if again.returncode else "")
     return Kill(

@@ -30,7 +30,7 @@ from shoepair.runtime.batches import load_batches
 from stages import ingest, normalize, pairs, split, validate
 
 LATE = ("u200", "u201")
-# Python runs a module of this name at its start: this one notes every photo that is opened in any stage's process.
+# Every process of the project runs this at its start; it notes every photo that is opened.
 SPY = """
 import os
 from PIL.PngImagePlugin import PngImageFile
@@ -44,13 +44,12 @@ PngImageFile._open = noted
 
 
 @pytest.fixture
-def opened(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def opened(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file in which every photo that a stage opens is noted."""
-    folder = tmp_path_factory.mktemp("spy")
-    (folder / "sitecustomize.py").write_text(SPY)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-    monkeypatch.setenv("OPENED", str(folder / "opened"))
-    return folder / "opened"
+    with (trained / "shoepair/__init__.py").open("a") as file:
+        file.write(SPY)
+    monkeypatch.setenv("OPENED", str(tmp_path / "opened"))
+    return tmp_path / "opened"
 
 
 def students() -> dict[str, str]:

@@ -23,7 +23,7 @@ NORMALIZE = (sys.executable, "-m", "stages.normalize", "tiny")
 STORE = paths.store("tiny")
 SECONDS = 240  # for what takes ten on an idle machine
 # Small tasks; each leaves the number of its process, then waits for a file.
-WAITING = '''
+WAITING = """
 import os, pathlib, time
 PIECE = 6
 _decode = decode_photo
@@ -33,7 +33,7 @@ def decode_photo(source, edge):
     while not pathlib.Path("go").exists():
         time.sleep(0.05)
     return _decode(source, edge)
-'''
+"""
 
 
 @pytest.fixture
