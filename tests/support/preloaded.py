@@ -2,8 +2,8 @@
 
 A stage of the tiny class computes for milliseconds and loads libraries for seconds, in every process that DVC starts.
 `folder()` holds programs `python`, `dvc` and `shoepair` that belong on the PATH before the real ones: each hands its
-arguments, folder, environment and standard files to a server, which forks. What the fork runs is the real DVC and the
-real stage, read from the current folder. The real programs run other modules than the project's, and run in
+arguments, folder, environment, umask and standard files to a server, which forks. What the fork runs is the real DVC
+and the real stage, read from the current folder. The real programs run other modules than the project's, and run in
 environments that steer Python or libraries otherwise than the server's (`STEER`). Tests that look at processes, or put
 them into a namespace, call `commands.use_real_programs`.
 """
@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -80,7 +81,8 @@ if not own or steered | {usual} != {steered}:
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(address)
     socket.send_fds(server, [b"."], [0, 1, 2])
-    server.sendall(json.dumps([real, words, os.getcwd(), environment]).encode() + b"\\n")
+    mask = os.umask(0)
+    server.sendall(json.dumps([real, words, os.getcwd(), mask, environment]).encode() + b"\\n")
     status = int(server.recv(16) or 1)
 if status < 0:
     os.kill(os.getpid(), -status)
@@ -149,11 +151,12 @@ def _serve(listener: socket.socket) -> tuple[str, list[str]]:
             client, _ = listener.accept()
             _, files, _, _ = socket.recv_fds(client, 1, 3)
             with client.makefile() as request:
-                real, words, place, environment = json.loads(request.readline())
+                real, words, place, mask, environment = json.loads(request.readline())
             pid = os.fork()
             if not pid:
                 for each in [listener, client, *(child.client for child in children)]:
                     each.close()
+                os.umask(mask)
                 _become(files, place, environment)
                 return real, words
             for file in files:
@@ -170,6 +173,7 @@ def _become(files: list[int], place: str, environment: dict[str, str]) -> None:
     os.chdir(place)
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
 
 
 def _run(real: str, words: list[str]) -> None:

@@ -55,6 +55,12 @@ def test_fork_runs_the_code_of_its_folder_in_its_environment(
     assert run("python", "-m", "stages.probe").stdout.split()[2] == "False"
 
 
+def test_fork_writes_with_the_mask_of_its_client(project: Path, run: Run) -> None:
+    write_stage(project, "from pathlib import Path\nPath('written').touch()")
+    run("sh", "-c", "umask 077; python -m stages.probe")
+    assert (project / "written").stat().st_mode & 0o777 == 0o600
+
+
 def test_fork_ends_by_a_signal_and_with_its_client(project: Path, run: Run) -> None:
     write_stage(project, "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
     run("python", "-m", "stages.probe", status=-signal.SIGTERM)
