@@ -149,6 +149,15 @@ def trained(trained_once: Path, tmp_path: Path, run: Run, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
+def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny project before training."""
+    from support import folds  # here, since it loads torch
+
+    folds.build_pairs(monkeypatch)
+    return project
+
+
+@pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """The pairs of seven students in two batches, their stores in the current directory."""
     monkeypatch.chdir(tmp_path)

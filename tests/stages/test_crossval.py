@@ -24,13 +24,6 @@ from shoepair.training import crossval, loop
 from stages import crossval as stage
 
 
-@pytest.fixture
-def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny project before training."""
-    folds.build_pairs(monkeypatch)
-    return project
-
-
 def test_every_student_is_scored_once_a_repeat_by_models_that_never_saw_them(
     paired: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

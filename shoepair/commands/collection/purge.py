@@ -54,7 +54,7 @@ def purge() -> Purged:
         raise ShoepairError(found, fix="run `shoepair forget STUDENT --batch BATCH` first")
     _refuse_present(people)
     with Repo() as repo:
-        cache, memory = Path(repo.cache.local.path), Path(repo.cache.legacy.path) / "runs"
+        cache, run_cache = Path(repo.cache.local.path), Path(repo.cache.legacy.path) / "runs"
         remotes = sorted(repo.config["remote"])
     versions = list(dvc_records.versions())
     listings = {dvc_records.digest_of(path): dvc_records.listing(path) for path in cache.glob("??/*.dir")}
@@ -63,12 +63,17 @@ def purge() -> Purged:
     folds = [path for path in _folds() if any(_holds(path, *person) for person in people)]
     digests = {dvc_records.digest_of(path) for path in guilty}
     # What DVC remembers of stage runs with these files: they cannot be restored any more.
-    runs = [path for path in memory.glob("??/*/*") if any(digest in path.read_text() for digest in digests)]
+    runs = [path for path in run_cache.glob("??/*/*") if _names_any(path.read_text(), digests)]
     for path in (*guilty, *folds, *runs):
         path.unlink()
     deleted = Counter(guilty.values())
     deleted.update(fold=len(folds), run=len(runs))
     return Purged(deleted, length, [*_copies(people), *_elsewhere(people, versions, listings, remotes)])
+
+
+def _names_any(record: str, digests: set[str]) -> bool:
+    """Whether the record of a stage run names one of the digests."""
+    return any(digest in record for digest in digests)
 
 
 def _refuse_present(people: list[Person]) -> None:

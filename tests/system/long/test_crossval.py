@@ -16,13 +16,6 @@ from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
 
 
-@pytest.fixture
-def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny project before training."""
-    folds.build_pairs(monkeypatch)
-    return project
-
-
 def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
     paired: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
