@@ -1,9 +1,9 @@
-# `make repro`: set up, run the pipeline, print the accuracies.  `make test`: set up, check and test everything.
-# `make repro PHOTOS=path/to/class`: the same on a folder of real class photos.
+# `make repro`: set up, run the pipeline, print the accuracies.  `make test`: set up, run ruff, mypy and the tests.
+# `make repro PHOTOS=path/to/class`: the same on a folder of class photos.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 NAME ?= $(notdir $(patsubst %/,%,$(PHOTOS)))
-# The project's own programs first: DVC starts each stage as plain `python`.
+# Put .venv first: DVC starts each stage as plain `python`.
 export PATH := $(BIN):$(PATH)
 
 .PHONY: setup repro test test-fast test-long test-all test-slowest lint
@@ -16,21 +16,21 @@ endif
 	@dvc repro
 	@shoepair metrics
 
-# Unit tests alone: seconds.
+# Unit tests only: seconds.
 test-fast: setup
 	@python -m pytest --numprocesses auto --dist worksteal tests/unit
 
 test: setup lint
 	@python -m pytest --numprocesses auto --dist worksteal -m "not long"
 
-# What `make test` leaves out.
+# The tests that `make test` leaves out.
 test-long: setup
 	@python -m pytest --numprocesses auto --dist worksteal -m long
 
 test-all: setup lint
 	@python -m pytest --numprocesses auto --dist worksteal
 
-# The twenty slowest tests, and what each of them waits for.
+# The twenty slowest tests, and what each waits for.
 test-slowest: setup
 	@python -m pytest --numprocesses auto --dist worksteal --slowest 20 -q
 
@@ -40,7 +40,7 @@ lint: setup
 	@mypy
 	@lint-imports --no-logo --cache-dir .import_linter_cache
 
-# Made again when the locked versions or the package's metadata change.
+# Reinstalls when the locked versions or the package's metadata change.
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml

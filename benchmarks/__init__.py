@@ -1,1 +1,1 @@
-"""What the pipeline costs, each time beside a reference in the same run: `python -m benchmarks.pipeline`."""
+"""Benchmarks: what the pipeline costs, compared with a reference in the same run (`python -m benchmarks.pipeline`)."""

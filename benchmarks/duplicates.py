@@ -1,7 +1,7 @@
-"""How long it takes to find the near-duplicates among a million fingerprints, beside a comparison of all with all.
+"""Time of the search for near-duplicates among a million fingerprints, compared with brute force.
 
-The fingerprints are drawn at random; some are copies of others with as many bits changed as the project takes for one
-photo. The comparison with all is measured on some of them and multiplied: it would take too long.
+The fingerprints are random; some are copies of others with as many bits changed as the project accepts for one photo.
+Brute force compares all with all; it is measured on some fingerprints and extrapolated, since it would take too long.
 """
 
 from __future__ import annotations
@@ -15,75 +15,75 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.output import tell
-from shoepair.ingestion import duplicates, phash
-from shoepair.ingestion.config import Split
+from benchmarks.output import print_results
+from shoepair.ingestion import near_duplicates, phash
+from shoepair.ingestion.config import SplitConfig
 from shoepair.runtime import params
 
 PLANTED = 1000  # copies
-COMPARED = 2000  # fingerprints that are held against all
+COMPARED = 2000  # fingerprints that brute force compares with all
 
 
 def measure(count: int, bits: int, seed: int) -> dict[str, Any]:
     """Search each of `count` fingerprints among all.
 
     Returns:
-        Seconds of both ways, the share of the planted copies that was found, what else was found, peak memory.
+        Seconds of both methods, the share of planted copies that was found, other matches, peak memory.
     """
     rng = np.random.default_rng(seed)
-    codes = rng.integers(0, 256, (count, phash.BITS // 8), np.uint8)
+    codes = rng.integers(0, 256, (count, phash.HASH_BITS // 8), np.uint8)
     planted = min(PLANTED, count // 2)
-    codes[-planted:] = _changed(codes[:planted], bits, rng)
+    codes[-planted:] = _flip_bits(codes[:planted], bits, rng)
     start = time.perf_counter()
-    found = duplicates.search(codes, codes, bits)
-    searched = time.perf_counter() - start
-    pairs = set(zip(found["query"], found["code"], strict=True))
+    matches = near_duplicates.find_similar_hash_rows(codes, codes, bits)
+    seconds = time.perf_counter() - start
+    pairs = set(zip(matches["query"], matches["code"], strict=True))
     copies = {(number, count - planted + number) for number in range(planted)}
     return {
-        **{"fingerprints": count, "bits": bits, "seconds": searched, "all_seconds": _all(codes, bits)},
+        **{"fingerprints": count, "bits": bits, "seconds": seconds, "all_seconds": _brute_force_seconds(codes, bits)},
         **{"found": len(copies & pairs) / planted, "others": (len(pairs) - count) // 2 - len(copies & pairs)},
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
     }
 
 
-def _changed(codes: NDArray[np.uint8], bits: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    single = np.unpackbits(codes, axis=1)
-    places = rng.permuted(np.tile(np.arange(phash.BITS), (len(codes), 1)), axis=1)[:, :bits]
-    np.put_along_axis(single, places, 1 - np.take_along_axis(single, places, axis=1), axis=1)
-    return np.packbits(single, axis=1)
+def _flip_bits(codes: NDArray[np.uint8], bits: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    unpacked = np.unpackbits(codes, axis=1)
+    positions = rng.permuted(np.tile(np.arange(phash.HASH_BITS), (len(codes), 1)), axis=1)[:, :bits]
+    np.put_along_axis(unpacked, positions, 1 - np.take_along_axis(unpacked, positions, axis=1), axis=1)
+    return np.packbits(unpacked, axis=1)
 
 
-def _all(codes: NDArray[np.uint8], bits: int) -> float:
-    """Seconds that faiss takes to compare all with all, carried on from some."""
-    import faiss  # here, as in shoepair/ingestion/duplicates.py
+def _brute_force_seconds(codes: NDArray[np.uint8], bits: int) -> float:
+    """Return the seconds that faiss takes to compare all with all, extrapolated."""
+    import faiss  # not at the top, as in shoepair/ingestion/near_duplicates.py
 
-    index = faiss.IndexBinaryFlat(phash.BITS)
+    index = faiss.IndexBinaryFlat(phash.HASH_BITS)
     index.add(codes)
-    some = codes[:COMPARED]
+    sample = codes[:COMPARED]
     start = time.perf_counter()
-    index.range_search(some, bits + 1)
-    return (time.perf_counter() - start) * len(codes) / len(some)
+    index.range_search(sample, bits + 1)
+    return (time.perf_counter() - start) * len(codes) / len(sample)
 
 
-def printed(got: dict[str, Any]) -> str:
-    """The table."""
+def format_table(numbers: dict[str, Any]) -> str:
+    """Format the numbers as a table."""
     return (
         "| fingerprints | bits | ours, s | all with all, s | ratio | planted copies found | others | peak MB |\n"
         "|---|---|---|---|---|---|---|---|\n"
-        f"| {got['fingerprints']:,} | {got['bits']} | {got['seconds']:.1f} | {got['all_seconds']:.1f}"
-        f" | {got['seconds'] / got['all_seconds']:.3f} | {got['found']:.1%} | {got['others']} |"
-        f" {got['peak_mb']:,.0f} |"
+        f"| {numbers['fingerprints']:,} | {numbers['bits']} | {numbers['seconds']:.1f} | {numbers['all_seconds']:.1f}"
+        f" | {numbers['seconds'] / numbers['all_seconds']:.3f} | {numbers['found']:.1%} | {numbers['others']} |"
+        f" {numbers['peak_mb']:,.0f} |"
     )
 
 
 def main(
-    count: Annotated[int, typer.Option(min=2, help="Fingerprints.")] = 1_000_000,
+    count: Annotated[int, typer.Option(min=2, help="Number of fingerprints.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0)] = 1,
-    path: Annotated[Path | None, typer.Option("--json", help="Where the numbers go.")] = None,
+    path: Annotated[Path | None, typer.Option("--json", help="File for the numbers.")] = None,
 ) -> None:
-    """Measure, and tell."""
-    got = measure(count, params.load(Split).duplicate_bits, seed)
-    tell(got, printed(got), path)
+    """Measure and print."""
+    numbers = measure(count, params.load(SplitConfig).max_hash_distance, seed)
+    print_results(numbers, format_table(numbers), path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a benchmark tells its numbers: JSON, to a file or printed, and the table."""
+"""Output of a benchmark: its numbers as JSON, to a file or printed, and a table."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ NETWORKS = ["cnn", "cnn_channel", "siamese"]
 Row = dict[str, Any]
 
 
-def tell(numbers: object, table: str, path: Path | None) -> None:
-    """Print the table, and the numbers before it unless a file takes them."""
+def print_results(numbers: object, table: str, path: Path | None) -> None:
+    """Print the table, and before it the numbers as JSON unless they go to a file."""
     document = json.dumps(numbers, indent=2)
     if path:
         path.write_text(document + "\n")
@@ -24,22 +24,22 @@ def tell(numbers: object, table: str, path: Path | None) -> None:
 
 def compare_networks(
     program: str,
-    about: str | None,
+    description: str | None,
     measure: Callable[[list[str], int], list[Row]],
-    printed: Callable[[list[Row]], str],
+    format_table: Callable[[list[Row]], str],
 ) -> None:
-    """The whole of a benchmark that trains networks in several ways: read the command line, measure, print.
+    """Run a benchmark that trains networks in several ways: parse the command line, measure, print.
 
     Args:
         program: the module's name.
-        about: its docstring.
-        measure: rows for the networks of these names, each a median of so many epochs.
-        printed: the table of these rows.
+        description: its docstring.
+        measure: returns rows for the networks of these names, each a median of so many epochs.
+        format_table: formats these rows as a table.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about)
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
     parser.add_argument("--models", nargs="+", default=NETWORKS)
     parser.add_argument("--times", type=int, default=3, help="epochs behind every median")
-    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
-    given = parser.parse_args()
-    rows = measure(given.models, given.times)
-    tell(rows, printed(rows), given.json)
+    parser.add_argument("--json", type=Path, help="file for the numbers; by default they are printed")
+    options = parser.parse_args()
+    rows = measure(options.models, options.times)
+    print_results(rows, format_table(rows), options.json)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.pipeline PHOTOS [--notebook notebook_baseline.py] [--json FILE]
 
-PHOTOS is a class folder with train/, test_m/, test_w/. Machines are noisy: only the ratios mean anything, and each is
-the median of repetitions that alternate between the two sides.
+PHOTOS is a class folder with train/, test_m/, test_w/. Machines are noisy: compare the ratios only; each is of medians
+of repetitions that alternate between the two sides.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.output import tell
+from benchmarks.output import print_results
 from shoepair.data import pair_dataset, store
-from shoepair.ingestion import decode_all, rules, scan
+from shoepair.ingestion import file_manifest, parallel_decoding, validation
 from shoepair.models import registry
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
@@ -36,177 +36,182 @@ from shoepair.training import job, loop, samplers
 from shoepair.training.config import TrainConfig
 from shoepair.training.notebook import train_model
 
-EDGE = registry.EDGE
+EDGE = registry.DEFAULT_EDGE
 BATCH = 32
 THREADS = 2
 Row = dict[str, Any]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long something takes."""
+def measure_seconds(function: Callable[[], object]) -> float:
+    """Return the seconds that a function takes."""
     start = time.perf_counter()
-    work()
+    function()
     return time.perf_counter() - start
 
 
 def side_by_side(ours: Callable[[], object], reference: Callable[[], object], times: int) -> tuple[float, float]:
-    """Median seconds of two things, run in turn, after one run of each that does not count."""
+    """Return the median seconds of two functions, run in turn, after one run of each to warm up."""
     ours()
     reference()
-    pairs = [(seconds(ours), seconds(reference)) for _ in range(times)]
+    pairs = [(measure_seconds(ours), measure_seconds(reference)) for _ in range(times)]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
-def row(what: str, unit: str, ours: float, reference: float, target: str, *, met: bool) -> Row:
-    """One line of the table; the ratio is ours to the reference."""
+def make_row(what: str, unit: str, ours: float, reference: float, target: str, *, met: bool) -> Row:
+    """Return one row of the table; the ratio is ours to the reference."""
     numbers = {"ours": round(ours, 3), "reference": round(reference, 3), "ratio": round(ours / reference, 3)}
     return {"what": what, "unit": unit, **numbers, "target": target, "met": met}
 
 
 def decode_bare(paths: list[Path]) -> None:
-    """What any reader must do at least: Pillow's decoding, one file after the other."""
+    """Decode photos with Pillow one after the other: the minimum work of any reader."""
     for path in paths:
         with Image.open(path) as image:
             np.asarray(image)
 
 
 def data_stages(folder: Path, times: int) -> list[Row]:
-    """Photos per second of ingest, validate, normalize beside bare decoding; bytes stored per pixel value."""
-    rows = scan.scan(folder)
-    accepted = rules.check("bench", folder, rows, EDGE).accepted
-    listed = storage.listed(folder, accepted)
+    """Measure ingest, validate, normalize in photos/s against bare decoding; and stored bytes per value."""
+    rows = file_manifest.build_manifest(folder)
+    accepted = validation.validate_batch_or_raise("bench", folder, rows, EDGE).accepted
+    listed = storage.list_photo_files(folder, accepted)
     paths = [photo.path for photo in listed]
     students = list(accepted["student"].unique())
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "bench.h5"
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "bench.h5"
 
         def normalize() -> None:
-            store.write(path, students, decode_all.students(decode_all.read_all(listed, EDGE), EDGE), EDGE)
+            photos = parallel_decoding.iter_decoded_photos_or_errors(listed, EDGE)
+            store.write_store(path, students, parallel_decoding.iter_student_photo_stacks(photos, EDGE), EDGE)
 
-        works: dict[str, Callable[[], object]] = {
-            "ingest": lambda: scan.scan(folder),
-            "validate": lambda: rules.check("bench", folder, rows, EDGE),
+        functions: dict[str, Callable[[], object]] = {
+            "ingest": lambda: file_manifest.build_manifest(folder),
+            "validate": lambda: validation.validate_batch_or_raise("bench", folder, rows, EDGE),
             "normalize": normalize,
         }
         measured = []
-        for name, work in works.items():
-            ours, bare = (len(paths) / spent for spent in side_by_side(work, lambda: decode_bare(paths), times))
-            measured.append(row(name, "photos/s", ours, bare, "0.8 of bare decoding", met=ours >= 0.8 * bare))
+        for name, function in functions.items():
+            medians = side_by_side(function, lambda: decode_bare(paths), times)
+            ours, bare = (len(paths) / seconds for seconds in medians)
+            measured.append(make_row(name, "photos/s", ours, bare, "0.8 of bare decoding", met=ours >= 0.8 * bare))
         stored, values = path.stat().st_size, len(paths) * EDGE * EDGE * 3
-    return [*measured, row("stored", "bytes", stored, values, "1.02 a pixel value", met=stored <= 1.02 * values)]
+    return [*measured, make_row("stored", "bytes", stored, values, "1.02 a pixel value", met=stored <= 1.02 * values)]
 
 
 def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
-    """Pairs per second of training steps, batches gathered as the pipeline does, beside one resident batch."""
-    cpu.use_threads(THREADS)
-    pairs = pair_dataset.from_arrays(data)
+    """Measure training in pairs/s, mini-batches gathered as in the pipeline, against one resident batch."""
+    cpu.configure_torch_cpu(THREADS)
+    pairs = pair_dataset.make_standard_pair_dataset(data)
     return [_training_of(name, pairs, times) for name in ("cnn", "cnn_channel", "siamese")]
 
 
-def _training_of(name: str, data: pair_dataset.PairData, times: int) -> Row:
-    model, config = job.build_model(name, TrainConfig(batch_size=BATCH, device="cpu"))
-    optimizer = loop.start(model, config)
-    resident = Resident(data)
+def _training_of(name: str, data: pair_dataset.InMemoryPairs, times: int) -> Row:
+    model, config = job.build_model_and_config(name, TrainConfig(batch_size=BATCH, device="cpu"))
+    optimizer = loop.make_optimizer(model, config)
+    resident = ResidentBatch(data)
 
-    def run(source: pair_dataset.Pairing) -> None:
-        list(loop.epoch(model, source, optimizer, config))
+    def run(source: pair_dataset.PairSource) -> None:
+        list(loop.iter_epoch_losses(model, source, optimizer, config))
 
-    spent = side_by_side(lambda: run(data), lambda: run(resident), times)
-    ours, bare = (len(data) / each for each in spent)
-    return row(f"train {name}", "pairs/s", ours, bare, "0.95 of a resident batch", met=ours >= 0.95 * bare)
-
-
-class Resident:
-    """The same batch again and again: what training would cost if data cost nothing."""
-
-    def __init__(self, data: pair_dataset.PairData) -> None:
-        self.shoes, self.same, self.synthetic = data.shoes, data.same, data.synthetic
-        (self._pairs,) = data.pairs([torch.arange(min(BATCH, len(data)))])
-        (self._students,) = data.students([torch.arange(min(BATCH // samplers.STUDENT, len(data.images)))])
-
-    def pairs(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """The first so many pairs of the resident batch."""
-        return (self._pairs[: len(which)] for which in plan)
-
-    def students(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """The first so many students of the resident batch."""
-        return (self._students[: len(which)] for which in plan)
+    seconds = side_by_side(lambda: run(data), lambda: run(resident), times)
+    ours, bare = (len(data) / value for value in seconds)
+    return make_row(f"train {name}", "pairs/s", ours, bare, "0.95 of a resident batch", met=ours >= 0.95 * bare)
 
 
-def read(folder: Path, among: str | None = None) -> NDArray[np.uint8]:
-    """The photos of a class, or of one of its sets: (N, 3, 2, S, S, 3) bytes."""
-    accepted: pd.DataFrame = rules.accept(scan.scan(folder))
-    kept = accepted if among is None else accepted[accepted["set"] == among]
-    decoded = decode_all.read_all(storage.listed(folder, kept), EDGE)
-    return np.stack(list(decode_all.students(decoded, EDGE)))
+class ResidentBatch:
+    """The same mini-batch again and again: training if data cost nothing."""
+
+    def __init__(self, data: pair_dataset.InMemoryPairs) -> None:
+        self.pair_index, self.same, self.is_synthetic_student = data.pair_index, data.same, data.is_synthetic_student
+        (self._pairs,) = data.iter_pair_photos([torch.arange(min(BATCH, len(data)))])
+        (self._students,) = data.iter_student_photos(
+            [torch.arange(min(BATCH // samplers.PAIRS_PER_STUDENT, len(data.images)))]
+        )
+
+    def iter_pair_photos(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Yield as many pairs of the resident batch as each mini-batch has."""
+        return (self._pairs[: len(indices)] for indices in plan)
+
+    def iter_student_photos(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Yield as many students of the resident batch as each mini-batch has."""
+        return (self._students[: len(indices)] for indices in plan)
+
+
+def read_photos(folder: Path, subset: str | None = None) -> NDArray[np.uint8]:
+    """Return the photos of a class, or of one of its subsets: (N, 3, 2, S, S, 3) bytes."""
+    accepted: pd.DataFrame = validation.select_accepted_photo_rows(file_manifest.build_manifest(folder))
+    selected = accepted if subset is None else accepted[accepted["subset"] == subset]
+    decoded = parallel_decoding.iter_decoded_photos_or_errors(storage.list_photo_files(folder, selected), EDGE)
+    return np.stack(list(parallel_decoding.iter_student_photo_stacks(decoded, EDGE)))
 
 
 def whole_training(folder: Path, name: str, epochs: int) -> None:
-    """Train as the stage does, accuracies after every epoch included; print what it took, as JSON. Runs alone."""
-    cpu.use_threads(THREADS)
-    data = read(folder, "train")
+    """Train as the stage does, with accuracies after every epoch; print its cost as JSON. Runs alone."""
+    cpu.configure_torch_cpu(THREADS)
+    data = read_photos(folder, "train")
     valid = max(1, len(data) // 5)
-    model, config = job.build_model(name, TrainConfig(epochs=epochs, batch_size=BATCH, device="cpu"))
-    spent = seconds(lambda: train_model(model, data[valid:], data[:valid], config=config))
+    model, config = job.build_model_and_config(name, TrainConfig(epochs=epochs, batch_size=BATCH, device="cpu"))
+    seconds = measure_seconds(lambda: train_model(model, data[valid:], data[:valid], config=config))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": spent, "peak_mb": peak, "students": len(data), "valid": valid}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak, "students": len(data), "valid": valid}))
 
 
-def alone(words: list[str]) -> dict[str, Any]:
-    """Run a Python program in a process of its own and read the JSON of its last line."""
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+def run_json(arguments: list[str]) -> dict[str, Any]:
+    """Run a Python program in another process and return the JSON of its last line."""
+    process = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
     return result
 
 
 def memory_and_notebook(folder: Path, notebook: Path | None, epochs: int) -> list[Row]:
-    """Peak memory of training both models, and the notebook way beside it where its program is given."""
+    """Measure the peak memory of training both models, and the notebook's program if it is given."""
     measured = []
     for name, arch in (("cnn", "cnn"), ("cnn_channel", "channel")):
-        ours = alone(["-m", "benchmarks.pipeline", str(folder), "--only-train", name, "--epochs", str(epochs)])
+        ours = run_json(["-m", "benchmarks.pipeline", str(folder), "--only-train", name, "--epochs", str(epochs)])
         limit = 1536.0
         met = ours["peak_mb"] < limit
-        measured.append(row(f"train {name}: peak memory", "MB", ours["peak_mb"], limit, "under 1.5 GB", met=met))
+        measured.append(make_row(f"train {name}: peak memory", "MB", ours["peak_mb"], limit, "under 1.5 GB", met=met))
         if notebook:
-            words = ["--arch", arch, "--fixed", "--epochs", str(epochs), "--batch", str(BATCH)]
-            words += ["--students", str(ours["students"]), "--valid", str(ours["valid"])]
-            other = alone([str(notebook), str(folder / "train"), *words])
-            peak, spent = float(other["peak_rss_mb"]), float(other["train_s"] + other["eval_s"])
-            what = f"train {name} beside the notebook"
-            measured.append(row(f"{what}: peak", "MB", ours["peak_mb"], peak, "-", met=True))
-            measured.append(row(f"{what}: {epochs} epochs", "s", ours["seconds"], spent, "-", met=True))
+            arguments = ["--arch", arch, "--fixed", "--epochs", str(epochs), "--batch", str(BATCH)]
+            arguments += ["--students", str(ours["students"]), "--valid", str(ours["valid"])]
+            cost = run_json([str(notebook), str(folder / "train"), *arguments])
+            peak, seconds = float(cost["peak_rss_mb"]), float(cost["train_s"] + cost["eval_s"])
+            title = f"train {name} beside the notebook"
+            measured.append(make_row(f"{title}: peak", "MB", ours["peak_mb"], peak, "-", met=True))
+            measured.append(make_row(f"{title}: {epochs} epochs", "s", ours["seconds"], seconds, "-", met=True))
     return measured
 
 
-def printed(measured: list[Row]) -> str:
-    """The table."""
+def format_table(measured: list[Row]) -> str:
+    """Format the rows as a table."""
     lines = [f"{'what':38} {'unit':9} {'ours':>11} {'reference':>12} {'ratio':>6}  target"]
-    for each in measured:
-        numbers = f"{each['ours']:11,.1f} {each['reference']:12,.1f} {each['ratio']:6.2f}"
-        verdict = "" if each["target"] == "-" else " (met)" if each["met"] else " (missed)"
-        lines.append(f"{each['what']:38} {each['unit']:9} {numbers}  {each['target']}{verdict}")
+    for row in measured:
+        numbers = f"{row['ours']:11,.1f} {row['reference']:12,.1f} {row['ratio']:6.2f}"
+        verdict = "" if row["target"] == "-" else " (met)" if row["met"] else " (missed)"
+        lines.append(f"{row['what']:38} {row['unit']:9} {numbers}  {row['target']}{verdict}")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Read the words of the command line, measure, print."""
+    """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description=__doc__)
     parser.add_argument("photos", type=Path, nargs="?", default=Path("data/raw/drawn"))
-    parser.add_argument("--json", type=Path, help="write the numbers here; else they are printed")
-    parser.add_argument("--notebook", type=Path, help="notebook_baseline.py, measured beside ours")
-    parser.add_argument("--epochs", type=int, default=2, help="of the whole trainings")
-    parser.add_argument("--times", type=int, default=3, help="repetitions behind every median")
+    parser.add_argument("--json", type=Path, help="file for the numbers; by default they are printed")
+    parser.add_argument("--notebook", type=Path, help="notebook_baseline.py, measured for comparison")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of the complete trainings")
+    parser.add_argument("--times", type=int, default=3, help="repetitions per median")
     parser.add_argument("--only-train", metavar="MODEL", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.only_train:
-        whole_training(given.photos, given.only_train, given.epochs)
+    options = parser.parse_args()
+    if options.only_train:
+        whole_training(options.photos, options.only_train, options.epochs)
         return
     try:
-        measured = data_stages(given.photos, given.times) + training_stage(read(given.photos)[:40], given.times)
-        measured += memory_and_notebook(given.photos, given.notebook, given.epochs)
+        measured = data_stages(options.photos, options.times)
+        measured += training_stage(read_photos(options.photos)[:40], options.times)
+        measured += memory_and_notebook(options.photos, options.notebook, options.epochs)
     except ShoepairError as error:
         sys.exit(f"error: {error}")
-    tell(measured, printed(measured), given.json)
+    print_results(measured, format_table(measured), options.json)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What several ranks on one machine bring, in pairs per second of training, and what they send.
+"""What several ranks on one machine bring, in training pairs per second, and what they send.
 
     python -m benchmarks.ranks [--models cnn cnn_channel siamese] [--times 3] [--json FILE]
 
-Every model is trained on the same synthetic photos with the parameters of params.yaml: by one process with one and two
-threads, by two ranks of one thread each, which start like `torchrun` does, and by one and two ranks on a Ray cluster
-that is waiting on this machine; medians of epochs. The ratio is to one process with one thread.
-`start_s` are the seconds that everything but the epochs took: processes, imports, photos. `bytes_per_step` are the
-gradients and the loss that each rank gives into the sum, and the sums of batch normalisation.
+Every model is trained on the same random photos with the parameters of params.yaml: by one process with one and two
+threads, by two ranks of one thread each, started as by `torchrun`, and by one and two ranks on a running Ray cluster
+on this machine; medians of epochs. The ratio is to one process with one thread. `start_s` are the seconds of
+everything but the epochs: processes, imports, photos. `bytes_per_step` are the gradients and the loss that each rank
+sums in one step, and the sums of batch normalisation.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from benchmarks.training import STUDENTS, random_pairs
 from shoepair.models import distributed
 from shoepair.runtime import cpu, params
 from shoepair.runtime.parallel import launch
-from shoepair.runtime.parallel.ray_cluster import ADDRESS
+from shoepair.runtime.parallel.ray_cluster import ADDRESS_VARIABLE
 from shoepair.training import job, loop
 from shoepair.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Way:
-    """Who trains.
+    """One way to train.
 
     Args:
-        ranks: processes.
-        threads: of each.
-        ray: whether they are on a Ray cluster.
+        ranks: number of processes.
+        threads: of each process.
+        ray: whether they run on a Ray cluster.
     """
 
     ranks: int
@@ -57,50 +57,51 @@ WAYS = {
 }
 
 
-def epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
-    """Seconds of each epoch, the first of which warms up, and the bytes that a rank gives into sums in one step."""
-    with distributed.joined():
-        cpu.use_threads(threads)
-        model, config = job.build_model(name, params.load(TrainConfig))
-        config = config.model_copy(update={"different": "standard"})
+def time_epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
+    """Return the seconds of each epoch, the first to warm up, and the bytes a rank sums in one step."""
+    with distributed.join_process_group():
+        cpu.configure_torch_cpu(threads)
+        model, config = job.build_model_and_config(name, params.load(TrainConfig))
+        config = config.model_copy(update={"negatives": "standard"})
         data = random_pairs(config.network.edge)
-        optimizer = loop.start(model, config)
-        spent, sent, steps = [], 0, 0
-        summed = distributed.summed
+        optimizer = loop.make_optimizer(model, config)
+        seconds, bytes_sent, steps = [], 0, 0
+        all_reduce = distributed.all_reduce_sum_in_place
 
-        def counted(tensor: torch.Tensor) -> torch.Tensor:
-            nonlocal sent
-            sent += tensor.nbytes
-            return summed(tensor)
+        def counting(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal bytes_sent
+            bytes_sent += tensor.nbytes
+            return all_reduce(tensor)
 
-        distributed.summed = counted
+        distributed.all_reduce_sum_in_place = counting
         for _ in range(times + 1):
             start = time.perf_counter()
-            steps += len(list(loop.epoch(model, data, optimizer, config)))
-            spent.append(time.perf_counter() - start)
-        distributed.summed = summed
-        return spent, sent // steps
+            steps += len(list(loop.iter_epoch_losses(model, data, optimizer, config)))
+            seconds.append(time.perf_counter() - start)
+        distributed.all_reduce_sum_in_place = all_reduce
+        return seconds, bytes_sent // steps
 
 
 def measure(names: list[str], times: int) -> list[Row]:
-    """All models, all ways, one after the other, each in processes of its own."""
+    """Measure all models in all ways, one after the other, each in other processes."""
     rows = []
     for name in names:
         medians: dict[str, float] = {}
-        for what, way in WAYS.items():
-            work, together = partial(epochs, name, way.threads, times), launch.on_ray if way.ray else launch.here
-            with waiting(way.ranks) if way.ray else nullcontext():
+        for way_name, way in WAYS.items():
+            train = partial(time_epochs, name, way.threads, times)
+            run_ranks = launch.run_ranks_on_ray if way.ray else launch.run_ranks_locally
+            with ray_cluster(way.ranks) if way.ray else nullcontext():
                 start = time.perf_counter()
-                spent, sent = together(work, name, way.ranks, way.threads, gpus=False)
-                took = time.perf_counter() - start
-            medians[what] = statistics.median(spent[1:])
+                seconds, sent = run_ranks(train, name, way.ranks, way.threads, use_gpu=False)
+                total = time.perf_counter() - start
+            medians[way_name] = statistics.median(seconds[1:])
             rows.append(
                 {
                     "model": name,
-                    "way": what,
-                    "pairs_per_s": round(6 * STUDENTS / medians[what], 1),
-                    "ratio": round(medians[ALONE] / medians[what], 2),
-                    "start_s": round(took - sum(spent), 1),
+                    "way": way_name,
+                    "pairs_per_s": round(6 * STUDENTS / medians[way_name], 1),
+                    "ratio": round(medians[ALONE] / medians[way_name], 2),
+                    "start_s": round(total - sum(seconds), 1),
                     "bytes_per_step": sent,
                 }
             )
@@ -108,13 +109,13 @@ def measure(names: list[str], times: int) -> list[Row]:
 
 
 @contextmanager
-def waiting(workers: int) -> Iterator[None]:
-    """A Ray cluster that this process works on."""
+def ray_cluster(workers: int) -> Iterator[None]:
+    """Context manager: this process works on a new Ray cluster."""
     import ray
 
     before = dict(os.environ)
     with cluster(workers) as address:
-        os.environ.update(OPEN | {ADDRESS: address})
+        os.environ.update(OPEN | {ADDRESS_VARIABLE: address})
         try:
             yield
         finally:
@@ -123,14 +124,14 @@ def waiting(workers: int) -> Iterator[None]:
             os.environ.update(before)
 
 
-def printed(rows: list[Row]) -> str:
-    """The table."""
+def format_table(rows: list[Row]) -> str:
+    """Format the rows as a table."""
     lines = [f"{'model':12} {'way':13} {'pairs/s':>8} {'ratio':>6} {'start, s':>9} {'bytes a step':>13}"]
     for row in rows:
-        figures = f"{row['pairs_per_s']:8.1f} {row['ratio']:6.2f} {row['start_s']:9.1f} {row['bytes_per_step']:13,}"
-        lines.append(f"{row['model']:12} {row['way']:13} {figures}")
+        numbers = f"{row['pairs_per_s']:8.1f} {row['ratio']:6.2f} {row['start_s']:9.1f} {row['bytes_per_step']:13,}"
+        lines.append(f"{row['model']:12} {row['way']:13} {numbers}")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    compare_networks("benchmarks.ranks", __doc__, measure, printed)
+    compare_networks("benchmarks.ranks", __doc__, measure, format_table)

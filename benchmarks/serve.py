@@ -1,11 +1,12 @@
-"""What `shoepair serve` holds on this machine: requests per second and their times, over loopback.
+"""Load on `shoepair serve` on this machine: requests per second and response times, over loopback.
 
-Clients each send the next pair when the last is answered, every time over a new connection; one that is sent away
-(503) waits a little. They take processor time from the server: clients on a second machine would see a little more.
+Every client sends the next pair when the last one is answered, each time over a new connection; after a 503 it waits a
+little. The clients take processor time from the server: clients on a second machine would measure a little more.
 
     python -m benchmarks.serve [LEFT RIGHT] [--seconds 20] [--json FILE]
 
-Without photos two are drawn, of 12 megapixels, as a phone takes them. Run it in a project whose models are trained.
+Without photos two random ones are used, of 224 x 224 pixels and of 12 megapixels, as from a phone. Run it in a project
+with trained models.
 """
 
 from __future__ import annotations
@@ -29,34 +30,34 @@ import psutil
 import typer
 from PIL import Image
 
-from benchmarks.output import tell
+from benchmarks.output import print_results
 
 BOUNDARY = "----benchmark"
 HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Accept": "application/json"}
-EDGES = {"224 x 224": (224, 224), "4000 x 3000": (4000, 3000)}  # as stored; as a phone takes it
+EDGES = {"224 x 224": (224, 224), "4000 x 3000": (4000, 3000)}  # as stored; as from a phone
 CLIENTS = (1, 2, 8, 16)
-AT_ONCE = 8
-PAUSE = 0.2  # seconds that a client waits after it was sent away
-PATIENCE = 60  # seconds until the server listens, or an answer must have come
+MAX_REQUESTS = 8
+PAUSE = 0.2  # seconds that a client waits after a 503
+TIMEOUT = 60  # seconds for the server to start or to answer
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, psutil.Process]]:
-    """A server of the project in the current directory: its place on loopback, and its process."""
-    words = [sys.executable, "-u", "-m", "shoepair", "serve", "--port", "0", "--at-once", str(AT_ONCE)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+def run_server() -> Iterator[tuple[str, psutil.Process]]:
+    """Context manager: a server of the project in the current directory; yields its address and process."""
+    command = [sys.executable, "-u", "-m", "shoepair", "serve", "--port", "0", "--max-requests", str(MAX_REQUESTS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith("listening at "):
-            sys.exit(1)  # the server has said why
+            sys.exit(1)  # the server has printed the error
         try:
             yield urlsplit(line.split()[2]).netloc, psutil.Process(process.pid)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
 
 
-def drawn(size: tuple[int, int], seed: int) -> bytes:
-    """A JPEG of coarse noise, about as many bytes as a photo of this size."""
+def random_jpeg(size: tuple[int, int], seed: int) -> bytes:
+    """Return a JPEG of coarse noise, about as many bytes as a photo of this size."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(30, 220, (size[1] // 8, size[0] // 8, 3), np.uint8))
     file = io.BytesIO()
@@ -64,8 +65,8 @@ def drawn(size: tuple[int, int], seed: int) -> bytes:
     return file.getvalue()
 
 
-def form(left: bytes, right: bytes) -> bytes:
-    """Two photos as a browser sends them."""
+def encode_form(left: bytes, right: bytes) -> bytes:
+    """Return two photos as a browser sends them."""
     body = b""
     for name, content in (("left", left), ("right", right)):
         body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="p.jpg"\r\n\r\n'.encode()
@@ -73,30 +74,30 @@ def form(left: bytes, right: bytes) -> bytes:
     return body + f"--{BOUNDARY}--\r\n".encode()
 
 
-def ask(place: str, body: bytes) -> tuple[int, float]:
-    """One question: its status, and the seconds until the answer was read."""
+def post_pair(address: str, body: bytes) -> tuple[int, float]:
+    """Send one pair; return the status and the seconds until the answer was read."""
     start = time.perf_counter()
-    connection = http.client.HTTPConnection(place, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     try:
         connection.request("POST", "/", body, HEADERS)
         response = connection.getresponse()
         response.read()
         status = response.status
     except OSError:
-        status = 0  # the connection was cut
+        status = 0  # the connection was closed
     finally:
         connection.close()
     return status, time.perf_counter() - start
 
 
-def load(place: str, body: bytes, clients: int, seconds: float) -> dict[str, Any]:
-    """Let some clients ask for some seconds."""
+def run_clients(address: str, body: bytes, clients: int, seconds: float) -> dict[str, Any]:
+    """Let some clients send pairs for some seconds; return counts and times."""
     answers: list[tuple[int, float]] = []
     start = time.perf_counter()
 
     def client() -> None:
         while time.perf_counter() - start < seconds:
-            answers.append(ask(place, body))
+            answers.append(post_pair(address, body))
             if answers[-1][0] != 200:
                 time.sleep(PAUSE)
 
@@ -106,35 +107,35 @@ def load(place: str, body: bytes, clients: int, seconds: float) -> dict[str, Any
     for thread in threads:
         thread.join()
     wall = time.perf_counter() - start
-    times = [spent for status, spent in answers if status == 200]
+    times = [duration for status, duration in answers if status == 200]
     busy = sum(status == 503 for status, _ in answers)
-    middle, late = (float(value) for value in np.percentile(times or [0.0], [50, 99]))
+    p50, p99 = (float(value) for value in np.percentile(times or [0.0], [50, 99]))
     return {
         **{"clients": clients, "answered": len(times), "busy": busy, "failed": len(answers) - len(times) - busy},
-        **{"per_second": len(times) / wall, "p50": middle, "p99": late},
+        **{"per_second": len(times) / wall, "p50": p50, "p99": p99},
     }
 
 
-def memory(process: psutil.Process) -> float:
-    """Megabytes that the server and its workers hold, pages shared between them once."""
-    held = [each.memory_full_info().pss for each in [process, *process.children(recursive=True)]]
+def memory_mb(process: psutil.Process) -> float:
+    """Return the megabytes of the server and its workers, shared pages counted once."""
+    held = [member.memory_full_info().pss for member in [process, *process.children(recursive=True)]]
     return float(sum(held)) / 1e6
 
 
 def measure(bodies: dict[str, bytes], seconds: float) -> list[dict[str, Any]]:
-    """Every kind of photo with every number of clients."""
+    """Measure all sizes of photos with all numbers of clients."""
     rows = []
-    with serving() as (place, process):
+    with run_server() as (address, process):
         for name, body in bodies.items():
-            ask(place, body)
+            post_pair(address, body)
             for clients in CLIENTS:
-                row = {"photos": name, "kilobytes": len(body) / 1000} | load(place, body, clients, seconds)
-                rows.append(row | {"memory_mb": memory(process)})
+                row = {"photos": name, "kilobytes": len(body) / 1000} | run_clients(address, body, clients, seconds)
+                rows.append(row | {"memory_mb": memory_mb(process)})
     return rows
 
 
-def printed(rows: list[dict[str, Any]]) -> str:
-    """The table."""
+def format_table(rows: list[dict[str, Any]]) -> str:
+    """Format the rows as a table."""
     lines = [
         "| photos | kB a request | clients | requests/s | p50, s | p99, s | answered | 503 | failed | MB |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -149,16 +150,17 @@ def printed(rows: list[dict[str, Any]]) -> str:
 def main(
     left: Annotated[Path | None, typer.Argument(help="Photo of a left shoe.")] = None,
     right: Annotated[Path | None, typer.Argument(help="Photo of a right shoe.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Of each measurement.")] = 20,
-    path: Annotated[Path | None, typer.Option("--json", help="Where the numbers go.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Duration of each measurement.")] = 20,
+    path: Annotated[Path | None, typer.Option("--json", help="File for the numbers.")] = None,
 ) -> None:
-    """Measure, and tell."""
+    """Measure and print."""
     if left and right:
-        bodies = {"given": form(left.read_bytes(), right.read_bytes())}
+        bodies = {"given": encode_form(left.read_bytes(), right.read_bytes())}
     else:
-        bodies = {name: form(drawn(size, 1), drawn(size, 2)) for name, size in EDGES.items()}
+        bodies = {name: encode_form(random_jpeg(size, 1), random_jpeg(size, 2)) for name, size in EDGES.items()}
     rows = measure(bodies, seconds)
-    tell({"cores": os.cpu_count(), "at_once": AT_ONCE, "seconds": seconds, "rows": rows}, printed(rows), path)
+    numbers = {"cores": os.cpu_count(), "at_once": MAX_REQUESTS, "seconds": seconds, "rows": rows}
+    print_results(numbers, format_table(rows), path)
 
 
 if __name__ == "__main__":

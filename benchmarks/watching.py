@@ -1,4 +1,4 @@
-"""A command run in a process of its own: how long it takes, and what it and its workers hold in memory."""
+"""Run a command in another process; measure its time and the memory of it and its workers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What a command took.
+class ProcessCost:
+    """Time, memory and output of a command.
 
     Args:
-        seconds: by the clock.
-        core_seconds: of processor time, of all of its processes that it waited for: what other work on the machine
-            changes least.
-        pss_mb: the most that all of its processes held together (PSS, which counts what they share once), in MiB.
-        largest_mb: the most that any one of its processes held (RSS), in MiB.
-        output: what it wrote to stdout.
+        seconds: wall clock time.
+        core_seconds: processor time of all processes that it waited for; other load changes it least.
+        pss_mb: maximum of all processes together (PSS, which counts shared pages once), in MiB.
+        largest_mb: maximum of a single process (RSS), in MiB.
+        output: its stdout.
     """
 
     seconds: float
@@ -36,46 +35,43 @@ class Watched:
     output: str
 
 
-def watched(
-    words: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, every: float = 0.2
-) -> Watched:
-    """Run a Python program of this project.
+def run_measured(
+    arguments: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, interval: float = 0.2
+) -> ProcessCost:
+    """Run a Python program of this project; return its cost. If it fails, exit with its status.
 
     Args:
-        words: what follows `python`.
-        folder: where it runs.
-        variables: of the environment, added to this process's own.
-        every: seconds between two looks at its memory; a look takes longer the more it holds.
-
-    Returns:
-        What it took. A program that fails ends this one too, with its own words.
+        arguments: what follows `python`.
+        folder: its working directory.
+        variables: additional environment variables.
+        interval: seconds between two readings of its memory; a reading takes longer the more memory it holds.
     """
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | dict(variables or {})
-    start, before = time.perf_counter(), _children()
+    start, before = time.perf_counter(), _child_seconds()
     with subprocess.Popen(
-        [sys.executable, *words], stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
+        [sys.executable, *arguments], stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
     ) as process:
-        together = largest = 0
+        total = largest = 0
         while process.poll() is None:
-            held = [_memory(each) for each in _family(process.pid)]
-            together = max(together, sum(pss for pss, _ in held))
-            largest = max(largest, *(rss for _, rss in held), 0)
-            time.sleep(every)
+            memory = [_memory(member) for member in _process_tree(process.pid)]
+            total = max(total, sum(pss for pss, _ in memory))
+            largest = max(largest, *(rss for _, rss in memory), 0)
+            time.sleep(interval)
         seconds = time.perf_counter() - start
         assert process.stdout is not None
         output = process.stdout.read()
     if process.returncode:
         sys.exit(process.returncode)
-    return Watched(seconds, _children() - before, round(together / 2**20), round(largest / 2**20), output)
+    return ProcessCost(seconds, _child_seconds() - before, round(total / 2**20), round(largest / 2**20), output)
 
 
-def _children() -> float:
-    """Processor seconds of the children that have ended, and of theirs."""
+def _child_seconds() -> float:
+    """Return the processor seconds of the ended children and of theirs."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _process_tree(pid: int) -> list[psutil.Process]:
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
@@ -84,7 +80,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _memory(process: psutil.Process) -> tuple[int, int]:
-    """PSS (where a system does not tell it, RSS) and RSS in bytes; nothing of a process that is no more."""
+    """Return PSS (RSS where the system has no PSS) and RSS in bytes; 0 of a process that has ended."""
     try:
         info = process.memory_full_info()
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""`python -m shoepair`: the same as the command `shoepair`."""
+"""Entry point of `python -m shoepair`, the same as the command `shoepair`."""
 
 from shoepair.commands.main import main
 

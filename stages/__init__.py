@@ -1,1 +1,1 @@
-"""The stages of the pipeline, one file each, run by DVC as `python -m stages.NAME`."""
+"""Stages of the pipeline, one file each; DVC runs them as `python -m stages.NAME`."""

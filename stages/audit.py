@@ -1,28 +1,33 @@
-"""Stage audit: the pairs as the networks get them -> whether anything but the shoes tells the label.
+"""Stage audit: pairs as the networks get them -> test for leakage: whether anything but the shoes predicts the label.
 
-Reads   data/pairs.parquet, data/store/<batch>.h5, data/valid/<batch>.parquet of the batches in it
+Reads   data/pairs.parquet, data/store/<batch>.h5, data/accepted/<batch>.parquet of their batches
 Writes  reports/audit.json
 Params  seed, evaluate, train.threads
 """
 
-from shoepair.data import documents, loading, schemas, tables
+from shoepair.data import json_files, loading, parquet_files, schemas
 from shoepair.evaluation import leakage
-from shoepair.evaluation.config import Audit
+from shoepair.evaluation.config import AuditConfig
 from shoepair.runtime import cpu, params, paths, stage
 
 
 def main() -> None:
-    """Let linear probes try on what has nothing to do with the match; fail if one succeeds."""
-    chosen = params.load(Audit)
-    cpu.use_threads(chosen.threads)
-    rows = tables.read(paths.PAIRS, schemas.Pairs)
+    """Train linear probes on features that must not separate same from different; fail if one does."""
+    config = params.load(AuditConfig)
+    cpu.configure_torch_cpu(config.threads)
+    rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["standard"]]
-    accepted = {str(batch): tables.read(paths.valid(str(batch)), schemas.Photos) for batch in rows["batch"].unique()}
-    features = leakage.pictures(loading.from_table(rows)) | {"file": leakage.files(rows, accepted)}
-    found = leakage.audit(rows, features, chosen.resamples, chosen.seed)
-    leakage.refuse_leaks(found)
-    documents.write_json(paths.AUDIT, found)
-    print("audit:", ", ".join(f"{name} {got['balanced']:.1%}" for name, got in found.items()) or "too few students")
+    accepted = {
+        str(batch): parquet_files.read_table(paths.accepted_path(str(batch)), schemas.AcceptedPhotos)
+        for batch in rows["batch"].unique()
+    }
+    features = leakage.photo_features_by_probe(loading.load_pairs_in_memory(rows))
+    features["file"] = leakage.file_length_and_type_features(rows, accepted)
+    results = leakage.cross_validate_probes_by_name(rows, features, config.resamples, config.seed)
+    leakage.raise_if_leaking(results)
+    json_files.write_json(paths.LEAKAGE_REPORT, results)
+    accuracies = ", ".join(f"{name} {result['balanced']:.1%}" for name, result in results.items())
+    print(f"audit: {accuracies or 'too few students'}")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,28 @@
-"""Stage crossval, off by default: the students of train and valid, each judged by models that never saw them.
+"""Stage crossval, off by default: students of train and valid -> their scores by models not trained on them.
 
-Reads   data/pairs.parquet, data/store/<batch>.h5 of the batches in it
+Reads   data/pairs.parquet, data/store/<batch>.h5 of their batches
 Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair.data import documents, schemas, tables
+from shoepair.data import json_files, parquet_files, schemas
 from shoepair.evaluation import metrics
-from shoepair.evaluation.config import Folds
+from shoepair.evaluation.config import FoldConfig
 from shoepair.runtime import params, paths, progress, stage
 from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
 
 
-def main(name: str) -> None:
-    """Train on all folds but one, score that one, in turn and anew; count."""
-    config, dealt = params.load(TrainConfig), params.load(Folds)
-    rows = tables.read(paths.PAIRS, schemas.Pairs)
-    plan = crossval.Plan(name, dealt.folds, dealt.repeats, config)
-    scores = crossval.run([plan], rows, progress.say)[plan]
-    tables.write(paths.folded(name), scores, schemas.Folded)
-    documents.write_json(paths.folded_metrics(name), metrics.metrics(scores, dealt.resamples, config.seed))
-    print(f"crossval {name}: {dealt.repeats} times {dealt.folds} folds")
+def main(model_name: str) -> None:
+    """Cross-validate a model; write its held-out scores and their metrics."""
+    config, fold_config = params.load(TrainConfig), params.load(FoldConfig)
+    rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
+    run = crossval.CVRun(model_name, fold_config.folds, fold_config.repeats, config)
+    scores = crossval.cross_validate([run], rows, progress.print_above_bar)[run]
+    parquet_files.write_table(paths.cv_scores_path(model_name), scores, schemas.FoldScores)
+    cv_metrics = metrics.compute_metrics(scores, fold_config.resamples, config.seed)
+    json_files.write_json(paths.cv_metrics_path(model_name), cv_metrics)
+    print(f"crossval {model_name}: {fold_config.repeats} times {fold_config.folds} folds")
 
 
 if __name__ == "__main__":

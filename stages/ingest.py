@@ -1,18 +1,18 @@
-"""Stage ingest: the photos of a batch -> one row per file found.
+"""Stage ingest: photos of a batch -> manifest, one row per file.
 
 Reads   data/raw/<batch>
-Writes  data/table/<batch>.parquet
+Writes  data/manifest/<batch>.parquet
 """
 
-from shoepair.data import schemas, tables
-from shoepair.ingestion import scan
+from shoepair.data import parquet_files, schemas
+from shoepair.ingestion import file_manifest
 from shoepair.runtime import paths, stage
 
 
 def main(batch: str) -> None:
-    """List every file, with what its name tells and the digest of its content."""
-    rows = scan.scan(paths.raw(batch))
-    tables.write(paths.table(batch), rows, schemas.Files)
+    """Write the manifest of a batch: every file, the parts of its name, and its SHA-256."""
+    rows = file_manifest.build_manifest(paths.raw_path(batch))
+    parquet_files.write_table(paths.manifest_path(batch), rows, schemas.Manifest)
     print(f"ingest {batch}: {len(rows)} files, {rows['ignored'].sum()} of them system files, ignored")
 
 

@@ -1,24 +1,28 @@
-"""Stage normalize: class photos + checked table -> one HDF5 store per batch.
+"""Stage normalize: accepted photos of a batch -> one HDF5 store.
 
-Reads   data/raw/<batch>, data/valid/<batch>.parquet
+Reads   data/raw/<batch>, data/accepted/<batch>.parquet
 Writes  data/store/<batch>.h5; layout in shoepair/data/store.py
 Params  normalize
 """
 
-from shoepair.data import schemas, store, tables
-from shoepair.ingestion import decode_all
-from shoepair.ingestion.config import Normalize
+from shoepair.data import parquet_files, schemas, store
+from shoepair.ingestion import parallel_decoding
+from shoepair.ingestion.config import NormalizeConfig
 from shoepair.runtime import params, paths, progress, stage, storage
 
 
 def main(batch: str) -> None:
-    """Decode, orient, crop and pack every accepted photo, in table order."""
-    edge = params.load(Normalize).edge
-    rows = tables.read(paths.valid(batch), schemas.Photos)
+    """Decode, orient and crop every accepted photo of a batch, in table order, and write its store."""
+    edge = params.load(NormalizeConfig).edge
+    rows = parquet_files.read_table(paths.accepted_path(batch), schemas.AcceptedPhotos)
     students = list(rows["student"].unique())
-    decoded = decode_all.read_all(storage.listed(paths.raw(batch), rows), edge)
-    shown = progress.track(decoded, f"normalize {batch}", "photo", len(rows))
-    store.write(paths.store(batch), students, decode_all.students(shown, edge), edge)
+    decoded = parallel_decoding.iter_decoded_photos_or_errors(
+        storage.list_photo_files(paths.raw_path(batch), rows), edge
+    )
+    photos = progress.track(decoded, f"normalize {batch}", "photo", len(rows))
+    store.write_store(
+        paths.store_path(batch), students, parallel_decoding.iter_student_photo_stacks(photos, edge), edge
+    )
     print(f"normalize {batch}: {len(rows)} photos of {len(students)} students, {edge} x {edge} pixels each")
 
 

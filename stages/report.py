@@ -1,4 +1,4 @@
-"""Stage report: everything the pipeline found -> one page, a model card, a data card, metadata, pictures.
+"""Stage report: results of the other stages -> report page, model card, data card, metadata, examples.
 
 Reads   data/split.parquet, data/pairs.parquet, data/duplicates.parquet, data/suspects.parquet, data/scores.parquet,
         data/decision.json, data/store/<batch>.h5, metrics/, models/<model>.json, plots/training, plots/loss,
@@ -8,19 +8,20 @@ Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports
 Params  crossval, evaluate, data/batches.yaml
 """
 
-from shoepair.evaluation.config import Crossval
+from shoepair.evaluation.config import CrossvalConfig
 from shoepair.reports import page, results
-from shoepair.reports.format import PAGE
+from shoepair.reports.formatting import PAGE_PATH
 from shoepair.runtime import params, stage
-from shoepair.runtime.batches import load_batches
+from shoepair.runtime.batches import load_batch_lists
 
 
 def main() -> None:
-    """Read what the other stages wrote, and tell it."""
-    listed = load_batches()
-    found = results.read(listed.batches, listed.samples, params.load(Crossval))
-    length = page.write(found)
-    print(f"report: {PAGE}, {length / 1e6:.1f} MB, {len(found.models)} models, {found.total['students']} students")
+    """Read the results of the other stages; write the report, cards and metadata."""
+    listed = load_batch_lists()
+    data = results.read_results(listed.batches, listed.synthetic_classes, params.load(CrossvalConfig))
+    length = page.write_report(data)
+    students = data.total_counts["students"]
+    print(f"report: {PAGE_PATH}, {length / 1e6:.1f} MB, {len(data.models)} models, {students} students")
 
 
 if __name__ == "__main__":

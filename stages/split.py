@@ -1,34 +1,38 @@
-"""Stage split: the students of all batches -> train, valid, test_m, test_w.
+"""Stage split: students of all batches -> splits train, valid, test_m, test_w.
 
-Reads   data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validation/<batch>.json of the listed batches
+Reads   data/accepted/<batch>.parquet, data/image_stats/<batch>.parquet, reports/validation/<batch>.json
 Writes  data/split.parquet, data/duplicates.parquet, metrics/split.json, metrics/validation.json
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair.data import documents, schemas, tables
-from shoepair.ingestion import duplicates, rules, splits
-from shoepair.ingestion.config import Split
+from shoepair.data import json_files, parquet_files, schemas
+from shoepair.ingestion import near_duplicates, splits, validation
+from shoepair.ingestion.config import SplitConfig
 from shoepair.runtime import params, paths, stage
-from shoepair.runtime.batches import load_batches
+from shoepair.runtime.batches import load_batch_lists
 
 
 def main() -> None:
-    """Deal every student by a hash; refuse photos that are in two splits; count what came of it."""
-    dealt = params.load(Split)
-    batches = load_batches().batches
-    accepted = {batch: tables.read(paths.valid(batch), schemas.Photos) for batch in batches}
-    reports = {batch: documents.read_json(paths.validation(batch), "run `dvc repro`") for batch in batches}
-    split = splits.assign(accepted, dealt.salt, dealt.valid)
-    measured = {batch: tables.read(paths.signs(batch), schemas.Signs) for batch in batches}
-    twice = duplicates.find(measured, dealt.duplicate_bits)
-    duplicates.refuse_across(twice, split)
-    counts = splits.counts(split, accepted)
-    tables.write(paths.SPLIT, split, schemas.Split)
-    tables.write(paths.DUPLICATES, twice, schemas.Duplicates)
-    documents.write_json(paths.SPLIT_METRICS, counts)
-    documents.write_json(paths.VALIDATION_METRICS, rules.totals(reports))
+    """Assign students to splits by hash; fail on near-duplicates across splits; write counts."""
+    config = params.load(SplitConfig)
+    batches = load_batch_lists().batches
+    accepted = {
+        batch: parquet_files.read_table(paths.accepted_path(batch), schemas.AcceptedPhotos) for batch in batches
+    }
+    reports = {
+        batch: json_files.read_json(paths.validation_report_path(batch), "run `dvc repro`") for batch in batches
+    }
+    split = splits.assign_splits_by_hash(accepted, config.salt, config.valid)
+    stats = {batch: parquet_files.read_table(paths.image_stats_path(batch), schemas.ImageStats) for batch in batches}
+    duplicates = near_duplicates.find_near_duplicate_rows(stats, config.max_hash_distance)
+    near_duplicates.raise_if_across_splits(duplicates, split)
+    counts = splits.counts_by_split(split, accepted)
+    parquet_files.write_table(paths.SPLIT, split, schemas.StudentSplits)
+    parquet_files.write_table(paths.NEAR_DUPLICATES, duplicates, schemas.NearDuplicates)
+    json_files.write_json(paths.SPLIT_METRICS, counts)
+    json_files.write_json(paths.VALIDATION_METRICS, validation.counts_by_batch_and_total(reports))
     students = ", ".join(f"{name} {number['students']} students" for name, number in counts.items())
-    print(f"split: {students}; {duplicates.counts(twice)}")
+    print(f"split: {students}; {near_duplicates.near_duplicates_sentence(duplicates)}")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,26 @@
-"""Stage suspects: all photos of the class -> the students whose photos may be mislabelled, ranked.
+"""Stage suspects: photos of all students -> students ranked by the probability of a label issue.
 
-Reads   data/split.parquet, data/store/<batch>.h5 of the batches in it
+Reads   data/split.parquet, data/store/<batch>.h5 of their batches
 Writes  data/suspects.parquet, reports/suspects.png
 """
 
-from shoepair.data import loading, schemas, tables
+from shoepair.data import loading, parquet_files, schemas
 from shoepair.evaluation import label_issues
-from shoepair.runtime import files, paths, progress, stage
+from shoepair.runtime import atomic_files, paths, progress, stage
 
 
 def main() -> None:
-    """Rank the students, and show the first ones."""
-    students = tables.read(paths.SPLIT, schemas.Split)
-    seen = progress.track(loading.each_student(students), "suspects", "student", len(students))
-    ranked = label_issues.rank(students, seen)
-    shown = ranked.head(label_issues.SHOWN)
+    """Rank students by suspected label issues; write the ranking and a picture of the first ones."""
+    students = parquet_files.read_table(paths.SPLIT, schemas.StudentSplits)
+    photos = progress.track(loading.iter_student_photos(students), "suspects", "student", len(students))
+    ranked = label_issues.rank_suspect_rows(students, photos)
+    shown = ranked.head(label_issues.SHOWN_STUDENTS)
     rows = shown.merge(students, on=["batch", "student"], how="left", validate="one_to_one")
-    tables.write(paths.SUSPECTS, ranked, schemas.Suspects)
-    with files.replacing(paths.SUSPECTS_PICTURE) as part:
-        label_issues.picture(shown, loading.each_student(rows)).save(part, "PNG")
-    print("suspects:", ", ".join(f"{row.student} {row.suspicion:.0%}" for row in shown.head(3).itertuples()) or "none")
+    parquet_files.write_table(paths.LABEL_ISSUES, ranked, schemas.LabelIssues)
+    with atomic_files.atomic_write(paths.LABEL_ISSUES_PICTURE) as part:
+        label_issues.draw_contact_sheet_image(shown, loading.iter_student_photos(rows)).save(part, "PNG")
+    first = ", ".join(f"{row.student} {row.issue_probability:.0%}" for row in shown.head(3).itertuples())
+    print(f"suspects: {first or 'none'}")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,25 @@
-"""Stage synthetic: params -> drawn students from whom training learns beside the class.
+"""Stage synthetic: params -> synthetic training students, in addition to those of the class.
 
 Writes  data/synthetic/synthetic.h5; layout in shoepair/data/store.py
 Params  synthetic, normalize
 """
 
 from shoepair.data import store
-from shoepair.ingestion.config import Normalize
+from shoepair.ingestion.config import NormalizeConfig
 from shoepair.runtime import params, paths, progress, stage
 from shoepair.synthetic import training_students
-from shoepair.synthetic.config import Synthetic
+from shoepair.synthetic.config import SyntheticConfig
 
 
 def main() -> None:
-    """Draw the students and pack their photos, as `normalize` packs those of a batch."""
-    chosen = params.load(Synthetic)
-    edge = params.load(Normalize).edge
-    drawn = training_students.draw(chosen.students, chosen.seed, edge)
-    shown = progress.track(drawn, "synthetic", "student", chosen.students)
-    store.write(paths.store(paths.SYNTHETIC), training_students.names(chosen.students), shown, edge)
-    print(f"synthetic: {chosen.students} students drawn, {edge} x {edge} pixels a photo")
+    """Draw the synthetic training students and write their store."""
+    config = params.load(SyntheticConfig)
+    edge = params.load(NormalizeConfig).edge
+    students = training_students.iter_decoded_student_photos(config.students, config.seed, edge)
+    photos = progress.track(students, "synthetic", "student", config.students)
+    ids = training_students.make_student_ids(config.students)
+    store.write_store(paths.store_path(paths.SYNTHETIC_BATCH), ids, photos, edge)
+    print(f"synthetic: {config.students} synthetic students, {edge} x {edge} pixels a photo")
 
 
 if __name__ == "__main__":

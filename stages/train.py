@@ -1,6 +1,6 @@
 """Stage train: pairs of shoes -> one trained model.
 
-Reads   data/pairs.parquet, data/store/<batch>.h5 of the batches in it, data/synthetic/synthetic.h5
+Reads   data/pairs.parquet, data/store/<batch>.h5 of their batches, data/synthetic/synthetic.h5
 Writes  models/<model>.safetensors, models/<model>.json, plots/training/<model>.csv, plots/loss/<model>.csv
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train
 """
@@ -13,14 +13,15 @@ from shoepair.training import job
 from shoepair.training.config import TrainConfig
 
 
-def main(name: str) -> None:
-    """Train on the pairs of train, measured on those of valid after every epoch; a killed run goes on."""
-    with distributed.joined():
+def main(model_name: str) -> None:
+    """Train one model on split train, validate every epoch, and resume a killed run."""
+    with distributed.join_process_group():
         config = params.load(TrainConfig)
-        work = partial(job.train, name, config)
-        done = parallel.together(work, f"train {name}", cores=config.threads, gpus=config.device == "cuda")
-        if done:
-            print(done)
+        function = partial(job.train_save_and_summarize, model_name, config)
+        use_gpu = config.device == "cuda"
+        summary = parallel.run_ranks(function, f"train {model_name}", cores_per_rank=config.threads, use_gpu=use_gpu)
+        if summary:
+            print(summary)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,25 @@
-"""Stage validate: the files of a batch, held against the rules -> the accepted photos.
+"""Stage validate: manifest and photos of a batch -> accepted photos.
 
-Reads   data/table/<batch>.parquet, data/raw/<batch>
-Writes  data/valid/<batch>.parquet, data/signs/<batch>.parquet, reports/validation/<batch>.json
+Reads   data/manifest/<batch>.parquet, data/raw/<batch>
+Writes  data/accepted/<batch>.parquet, data/image_stats/<batch>.parquet, reports/validation/<batch>.json
 Params  normalize, validate
 """
 
-from shoepair.data import documents, schemas, tables
-from shoepair.ingestion import rules
-from shoepair.ingestion.config import Normalize, Validate
+from shoepair.data import json_files, parquet_files, schemas
+from shoepair.ingestion import validation
+from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.runtime import params, paths, stage
 
 
 def main(batch: str) -> None:
-    """Accept the photos, set students with faults aside, or refuse the batch with all its faults."""
-    rows = tables.read(paths.table(batch), schemas.Files)
-    edge, policy = params.load(Normalize).edge, params.load(Validate)
-    verdict = rules.check(batch, paths.raw(batch), rows, edge, policy)
-    tables.write(paths.valid(batch), verdict.accepted, schemas.Photos)
-    tables.write(paths.signs(batch), verdict.measured, schemas.Signs)
-    documents.write_json(paths.validation(batch), verdict.report(batch))
-    print(f"validate {batch}: {verdict}")
+    """Validate a batch; write accepted photos, image stats and a report, or fail with all errors."""
+    rows = parquet_files.read_table(paths.manifest_path(batch), schemas.Manifest)
+    edge, policy = params.load(NormalizeConfig).edge, params.load(ValidateConfig)
+    result = validation.validate_batch_or_raise(batch, paths.raw_path(batch), rows, edge, policy)
+    parquet_files.write_table(paths.accepted_path(batch), result.accepted, schemas.AcceptedPhotos)
+    parquet_files.write_table(paths.image_stats_path(batch), result.image_stats, schemas.ImageStats)
+    json_files.write_json(paths.validation_report_path(batch), result.build_report(batch))
+    print(f"validate {batch}: {result}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures: projects around a tiny class, without git, under version control, trained."""
+"""Fixtures: projects with a tiny class: plain, under version control, or trained."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ TIERS = ("unit", "stages", "system")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of this project's tests."""
+    """Add the option `--slowest`."""
     parser.addoption(
-        "--slowest", type=int, default=0, help="print so many of the slowest tests, and what they wait for"
+        "--slowest", type=int, default=0, help="number of slowest tests to print, with what they wait for"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch what tests wait for, where that is asked for."""
+    """Measure what tests wait for, if `--slowest` is given."""
     if count := config.getoption("slowest"):
         slowest.register(config, count)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by the folders that it lies in: its tier, and `long` where it is in system/long."""
+    """Mark every test by its folder: its tier, and `long` in system/long."""
     for item in items:
         folders = item.path.relative_to(Path(__file__).parent).parts[:-1]
         assert folders[0] in TIERS, f"{item.path}: not in one of the folders {', '.join(TIERS)}"
@@ -73,8 +73,8 @@ def _environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless browser for the tests of a file."""
-    from support.browsers import launched  # here, since most tests need none
+    """A headless browser, shared by the tests of a file."""
+    from support.browsers import launched  # late: most tests need none
 
     with launched() as browser:
         yield browser
@@ -82,32 +82,32 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with one tiny batch, as the current directory; no git, no dvc."""
+    """A project with one tiny batch as the current directory, without git and dvc."""
     monkeypatch.chdir(copy_project(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a real command in the test's environment; its output comes back as text."""
+    """Function that runs a real command in the test's environment and returns its output as text."""
     set_environment(monkeypatch)
     return command
 
 
 @pytest.fixture
-def repository(project: Path, run: Run) -> Path:  # noqa: ARG001  # the environment must stand first
+def repository(project: Path, run: Run) -> Path:  # noqa: ARG001  # sets the environment first
     """The tiny project under git and dvc, its batch tracked."""
     put_under_version_control()
     return project
 
 
 def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
-    """A folder that is built by the first test that asks for it, for all workers of a run; tests copy from it.
+    """Return a folder that the first test builds for all workers of a run; tests copy it.
 
     Args:
-        factory: whose folder tells one run from others.
+        factory: its base folder is that of the run.
         name: of the folder.
-        build: fills it, as the current directory.
+        build: fills the folder, which is then the current directory.
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -115,7 +115,7 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
     folder, done = base / name, base / f"{name}.done"
     with FileLock(base / f"{name}.lock"):
         if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
+            shutil.rmtree(folder, ignore_errors=True)  # left by a killed worker
             folder.mkdir()
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(folder)
@@ -141,7 +141,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(trained_once: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001
-    """A copy of the trained tiny project, as the current directory, the test's own."""
+    """A copy of the trained tiny project as the current directory."""
     folder = tmp_path / "trained"
     shutil.copytree(trained_once, folder, symlinks=True)
     monkeypatch.chdir(folder)
@@ -159,6 +159,6 @@ def paired(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
-    """The pairs of seven students in two batches, their stores in the current directory."""
+    """`Pairs` rows of seven students in two batches, whose stores are in the current directory."""
     monkeypatch.chdir(tmp_path)
     return write_two_batches()

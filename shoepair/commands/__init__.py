@@ -1,1 +1,1 @@
-"""The `shoepair` program: everything that a person types."""
+"""The `shoepair` command line."""

@@ -1,6 +1,6 @@
-"""`shoepair analyze`: the worked analysis in the terminal, and a user's own numbers step by step.
+"""`shoepair analyze`: the analysis of the models in the terminal, step by step, also with other numbers.
 
-Numbers are given as 1,3,2; vectors of a sequence and rows of a matrix as 1,1/0,1 (a single one as 1,1/).
+Numbers are written as 1,3,2; vectors of a sequence and rows of a matrix as 1,1/0,1 (a single one as 1,1/).
 """
 
 from __future__ import annotations
@@ -12,69 +12,71 @@ import typer
 
 from shoepair.models.config import ModelConfig
 from shoepair.reports.analysis import conv1d, gnn
-from shoepair.reports.analysis.arrays import Floats, finite
+from shoepair.reports.analysis.numerics import Floats, to_finite_array
 from shoepair.runtime.errors import ShoepairError
 
-app = typer.Typer(pretty_exceptions_enable=False, help="The models' analysis, worked step by step.")
+app = typer.Typer(pretty_exceptions_enable=False, help="Analyse the models step by step.")
 
-Target = Annotated[float, typer.Option(help="Label: 0 or 1.")]
-KernelSize = Annotated[int, typer.Option(help="K of every convolution: 3 or 5.")]
+TargetOption = Annotated[float, typer.Option(help="Label: 0 or 1.")]
+KernelSizeOption = Annotated[int, typer.Option(help="K of every convolution: 3 or 5.")]
 
 
-def numbers(name: str, text: str) -> list[float]:
-    """Numbers from text such as 1,3,2.
+def parse_comma_separated(option_name: str, text: str) -> list[float]:
+    """Parse comma-separated numbers such as "1,3,2".
 
     Raises:
-        ShoepairError: one of them is none.
+        ShoepairError: one of them is not a number.
     """
-    found = []
-    for place, word in enumerate(text.split(","), start=1):
+    numbers = []
+    for position, word in enumerate(text.split(","), start=1):
         try:
-            found.append(float(word))
+            numbers.append(float(word))
         except ValueError:
-            message = f"{name}: {word!r} in place {place} of {text!r} is not a number"
-            raise ShoepairError(message, fix=f"write {name} as 1,3,2 and rows as 1,1/0,1") from None
-    return found
+            message = f"{option_name}: {word!r} at position {position} of {text!r} is not a number"
+            raise ShoepairError(message, fix=f"write {option_name} as 1,3,2 and rows as 1,1/0,1") from None
+    return numbers
 
 
-def matrix(name: str, text: str) -> Floats:
-    """A matrix from text such as 1,1/0,1.
+def parse_matrix(option_name: str, text: str) -> Floats:
+    """Parse rows such as "1,1/0,1" into a matrix.
 
     Raises:
         ShoepairError: a value is not a number, or the rows have different lengths.
     """
-    rows = [numbers(name, row) for row in text.removesuffix("/").split("/")]
-    for place, row in enumerate(rows, start=1):
+    rows = [parse_comma_separated(option_name, row) for row in text.removesuffix("/").split("/")]
+    for number, row in enumerate(rows, start=1):
         if len(row) != len(rows[0]):
-            message = f"{name}: row {place} has {len(row)} numbers and row 1 has {len(rows[0])}, in {text!r}"
-            raise ShoepairError(message, fix="give every row as many numbers")
-    return finite(name, rows)
+            message = f"{option_name}: row {number} has {len(row)} numbers and row 1 has {len(rows[0])}, in {text!r}"
+            raise ShoepairError(message, fix="give all rows the same length")
+    return to_finite_array(option_name, rows)
 
 
-def sequence(name: str, text: str) -> Floats:
-    """Numbers from 1,3,2 or vectors from 1,1/0,1."""
-    return matrix(name, text) if "/" in text else finite(name, numbers(name, text))
+def parse_vector_or_matrix(option_name: str, text: str) -> Floats:
+    """Parse "1,3,2" into a vector, or "1,1/0,1" into a matrix with one vector per row."""
+    if "/" in text:
+        return parse_matrix(option_name, text)
+    return to_finite_array(option_name, parse_comma_separated(option_name, text))
 
 
-def edges(text: str) -> gnn.Edges:
-    """Edges from text such as 1-2,2-3; none from an empty text.
+def parse_edges(text: str) -> gnn.Edges:
+    """Parse graph edges such as "1-2,2-3" into node pairs; an empty text gives none.
 
     Raises:
         ShoepairError: an edge does not have this form.
     """
-    found = []
+    edges = []
     for word in filter(None, text.split(",")):
         ends = word.strip().split("-")
         if len(ends) != 2 or not all(end.isascii() and end.isdigit() for end in ends):
             message = f"edges: {word!r} in {text!r} is not an edge"
             raise ShoepairError(message, fix="write edges as 1-2,2-3, nodes numbered from 1")
-        found.append((int(ends[0]), int(ends[1])))
-    return tuple(found)
+        edges.append((int(ends[0]), int(ends[1])))
+    return tuple(edges)
 
 
-def _weights(texts: list[str], layers: int | None) -> tuple[Floats, ...]:
-    """W of each layer; a single one is shared by all layers."""
-    given = tuple(matrix(f"weight of layer {i}", text) for i, text in enumerate(texts, start=1))
+def _parse_weights(texts: list[str], layers: int | None) -> tuple[Floats, ...]:
+    """Parse W of each layer; a single one is shared by all layers."""
+    given = tuple(parse_matrix(f"weight of layer {i}", text) for i, text in enumerate(texts, start=1))
     if layers is None or layers == len(given):
         return given
     if len(given) != 1:
@@ -84,72 +86,77 @@ def _weights(texts: list[str], layers: int | None) -> tuple[Floats, ...]:
 
 
 @app.callback(invoke_without_command=True)
-def everything(context: typer.Context) -> None:
-    """Parameters, receptive fields, a 1D convolution and a graph network by hand; without a command, all of it."""
+def print_all(context: typer.Context) -> None:
+    """Print parameters, receptive fields, a 1D convolution and a graph network; without a command, all of them."""
     if context.invoked_subcommand is not None:
         return
-    parameters(n=4, kernel_size=3)
+    print_parameters(n=4, kernel_size=3)
     for kernel_size in (3, 5):
-        receptive(kernel_size)
-    typer.echo(conv1d.chapter())
-    typer.echo(gnn.chapter())
+        print_receptive_fields(kernel_size)
+    typer.echo(conv1d.chapter_markdown())
+    typer.echo(gnn.chapter_markdown())
 
 
 @app.command("parameters")
-def parameters(
+def print_parameters(
     n: Annotated[int, typer.Option(help="Channels after the first convolution.", max=4096)] = 4,
-    kernel_size: KernelSize = 3,
+    kernel_size: KernelSizeOption = 3,
     *,
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Normalise after every convolution.")] = False,
 ) -> None:
-    """Parameters of both networks, layer by layer, as formulas and as counted in the modules."""
-    from shoepair.reports.analysis import parameters  # loads torch, for which `shoepair --help` should not wait
+    """Print the parameter counts of both networks, layer by layer: by formula and as counted in PyTorch."""
+    from shoepair.reports.analysis import parameter_counts  # imported late: it loads torch
 
-    typer.echo(parameters.chapter(ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)))
+    typer.echo(parameter_counts.chapter_markdown(ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)))
 
 
 @app.command("receptive")
-def receptive(kernel_size: KernelSize = 3) -> None:
-    """What one unit of each layer sees of a shoe image, and of N stacked 1D convolutions."""
-    from shoepair.reports.analysis import receptive_field  # loads torch, for which `shoepair --help` should not wait
+def print_receptive_fields(kernel_size: KernelSizeOption = 3) -> None:
+    """Print the receptive field of every layer of the networks, and of N stacked 1D convolutions."""
+    from shoepair.reports.analysis import receptive_field  # imported late: it loads torch
 
-    typer.echo(receptive_field.chapter(kernel_size))
-    typer.echo(receptive_field.chapter_stacked(kernel_size))
+    typer.echo(receptive_field.chapter_markdown(kernel_size))
+    typer.echo(receptive_field.stacked_chapter_markdown(kernel_size))
 
 
 @app.command("conv1d")
-def convolution(
+def print_conv1d(
     x: Annotated[str, typer.Option(help="Input: numbers as 1,3,2 or vectors as 1,1/0,1.")],
-    kernel: Annotated[str, typer.Option(help="w1, as long as x or shorter: --kernel=-1,2,-1.")],
+    kernel: Annotated[str, typer.Option(help="w1, at most as long as x: --kernel=-1,2,-1.")],
     *,
     b1: Annotated[float, typer.Option(help="Bias of the convolution.")] = 0.0,
     w2: Annotated[str, typer.Option(help="Weights of the hidden units, or one for all.")] = "1",
     b2: Annotated[float, typer.Option(help="Bias of the logit.")] = 1.0,
-    target: Target = 0.0,
+    target: TargetOption = 0.0,
 ) -> None:
-    """A 1D convolution network by hand, forward and backward; b2 = 1 as in the assignment."""
+    """Compute a 1D convolution network by hand, forward and backward; b2 = 1 as in the assignment."""
     problem = conv1d.Problem(
-        x=sequence("x", x), w1=sequence("kernel", kernel), b1=b1, w2=np.array(numbers("w2", w2)), b2=b2, t=target
+        x=parse_vector_or_matrix("x", x),
+        w1=parse_vector_or_matrix("kernel", kernel),
+        b1=b1,
+        w2=np.array(parse_comma_separated("w2", w2)),
+        b2=b2,
+        t=target,
     )
-    typer.echo(conv1d.describe(problem))
+    typer.echo(conv1d.steps_as_markdown(problem))
 
 
 @app.command("gnn")
-def graph_network(
+def print_gnn(
     edges_text: Annotated[str, typer.Option("--edges", help="As 1-2,2-3; nodes numbered from 1.")],
     features: Annotated[str, typer.Option(help="A vector per node, as 1,1/0,1.")],
-    weight: Annotated[list[str], typer.Option(help="W of a layer, as 1,2/0,1; again for each further layer.")],
-    q: Annotated[str, typer.Option(help="Of the readout, as 1,1.")],
+    weight: Annotated[list[str], typer.Option(help="W of a layer, as 1,2/0,1; repeat it for further layers.")],
+    q: Annotated[str, typer.Option(help="Weights of the readout, as 1,1.")],
     *,
-    layers: Annotated[int | None, typer.Option(help="If all share one W.", min=1, max=100)] = None,
-    target: Target = 0.0,
+    layers: Annotated[int | None, typer.Option(help="Number of layers, if all share one W.", min=1, max=100)] = None,
+    target: TargetOption = 0.0,
 ) -> None:
-    """A graph network by hand, forward and backward."""
+    """Compute a graph neural network by hand, forward and backward."""
     problem = gnn.Problem(
-        edges=edges(edges_text),
-        h=matrix("features", features),
-        weights=_weights(weight, layers),
-        q=np.array(numbers("q", q)),
+        edges=parse_edges(edges_text),
+        h=parse_matrix("features", features),
+        weights=_parse_weights(weight, layers),
+        q=np.array(parse_comma_separated("q", q)),
         t=target,
     )
-    typer.echo(gnn.describe(problem))
+    typer.echo(gnn.steps_as_markdown(problem))

@@ -1,9 +1,9 @@
-"""What killed commands leave behind, put right.
+"""`shoepair doctor`: repair what killed commands leave behind, and check the configuration.
 
-That is: stages that still run, an experiment's parameters, an empty dvc.lock, half-written files, a half-added batch.
-DVC writes dvc.lock in place, so a kill in that moment leaves it empty and every later command fails on it. The last
-commit has one; what was done since comes back from DVC's cache of runs. An experiment changes params.yaml before it
-runs, so a killed one leaves values behind that nobody wrote there.
+Repaired are stages that still run, an experiment's parameters, a damaged dvc.lock, partial files, a half-added batch.
+DVC writes dvc.lock in place, so a kill can leave it empty, and every later command fails. The last commit has a copy;
+DVC's run cache restores what was done since. An experiment changes params.yaml before it runs, so a killed one leaves
+its values there.
 """
 
 from __future__ import annotations
@@ -20,140 +20,140 @@ import psutil
 
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import add
-from shoepair.data import documents
-from shoepair.ingestion.config import Normalize
-from shoepair.runtime import files, params, paths
-from shoepair.runtime.batches import load_batches
+from shoepair.data import json_files
+from shoepair.ingestion.config import NormalizeConfig
+from shoepair.runtime import atomic_files, params, paths
+from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 
-WRITTEN = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
-PATIENCE = 5  # seconds that a process has for ending in its own way
-EXPERIMENT = Path(".dvc/tmp/exps/run/workspace")  # DVC's notes on the experiment that runs in this workspace
-READERS = (Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/exps/rwlock"))
-UNFINISHED = (1, 2)  # in these notes: being prepared, running
+OUTPUT_FOLDERS = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
+TERMINATE_SECONDS = 5  # seconds from terminate to kill
+EXPERIMENT_STATE = Path(".dvc/tmp/exps/run/workspace")  # DVC's state of the experiment in this workspace
+RWLOCKS = (Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/exps/rwlock"))
+UNFINISHED_STATUSES = (1, 2)  # in this state: being prepared, running
 
 
-def repair() -> list[str]:
-    """Put right what can be put right without losing anything; a line for each thing done.
+def repair_project() -> list[str]:
+    """Repair what killed commands left behind, without losing data; return one line per repair.
 
     Raises:
-        ShoepairError: another command is at work.
+        ShoepairError: another `shoepair add` is running.
     """
     stopped = _stop_orphans()  # first: they still write
-    done = [add.recover(), _lock(), _experiment()]
-    return [*stopped, *filter(None, done), *_readers(), *_sweep()]
+    repairs = [add.undo_killed_add(), _restore_dvc_lock(), _restore_params()]
+    return [*stopped, *filter(None, repairs), *_delete_broken_rwlocks(), *_delete_partial_files()]
 
 
 def _stop_orphans() -> list[str]:
-    """Stop the stages whose `dvc` was killed: they would write beside, or over, what the next run writes."""
-    orphans = dict(_orphans())
+    """Stop the stages whose `dvc` was killed, since they may overwrite what the next run writes."""
+    orphans = dict(_find_orphans())
     for process in orphans:
         process.terminate()
-    for process in psutil.wait_procs(orphans, PATIENCE)[1]:
+    for process in psutil.wait_procs(orphans, TERMINATE_SECONDS)[1]:
         process.kill()
-    psutil.wait_procs(orphans, PATIENCE)
-    names = sorted(set(orphans.values()))  # a stage may be two processes: a shell, and what it runs
-    return [f"stage {name}: still ran, though its `dvc` was killed; stopped" for name in names]
+    psutil.wait_procs(orphans, TERMINATE_SECONDS)
+    names = sorted(set(orphans.values()))  # a stage may be two processes: a shell and its child
+    return [f"stage {name}: still running although its `dvc` was killed; stopped" for name in names]
 
 
-def _orphans() -> Iterator[tuple[psutil.Process, str]]:
-    """Processes that DVC started for a stage of this project, or of its experiments, and that no DVC waits for."""
-    here = Path.cwd()
+def _find_orphans() -> Iterator[tuple[psutil.Process, str]]:
+    """Yield processes of stages of this project, or of its experiments, that have no `dvc` parent."""
+    project = Path.cwd()
     for process in psutil.process_iter():
         try:
-            given = process.environ()
-            if "DVC_STAGE" not in given or not Path(given.get("DVC_ROOT", "")).is_relative_to(here):
+            variables = process.environ()
+            if "DVC_STAGE" not in variables or not Path(variables.get("DVC_ROOT", "")).is_relative_to(project):
                 continue
-            if process.pid != os.getpid() and not any(_is_dvc(parent.cmdline()) for parent in process.parents()):
-                yield process, given["DVC_STAGE"]
-        except psutil.Error:  # it ended meanwhile, or is another user's
+            has_dvc_parent = any(_is_dvc_command(parent.cmdline()) for parent in process.parents())
+            if process.pid != os.getpid() and not has_dvc_parent:
+                yield process, variables["DVC_STAGE"]
+        except psutil.Error:  # it has ended, or belongs to another user
             continue
 
 
-def _is_dvc(words: list[str]) -> bool:
-    """Whether a process's command line is a `dvc` command, started by its own name or as `python -m dvc`."""
-    return any(Path(word).name.startswith("dvc") for word in words[:3])
+def _is_dvc_command(command_line: list[str]) -> bool:
+    """Return whether a command line is a `dvc` command, started as `dvc` or as `python -m dvc`."""
+    return any(Path(word).name.startswith("dvc") for word in command_line[:3])
 
 
-def _experiment() -> str:
-    """params.yaml as of the last commit, where a killed experiment left its own; that one is kept aside.
+def _restore_params() -> str:
+    """Restore params.yaml from the last commit if a killed experiment changed it; keep a backup.
 
-    DVC's notes say whether an experiment runs in this workspace; it was killed if its process is gone.
+    DVC's state files say whether an experiment runs in this workspace; it was killed if its process is gone.
     """
-    run, process = EXPERIMENT / "workspace.run", EXPERIMENT / "workspace.json"
-    fix = f"delete {EXPERIMENT}"
-    note = documents.read_json(run, fix) if run.is_file() else {}
-    if note.get("status") not in UNFINISHED:
+    run, process = EXPERIMENT_STATE / "workspace.run", EXPERIMENT_STATE / "workspace.json"
+    fix = f"delete {EXPERIMENT_STATE}"
+    state = json_files.read_json(run, fix) if run.is_file() else {}
+    if state.get("status") not in UNFINISHED_STATUSES:
         return ""
-    number = documents.read_json(process, fix).get("pid") if process.is_file() else None
-    if isinstance(number, int) and psutil.pid_exists(number) and _is_dvc(psutil.Process(number).cmdline()):
+    pid = json_files.read_json(process, fix).get("pid") if process.is_file() else None
+    if isinstance(pid, int) and psutil.pid_exists(pid) and _is_dvc_command(psutil.Process(pid).cmdline()):
         return ""
-    shutil.rmtree(EXPERIMENT)
+    shutil.rmtree(EXPERIMENT_STATE)
     # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
     subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
     committed = subprocess.run(["git", "show", f"HEAD:{paths.PARAMS}"], capture_output=True, check=False)
     if committed.returncode or committed.stdout == paths.PARAMS.read_bytes():
         return ""
-    kept = Path(".dvc/tmp") / paths.PARAMS.name
-    shutil.copyfile(paths.PARAMS, kept)
-    files.write_text(paths.PARAMS, committed.stdout.decode())
+    backup = Path(".dvc/tmp") / paths.PARAMS.name
+    shutil.copyfile(paths.PARAMS, backup)
+    atomic_files.write_text(paths.PARAMS, committed.stdout.decode())
     return (
-        f"{paths.PARAMS}: held the values of experiment {note.get('name')!r}, which was killed; it is again as in the"
-        f" last commit: {_changed(kept)}; `cp {kept} {paths.PARAMS}` brings the other back"
+        f"{paths.PARAMS}: had the values of experiment {state.get('name')!r}, which was killed; restored from the last"
+        f" commit: {_describe_reverted_values(backup)}; `cp {backup} {paths.PARAMS}` undoes this"
     )
 
 
-def _changed(kept: Path) -> str:
-    """What was set back, in words."""
+def _describe_reverted_values(backup_path: Path) -> str:
+    """Return the restored values as text."""
     try:
-        rows = params.differences(paths.PARAMS, kept)
+        rows = params.list_yaml_differences(paths.PARAMS, backup_path)
     except ShoepairError:  # DVC writes params.yaml in place too
-        return "the other is torn"
+        return "the backup is damaged"
     return ", ".join(f"{key} is {now}, was {then}" for key, now, then in rows) or "the comments"
 
 
-def _lock() -> str:
-    """dvc.lock as of the last commit, where the one on disk is no lock; without a commit it is made anew."""
-    if not dvc_records.LOCK.is_file():
+def _restore_dvc_lock() -> str:
+    """Restore a damaged dvc.lock from the last commit; delete it if no commit has one."""
+    if not dvc_records.LOCK_PATH.is_file():
         return ""
     with suppress(ShoepairError):
-        dvc_records.recorded("outs")
+        dvc_records.read_digest_by_path("outs")
         return ""
-    committed = subprocess.run(["git", "show", f"HEAD:{dvc_records.LOCK}"], capture_output=True, check=False)
+    committed = subprocess.run(["git", "show", f"HEAD:{dvc_records.LOCK_PATH}"], capture_output=True, check=False)
     if committed.returncode:
-        dvc_records.LOCK.unlink()
-        return f"{dvc_records.LOCK}: was torn by a kill and is in no commit; deleted, `dvc repro` makes it anew"
-    files.write_text(dvc_records.LOCK, committed.stdout.decode())
-    return (
-        f"{dvc_records.LOCK}: was torn by a kill; it is again as in the last commit, `dvc repro` brings it up to date"
-    )
+        dvc_records.LOCK_PATH.unlink()
+        return f"{dvc_records.LOCK_PATH}: damaged by a kill and in no commit; deleted, `dvc repro` recreates it"
+    atomic_files.write_text(dvc_records.LOCK_PATH, committed.stdout.decode())
+    return f"{dvc_records.LOCK_PATH}: damaged by a kill; restored from the last commit, `dvc repro` updates it"
 
 
-def _readers() -> Iterator[str]:
-    """Delete DVC's note of who reads and writes what where it is torn: it would stop every later command."""
-    for path in READERS:
-        if path.is_file() and not _is_mapping(path) and not _dvc_is_at_work():
+def _delete_broken_rwlocks() -> Iterator[str]:
+    """Delete damaged lock files of DVC, which would stop every later command."""
+    for path in RWLOCKS:
+        if path.is_file() and not _is_json_object(path) and not _dvc_is_running():
             path.unlink()
-            yield f"{path}: was torn by a kill; deleted, DVC makes it anew"
+            yield f"{path}: damaged by a kill; deleted, DVC recreates it"
 
 
-def _is_mapping(path: Path) -> bool:
+def _is_json_object(path: Path) -> bool:
     try:
         return isinstance(json.loads(path.read_bytes()), dict)
     except ValueError:
         return False
 
 
-def _dvc_is_at_work() -> bool:
-    """Whether a `dvc` command runs in this folder: it may be writing just now."""
-    here = str(Path.cwd())
-    found = (process.info for process in psutil.process_iter(["cwd", "cmdline"]))  # None for what is another user's
-    return any(each["cwd"] == here and _is_dvc(each["cmdline"] or []) for each in found)
+def _dvc_is_running() -> bool:
+    """Return whether a `dvc` command runs in this folder and may be writing."""
+    folder = str(Path.cwd())
+    infos = (process.info for process in psutil.process_iter(["cwd", "cmdline"]))  # None if another user's
+    return any(info["cwd"] == folder and _is_dvc_command(info["cmdline"] or []) for info in infos)
 
 
-def _sweep() -> Iterator[str]:
-    """Delete half-written files and folders; no stage ever reads one."""
-    for path in sorted(path for folder in WRITTEN for path in Path(folder).rglob(f".*{files.PART}")):
+def _delete_partial_files() -> Iterator[str]:
+    """Delete half-written files and folders, which no stage reads."""
+    pattern = f".*{atomic_files.PARTIAL_SUFFIX}"
+    for path in sorted(path for folder in OUTPUT_FOLDERS for path in Path(folder).rglob(pattern)):
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -161,27 +161,29 @@ def _sweep() -> Iterator[str]:
         yield f"{path}: half-written by a killed stage, deleted"
 
 
-def doctor() -> list[str]:
-    """Hold params.yaml and data/batches.yaml against their forms, and the list against the folders; a line for each.
+def check_configuration() -> list[str]:
+    """Check params.yaml and data/batches.yaml, and that every listed batch has photos; return one line per check.
 
     Raises:
-        ShoepairError: a file has a mistake, or a batch no photos to come from.
+        ShoepairError: a file has a mistake, or a batch has no photos.
     """
-    params.load(Normalize)  # and with it the whole file
-    listed = load_batches()
+    params.load(NormalizeConfig)  # checks the whole file
+    listed = load_batch_lists()
     if not listed.batches:
-        found = f"{paths.BATCHES}: no batches"
-        raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
-    homeless = [
-        f"{name}: no folder {paths.raw(name)} and no sample class of this name"
+        message = f"{paths.BATCH_LIST}: no batches"
+        raise ShoepairError(message, fix="add the name of a folder of data/raw to the list `batches`")
+    problems = [
+        f"{name}: no folder {paths.raw_path(name)} and no synthetic class of this name"
         for name in listed.batches
-        if name not in listed.samples and not paths.raw(name).is_dir() and not dvc_records.file(name).is_file()
+        if name not in listed.synthetic_classes
+        and not paths.raw_path(name).is_dir()
+        and not dvc_records.dvc_file_path(name).is_file()
     ]
-    if homeless:
-        found = f"{paths.BATCHES}: {len(homeless)} of {len(listed.batches)} batches have no photos"
-        fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or take them from the list"
-        raise ShoepairError(found, problems=homeless, fix=fix)
+    if problems:
+        message = f"{paths.BATCH_LIST}: {len(problems)} of {len(listed.batches)} batches have no photos"
+        fix = "run `dvc pull`, or `shoepair add FOLDER --name NAME`, or remove them from the list"
+        raise ShoepairError(message, problems=problems, fix=fix)
     return [
-        f"{paths.PARAMS}: in order",
-        f"{paths.BATCHES}: in order, with photos for {', '.join(listed.batches)}",
+        f"{paths.PARAMS}: valid",
+        f"{paths.BATCH_LIST}: valid, with photos for {', '.join(listed.batches)}",
     ]

@@ -1,6 +1,6 @@
-"""What DVC recorded, now and along git's history: which version of every batch, which models.
+"""DVC records, of the workspace and along git's history: digests of batches and outputs, trained models.
 
-Read from `dvc.lock` and the `.dvc` files as git holds them; nothing is checked out.
+Read from `dvc.lock` and the `.dvc` files as stored by git; nothing is checked out.
 """
 
 from __future__ import annotations
@@ -19,127 +19,128 @@ from ruamel.yaml.error import YAMLError
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
-LOCK = Path("dvc.lock")
+LOCK_PATH = Path("dvc.lock")
 
 
 @dataclass(frozen=True)
-class Version:
-    """The records of one commit that changed them: batch -> digest of its photos; names of the models trained."""
+class DatasetVersion:
+    """One commit that changed the records: digests of the batches' photos, names of the trained models."""
 
     commit: str  # abbreviated
     date: str  # of the commit, like 2026-11-24
     subject: str
-    raw: dict[str, str]
-    models: tuple[str, ...]
+    batch_digests: dict[str, str]
+    trained_models: tuple[str, ...]
 
 
-def recorded(kind: str) -> dict[Path, str]:
-    """Path -> recorded digest: of "outs", what stages wrote and photos of batches; or of "deps", what stages read."""
-    return {Path(entry["path"]): entry["md5"] for entry in _entries(kind) if "md5" in entry}
+def read_digest_by_path(entry_type: str) -> dict[Path, str]:
+    """Read the digests by path from dvc.lock and the .dvc files: of "outs" (outputs and photos) or "deps" (inputs)."""
+    return {Path(entry["path"]): entry["md5"] for entry in _read_entries(entry_type) if "md5" in entry}
 
 
-def in_use() -> set[str]:
-    """The digests that the workspace's records name."""
-    return {entry["md5"] for kind in ("deps", "outs") for entry in _entries(kind) if "md5" in entry}
+def read_used_digests() -> set[str]:
+    """Return the digests that the current dvc.lock and .dvc files refer to."""
+    return {entry["md5"] for entry_type in ("deps", "outs") for entry in _read_entries(entry_type) if "md5" in entry}
 
 
-def _entries(kind: str) -> Iterator[dict[str, Any]]:
-    if kind == "outs":
-        for path in sorted(paths.RAW.glob("*.dvc")):
-            for entry in _parsed(path.read_bytes(), path)["outs"]:
+def _read_entries(entry_type: str) -> Iterator[dict[str, Any]]:
+    if entry_type == "outs":
+        for path in sorted(paths.RAW_FOLDER.glob("*.dvc")):
+            for entry in _parse_yaml(path.read_bytes(), path)["outs"]:
                 yield entry | {"path": (path.parent / entry["path"]).as_posix()}
-    if LOCK.is_file():
-        for stage in _parsed(LOCK.read_bytes(), LOCK).get("stages", {}).values():
-            yield from stage.get(kind, [])
+    if LOCK_PATH.is_file():
+        for stage in _parse_yaml(LOCK_PATH.read_bytes(), LOCK_PATH).get("stages", {}).values():
+            yield from stage.get(entry_type, [])
 
 
-def digest_of(cached: Path) -> str:
-    """The digest that DVC names a cached file by: .../ab/cdef.dir is abcdef.dir."""
-    return cached.parent.name + cached.name
+def digest_from_cache_path(cache_path: Path) -> str:
+    """Return the digest of a file in DVC's cache from its path: .../ab/cdef.dir is abcdef.dir."""
+    return cache_path.parent.name + cache_path.name
 
 
-def listing(cached: Path) -> dict[str, str]:
-    """The files of a cached folder: path within it -> digest.
+def read_cached_folder_digests(cache_path: Path) -> dict[str, str]:
+    """Read a cached .dir file of DVC: the digest of each file of the folder, by relative path.
 
     Raises:
-        ShoepairError: the file is no listing.
+        ShoepairError: the file is not a folder listing.
     """
     try:
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(cached.read_bytes())}
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(cache_path.read_bytes())}
     except (ValueError, TypeError, KeyError):
-        found = f"{cached}: not a listing of DVC's cache"
-        raise ShoepairError(found, fix="delete it and run `dvc repro`; `shoepair verify` checks the cache") from None
+        message = f"{cache_path}: not a listing of DVC's cache"
+        raise ShoepairError(message, fix="delete it and run `dvc repro`; `shoepair verify` checks the cache") from None
 
 
-def versions(start: str = "--all") -> Iterator[Version]:
-    """Every commit that changed what DVC recorded, newest first; by default on any branch, tag or experiment."""
-    parsed: dict[str, Any] = {}  # blob -> its document: the same file stands in many commits
-    for line in _git("log", start, "--format=%h%x09%cs%x09%s", "--", str(LOCK), str(paths.RAW)).splitlines():
+def iter_versions(revisions: str = "--all") -> Iterator[DatasetVersion]:
+    """Yield every commit that changed the records, newest first; by default of all branches, tags and experiments."""
+    parsed: dict[str, Any] = {}  # by blob: many commits share one
+    log_format = "--format=%h%x09%cs%x09%s"
+    for line in _run_git("log", revisions, log_format, "--", str(LOCK_PATH), str(paths.RAW_FOLDER)).splitlines():
         commit, date, subject = line.split("\t", 2)
         raw: dict[str, str] = {}
         models: tuple[str, ...] = ()
-        for entry in _git("ls-tree", "-r", commit, str(LOCK), f"{paths.RAW.as_posix()}/").splitlines():
+        for entry in _run_git("ls-tree", "-r", commit, str(LOCK_PATH), f"{paths.RAW_FOLDER.as_posix()}/").splitlines():
             marks, name = entry.split("\t", 1)
             blob = marks.split()[2]
             if blob not in parsed:
-                parsed[blob] = _parsed(_git("cat-file", "blob", blob).encode(), Path(f"{commit}:{name}"))
-            if name == str(LOCK):
-                drawn = _instances(parsed[blob], "sample")  # their photos are an output
-                raw |= {batch: stage["outs"][0]["md5"] for batch, stage in drawn.items() if "outs" in stage}
-                models = tuple(_instances(parsed[blob], "train"))
+                parsed[blob] = _parse_yaml(_run_git("cat-file", "blob", blob).encode(), Path(f"{commit}:{name}"))
+            if name == str(LOCK_PATH):
+                synthetic = _stage_instances(parsed[blob], "sample")  # their photos are an output
+                raw |= {batch: stage["outs"][0]["md5"] for batch, stage in synthetic.items() if "outs" in stage}
+                models = tuple(_stage_instances(parsed[blob], "train"))
             elif name.endswith(".dvc"):
                 raw[PurePosixPath(name).stem] = parsed[blob]["outs"][0]["md5"]
-        yield Version(commit, date, subject, raw, models)
+        yield DatasetVersion(commit, date, subject, raw, models)
 
 
-def _instances(lock: dict[str, Any], stage: str) -> dict[str, Any]:
-    """What a foreach stage was run for: `train@cnn` as cnn."""
+def _stage_instances(lock: dict[str, Any], stage: str) -> dict[str, Any]:
+    """Return the entries of a foreach stage by key: `train@cnn` as cnn."""
     stages = lock.get("stages", {})
     return {name.partition("@")[2]: entry for name, entry in stages.items() if name.startswith(f"{stage}@")}
 
 
-def _parsed(text: bytes, path: Path) -> dict[str, Any]:
+def _parse_yaml(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        document = YAML(typ="safe").load(text.decode())
+        document = YAML(typ="safe").load(content.decode())
     except (YAMLError, UnicodeDecodeError):
         document = None
     if not isinstance(document, dict):
-        found = f"{path}: not a record of DVC's"
-        raise ShoepairError(found, fix="run `shoepair doctor`, or `git checkout` the file")
+        message = f"{path}: not a DVC record"
+        raise ShoepairError(message, fix="run `shoepair doctor`, or `git checkout` the file")
     return document
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        found = f"`git {words[0]}` failed"
-        problems = done.stderr.splitlines()
-        raise ShoepairError(found, problems=problems, fix="run in the project's folder, a git repository")
-    return done.stdout
+def _run_git(*arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        message = f"`git {arguments[0]}` failed"
+        problems = result.stderr.splitlines()
+        raise ShoepairError(message, problems=problems, fix="run it in the project's folder, a git repository")
+    return result.stdout
 
 
-def file(batch: str) -> Path:
-    """The file that holds the digest of a batch's photos; a sample class has none."""
-    return paths.raw(batch).with_name(f"{batch}.dvc")
+def dvc_file_path(batch: str) -> Path:
+    """Return the path of the .dvc file with the digest of a batch's photos; synthetic classes have none."""
+    return paths.raw_path(batch).with_name(f"{batch}.dvc")
 
 
-def add(batch: str) -> None:
-    """Have DVC record the photos of a batch as they are now.
+def dvc_add(batch: str) -> None:
+    """Run `dvc add` on the photos of a batch, which records their current digest.
 
     Raises:
-        ShoepairError: DVC refused.
+        ShoepairError: DVC failed.
     """
-    raw = paths.raw(batch)
-    done = _dvc("add", "--quiet", str(raw))
-    if done.returncode:
-        found = f"{raw}: `dvc add` failed"
-        raise ShoepairError(found, problems=done.stderr.splitlines(), fix="run it by hand to see why")
+    raw = paths.raw_path(batch)
+    result = _run_dvc("add", "--quiet", str(raw))
+    if result.returncode:
+        message = f"{raw}: `dvc add` failed"
+        raise ShoepairError(message, problems=result.stderr.splitlines(), fix="run it by hand")
 
 
-def is_changed(batch: str) -> bool:
-    """Whether photos differ from what DVC recorded, so that deleting them would lose something."""
-    return _dvc("status", "--quiet", f"{file(batch)}").returncode != 0
+def has_unrecorded_changes(batch: str) -> bool:
+    """Return whether the photos of a batch differ from what DVC recorded, so that deleting them loses data."""
+    return _run_dvc("status", "--quiet", f"{dvc_file_path(batch)}").returncode != 0
 
 
-def _dvc(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dvc", *words], capture_output=True, text=True, check=False)
+def _run_dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)

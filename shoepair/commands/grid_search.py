@@ -1,4 +1,4 @@
-"""`shoepair crossval`: cross-validation by hand, with parameters to try; several values make a grid."""
+"""`shoepair crossval`: cross-validation of models, also over a grid of parameter values."""
 
 from __future__ import annotations
 
@@ -9,87 +9,93 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair.data import schemas, tables
-from shoepair.evaluation.comparison import gained
-from shoepair.evaluation.config import Evaluate
-from shoepair.evaluation.metric_names import BASELINE
-from shoepair.evaluation.metrics import Figures, metrics
+from shoepair.data import parquet_files, schemas
+from shoepair.evaluation.comparison import differences_by_model_pair
+from shoepair.evaluation.config import EvaluateConfig
+from shoepair.evaluation.metric_names import BASELINE_MODEL
+from shoepair.evaluation.metrics import WeightedMetrics, compute_metrics
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
-from shoepair.training.crossval import Plan
+from shoepair.training.crossval import CVRun
 
-WHOLE = ("[", "{", '"', "'")  # a value that begins so is one value, whatever commas are in it
+LITERAL_PREFIXES = ("[", "{", '"', "'")  # a value that starts so is not split at commas
 
 
-def run(
-    models: list[str], folds: int, repeats: int, overrides: list[str], report: Callable[[str], object]
+def cross_validate_grid(
+    models: list[str], folds: int, repeats: int, overrides: list[str], print_line: Callable[[str], object]
 ) -> dict[str, Any]:
-    """Cross-validate models, or without any all of params.yaml, on the same folds; tells a line after every fold.
+    """Cross-validate models with every combination of the given parameter values, all on the same folds.
 
-    Of an override such as `lr=5.0e-4,1.0e-3` each value is tried, with each value of every other one. It returns what
-    `summary` returns.
+    Args:
+        models: names; empty: those of params.yaml.
+        folds: parts of the students.
+        repeats: partitions into folds.
+        overrides: such as `lr=5.0e-4,1.0e-3`: each value is tried with each value of every other override.
+        print_line: gets a line after every fold.
+
+    Returns:
+        What `metrics_by_run` returns.
 
     Raises:
-        ShoepairError: a parameter or a model does not exist, or has a value out of its range.
+        ShoepairError: a parameter or model does not exist, or a value is out of range.
     """
-    trials = grid(overrides)
-    evaluated = params.load(Evaluate, trials[0])
-    tried: dict[TrainConfig, dict[str, str]] = {}
-    varied = [key for key in trials[0] if len({each[key] for each in trials}) > 1]
+    trials = expand_grid(overrides)
+    evaluate = params.load(EvaluateConfig, trials[0])
+    varied = [key for key in trials[0] if len({trial[key] for trial in trials}) > 1]
+    values_by_config: dict[TrainConfig, dict[str, str]] = {}
     for trial in trials:  # 1.0e-3 and 0.001 are one config
-        tried.setdefault(params.load(TrainConfig, trial), {key: trial[key] for key in varied})
-    choices = list(product(dict.fromkeys(models or evaluated.models), tried.items()))
-    plans = [Plan(model, folds, repeats, config, tuple(own.items())) for model, (config, own) in choices]
-    rows = tables.read(paths.PAIRS, schemas.Pairs)
-    return summary(crossval.run(plans, rows, report), evaluated.resamples, evaluated.seed)
+        values_by_config.setdefault(params.load(TrainConfig, trial), {key: trial[key] for key in varied})
+    choices = product(dict.fromkeys(models or evaluate.models), values_by_config.items())
+    runs = [CVRun(model, folds, repeats, config, tuple(values.items())) for model, (config, values) in choices]
+    rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
+    return metrics_by_run(crossval.cross_validate(runs, rows, print_line), evaluate.resamples, evaluate.seed)
 
 
-def summary(scores: Mapping[Plan, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
-    """What the models did on students that they did not see, from `Folded` rows; all folds and repeats together.
+def metrics_by_run(scores_by_run: Mapping[CVRun, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
+    """Compute the metrics of every cross-validation run, over all folds and repeats, from `FoldScores` rows.
 
     Returns:
-        By each plan's text what `metrics.metrics` returns, with its `model` and, as `set`, what was tried. Beside
-        the histogram with the same parameters, where that is there, `above_histogram`, and beside the first
-        parameters tried with the same model, where there are several, `above_first`: the paired differences of
-        `comparison.gained`.
+        By the text of each run what `metrics.compute_metrics` returns, with its `model` and the varied `parameters`.
+        `above_histogram` and `above_first` hold the paired differences of `comparison.differences_by_model_pair` from
+        the histogram with the same parameters, and from the first run of the same model, where these are other runs.
     """
-    found: dict[str, Any] = {}
-    figures = {plan: Figures(rows) for plan, rows in scores.items()}
-    for plan, rows in scores.items():
-        found[str(plan)] = got = metrics(rows, resamples, seed) | {"model": plan.model, "set": dict(plan.tried)}
-        baseline = replace(plan, model=BASELINE)
-        first = next(each for each in scores if each.model == plan.model)
+    summary: dict[str, Any] = {}
+    weighted = {run: WeightedMetrics(rows) for run, rows in scores_by_run.items()}
+    for run, rows in scores_by_run.items():
+        names = {"model": run.model_name, "parameters": dict(run.overrides)}
+        summary[str(run)] = entry = compute_metrics(rows, resamples, seed) | names
+        baseline = replace(run, model_name=BASELINE_MODEL)
+        first = next(other for other in scores_by_run if other.model_name == run.model_name)
         for name, other in (("above_histogram", baseline), ("above_first", first)):
-            if other in scores and other != plan:
-                two = {"other": figures[other], "plan": figures[plan]}
-                got[name] = gained(two, resamples, seed)["other", "plan"]
-    return found
+            if other in scores_by_run and other != run:
+                both = {"other": weighted[other], "run": weighted[run]}
+                entry[name] = differences_by_model_pair(both, resamples, seed)["other", "run"]
+    return summary
 
 
-def grid(overrides: list[str]) -> list[dict[str, str]]:
-    """Every combination of the values that are to be tried; a parameter that comes twice has the values of both.
+def expand_grid(overrides: list[str]) -> list[dict[str, str]]:
+    """Expand overrides such as `lr=5.0e-4,1.0e-3` into all combinations of values, each a dict by parameter.
 
-    Returns:
-        Values by parameter, as text: [{}] where there are no words.
+    The values of a parameter that occurs twice are joined. Without overrides the result is [{}].
 
     Raises:
-        ShoepairError: a word has another form, or several values of a parameter that training does not have.
+        ShoepairError: an override is malformed, or has several values for a parameter outside of `train`.
     """
-    tried: dict[str, list[str]] = {}
-    for key, values in map(_split, overrides):
-        tried[key] = list(dict.fromkeys([*tried.get(key, []), *values]))
-        if len(tried[key]) > 1 and key not in params.keys(TrainConfig):
-            found = f"--set {key}: {len(tried[key])} values, expected one of what is no parameter of training"
-            raise ShoepairError(found, fix=f"try several of {', '.join(sorted(params.keys(TrainConfig)))}")
-    return [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
+    grid: dict[str, list[str]] = {}
+    for key, values in map(_parse_override, overrides):
+        grid[key] = list(dict.fromkeys([*grid.get(key, []), *values]))
+        if len(grid[key]) > 1 and key not in params.section_keys(TrainConfig):
+            message = f"--set {key}: {len(grid[key])} values, expected one, since it is not a parameter of training"
+            raise ShoepairError(message, fix=f"try several of {', '.join(sorted(params.section_keys(TrainConfig)))}")
+    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
-def _split(word: str) -> tuple[str, list[str]]:
-    key, equals, value = word.partition("=")
+def _parse_override(override: str) -> tuple[str, list[str]]:
+    key, equals, value = override.partition("=")
     if not equals:
-        found = f"--set {word}: expected KEY=VALUE"
-        raise ShoepairError(found, fix="write it like `--set lr=5.0e-4`, or `--set lr=5.0e-4,1.0e-3` to try both")
-    values = [value] if value.startswith(WHOLE) else value.split(",")
-    return key, [each.strip() for each in values]
+        message = f"--set {override}: expected KEY=VALUE"
+        raise ShoepairError(message, fix="write it like `--set lr=5.0e-4`, or `--set lr=5.0e-4,1.0e-3` to try both")
+    values = [value] if value.startswith(LITERAL_PREFIXES) else value.split(",")
+    return key, [value.strip() for value in values]

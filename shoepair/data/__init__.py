@@ -1,1 +1,1 @@
-"""The words, tables and pixels of a class: naming, schemas, stores, pairs."""
+"""Data formats and data loading: photo names, table schemas, photo stores, pairs."""

@@ -1,6 +1,6 @@
-"""Stores and pair tables -> photos and pairs, in memory where they fit, else streamed.
+"""Data loading: photos and pairs from stores and pair tables, in memory or streamed.
 
-Training learns from the pairs of the class and of the synthetic students (`add_synthetic_pairs`).
+Models are trained on the pairs of real and of synthetic students (`append_synthetic_pair_rows`).
 """
 
 from __future__ import annotations
@@ -15,58 +15,65 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoepair.data import pairs, tables
+from shoepair.data import pairs, parquet_files
 from shoepair.data.naming import SPLITS
-from shoepair.data.pair_dataset import PairData
-from shoepair.data.schemas import Split
-from shoepair.data.store import Store, scaled
+from shoepair.data.pair_dataset import InMemoryPairs
+from shoepair.data.schemas import StudentSplits
+from shoepair.data.store import Store, scale_to_centred_float
 from shoepair.data.streaming import StreamedPairs
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
 
-def from_table(rows: pd.DataFrame) -> PairData:
-    """The pairs of `Pairs` rows, of one split or several, in their order, with the photos they need and no others."""
-    students, tensors = _numbered(rows)
-    return PairData(torch.from_numpy(_read(students)), *tensors)
+def load_pairs_in_memory(pair_rows: pd.DataFrame) -> InMemoryPairs:
+    """Load the pairs of `Pairs` rows, in row order, with the photos of their students only."""
+    students, tensors = _index_students(pair_rows)
+    return InMemoryPairs(torch.from_numpy(_read_photos(students)), *tensors)
 
 
-def within(rows: pd.DataFrame, edge: int, memory: int, device: torch.device) -> PairData | StreamedPairs:
-    """The pairs of a table, their photos in memory if they fit, else streamed from the stores.
+def load_or_stream_pairs(
+    pair_rows: pd.DataFrame, edge: int, max_photo_bytes: int, device: torch.device
+) -> InMemoryPairs | StreamedPairs:
+    """Load pairs with their photos in memory if these fit, else streamed from the stores.
 
     Args:
-        rows: `Pairs` rows, of one split or several, and of synthetic students.
-        edge: S, what the photos are averaged down to.
-        memory: what the photos may take, in bytes.
-        device: where the batches are wanted.
+        pair_rows: `Pairs` rows of one or more splits and of synthetic students.
+        edge: S, the edge that photos are averaged down to.
+        max_photo_bytes: memory limit of the photos.
+        device: device of the mini-batches.
 
     Returns:
-        The same batches either way.
+        Pairs that yield the same mini-batches either way.
 
     Raises:
-        ShoepairError: a store is missing, or its photos are of no multiple of the edge.
+        ShoepairError: a store is missing, or the edge of its photos is not a multiple of `edge`.
     """
-    students, tensors = _numbered(rows)
-    held = 0
+    students, tensors = _index_students(pair_rows)
+    photo_bytes = 0
     for batch, group in students.groupby("batch", sort=False):
-        with Store(paths.store(str(batch)), shared=True) as store:
-            held += len(group) * 18 * store.edge**2  # 3 pairs, 2 sides, 3 channels
-    if held <= memory:
-        return PairData(torch.from_numpy(_read(students, shared=True)), *tensors).at(edge).on(device)
+        with Store(paths.store_path(str(batch)), use_remote_root=True) as store:
+            photo_bytes += len(group) * 18 * store.edge**2  # 3 pairs, 2 sides, 3 channels
+    if photo_bytes <= max_photo_bytes:
+        return (
+            InMemoryPairs(torch.from_numpy(_read_photos(students, use_remote_root=True)), *tensors)
+            .downsample(edge)
+            .to_device(device)
+        )
     return StreamedPairs(students, *tensors, edge, device)
 
 
-def _numbered(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Tensor, Tensor, Tensor]]:
-    """The students of `Pairs` rows in the order in which they come; `shoes`, `same`, `synthetic` as in `Pairing`."""
-    students = rows[["batch", "row"]].drop_duplicates(ignore_index=True)
-    places = rows[["batch", "row"]].merge(students.reset_index(names="place"), how="left", validate="many_to_one")
-    shoes = np.stack([places["place"], rows["left"] - 1, rows["right"] - 1], axis=1)
-    synthetic = torch.tensor((students["batch"] == paths.SYNTHETIC).to_numpy())
-    return students, (torch.from_numpy(shoes), torch.tensor(rows["same"].to_numpy()), synthetic)
+def _index_students(pair_rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Tensor, Tensor, Tensor]]:
+    """Return the students in row order, and `pair_index`, `same`, `is_synthetic_student` of `PairSource`."""
+    keys = pair_rows[["batch", "row"]]
+    students = keys.drop_duplicates(ignore_index=True)
+    numbers = keys.merge(students.reset_index(names="number"), how="left", validate="many_to_one")["number"]
+    pair_index = np.stack([numbers, pair_rows["left"] - 1, pair_rows["right"] - 1], axis=1)
+    is_synthetic = torch.tensor((students["batch"] == paths.SYNTHETIC_BATCH).to_numpy())
+    return students, (torch.from_numpy(pair_index), torch.tensor(pair_rows["same"].to_numpy()), is_synthetic)
 
 
 def load_split(split: str) -> NDArray[np.float32]:
-    """All photos of one split, as the assignment's notebook wants them.
+    """Load all photos of one split as one array, as the course notebook expects them.
 
     Args:
         split: train, valid, test_m or test_w.
@@ -75,60 +82,60 @@ def load_split(split: str) -> NDArray[np.float32]:
         (N, 3, 2, S, S, 3) float32: student, pair, left/right, height, width, RGB; value = byte / 255 - 0.5.
 
     Raises:
-        ShoepairError: there is no such split, nobody is in it, or the pipeline has not run yet.
+        ShoepairError: the split is unknown or has no students, or the pipeline has not run yet.
     """
-    return scaled(_read(students_in(split)))
+    return scale_to_centred_float(_read_photos(load_split_student_rows(split)))
 
 
-def students_in(split: str) -> pd.DataFrame:
-    """The `Split` rows of one split; raises as `load_split` does."""
+def load_split_student_rows(split: str) -> pd.DataFrame:
+    """Read the `StudentSplits` rows of one split; raises the errors of `load_split`."""
     if split not in SPLITS:
-        found = f"split {split!r}, expected one of {', '.join(SPLITS)}"
-        raise ShoepairError(found)
-    rows = tables.read(paths.SPLIT, Split)
+        message = f"split {split!r}, expected one of {', '.join(SPLITS)}"
+        raise ShoepairError(message)
+    rows = parquet_files.read_table(paths.SPLIT, StudentSplits)
     students: pd.DataFrame = rows[rows["split"] == split]
     if students.empty:
-        found = f"split {split!r}: no students in it"
-        raise ShoepairError(found, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
+        message = f"split {split!r}: no students in it"
+        raise ShoepairError(message, fix=f"put students into the folder {split} of a batch, then run `dvc repro`")
     return students
 
 
-def each_student(students: pd.DataFrame, *, shared: bool = False) -> Iterator[NDArray[np.uint8]]:
-    """Yield the photos of the students (columns `batch`, `row`), (3, 2, S, S, 3) bytes each, in the order of the rows.
+def iter_student_photos(students: pd.DataFrame, *, use_remote_root: bool = False) -> Iterator[NDArray[np.uint8]]:
+    """Yield the photos of each student (columns `batch`, `row`), (3, 2, S, S, 3) uint8, in row order.
 
     Raises:
-        ShoepairError: a store is missing or damaged, or the stores are not of one S.
+        ShoepairError: a store is missing or damaged, or the stores differ in S.
     """
     with ExitStack() as stack:
         stores = {
-            batch: stack.enter_context(Store(paths.store(str(batch)), shared=shared))
+            batch: stack.enter_context(Store(paths.store_path(str(batch)), use_remote_root=use_remote_root))
             for batch in students["batch"].unique()
         }
         edges = sorted({store.edge for store in stores.values()})
         if len(edges) > 1:
-            found = f"data/store: images of {' and '.join(map(str, edges))} pixels, expected one size"
-            raise ShoepairError(found, fix="run `dvc repro`, which rebuilds the stores")
+            message = f"data/store: images of {' and '.join(map(str, edges))} pixels, expected one size"
+            raise ShoepairError(message, fix="run `dvc repro`, which rebuilds the stores")
         for batch, row in zip(students["batch"], students["row"], strict=True):
-            yield stores[batch].read([row])[0]
+            yield stores[batch].read_students([row])[0]
 
 
-def _read(students: pd.DataFrame, *, shared: bool = False) -> NDArray[np.uint8]:
-    """The photos of the students, (N, 3, 2, S, S, 3) bytes; see `each_student`."""
-    photos = each_student(students, shared=shared)
+def _read_photos(students: pd.DataFrame, *, use_remote_root: bool = False) -> NDArray[np.uint8]:
+    """Read the photos of all students, (N, 3, 2, S, S, 3) uint8; see `iter_student_photos`."""
+    photos = iter_student_photos(students, use_remote_root=use_remote_root)
     first = next(photos)
     images = np.empty((len(students), *first.shape), np.uint8)
-    for row, student in enumerate(chain([first], photos)):
-        images[row] = student
+    for number, student_photos in enumerate(chain([first], photos)):
+        images[number] = student_photos
     return images
 
 
-def add_synthetic_pairs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Adds all nine pairs of every synthetic student to `Pairs` rows of the class.
+def append_synthetic_pair_rows(pair_rows: pd.DataFrame) -> pd.DataFrame:
+    """Append all nine pairs of every synthetic student to `Pairs` rows.
 
     Raises:
         ShoepairError: the store of the synthetic students is missing.
     """
-    with Store(paths.store(paths.SYNTHETIC), shared=True) as store:
-        students = store.students
-    about = {"batch": paths.SYNTHETIC, "student": students, "row": range(len(students)), "split": "train"}
-    return pd.concat([rows, pairs.build(pd.DataFrame(about))], ignore_index=True)
+    with Store(paths.store_path(paths.SYNTHETIC_BATCH), use_remote_root=True) as store:
+        students = store.student_ids
+    columns = {"batch": paths.SYNTHETIC_BATCH, "student": students, "row": range(len(students)), "split": "train"}
+    return pd.concat([pair_rows, pairs.build_pair_rows(pd.DataFrame(columns))], ignore_index=True)

@@ -35,85 +35,87 @@ from numpy.typing import NDArray
 
 from shoepair.data import naming
 from shoepair.runtime import storage
+from shoepair.runtime.atomic_files import atomic_write
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.files import replacing
-from shoepair.runtime.paths import SYNTHETIC
+from shoepair.runtime.paths import SYNTHETIC_BATCH
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
 
 
-FORMAT = 2
-# What h5py raises on a file that is damaged or forged.
-DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
+FORMAT_VERSION = 2
+# Errors of h5py on a damaged or forged file.
+DAMAGED_FILE_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
 SCALE_FACTOR = np.float32(1 / 255)
 ADD_OFFSET = np.float32(-0.5)
-STUDENT = re.compile(r"u[0-9]+", re.ASCII)
-STUDENT_SHAPE = (len(naming.PAIRS), len(naming.SIDES))
+STUDENT_ID_PATTERN = re.compile(r"u[0-9]+", re.ASCII)
+STUDENT_SHAPE = (len(naming.PAIR_NUMBERS), len(naming.SIDES))
 
 
-def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Bytes as the networks see them: float32 of byte / 255 - 0.5, correctly rounded.
+def scale_to_centred_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scale uint8 pixels to float32 of -0.5..0.5 (byte / 255 - 0.5), correctly rounded.
 
     (byte - 127.5) / 255 is the same number with one rounding instead of two: the difference is exact in float32.
     """
     return (pixels.astype(np.float32) - np.float32(127.5)) / np.float32(255)
 
 
-def write(path: Path, students: Sequence[str], images: Iterable[NDArray[np.uint8]], edge: int) -> None:
-    """Write the store of one batch; the same input gives the same bytes.
+def write_store(
+    path: Path, student_ids: Sequence[str], student_photos: Iterable[NDArray[np.uint8]], edge: int
+) -> None:
+    """Write the HDF5 store of one batch; the same input gives the same bytes.
 
     Args:
-        path: the file; it appears when it is whole.
-        students: N ids, ascending.
-        images: N arrays (3, 2, edge, edge, 3), in the order of `students`; one at a time is in memory.
+        path: the file; it appears when it is complete.
+        student_ids: N ids, ascending.
+        student_photos: N arrays (3, 2, edge, edge, 3), in the order of `student_ids`; one at a time is in memory.
         edge: S, in pixels.
     """
-    with replacing(path) as part, _Disk(part, "w+") as disk:
+    with atomic_write(path) as part, _DeferredErrorFile(part, "w+") as disk:
         with h5py.File(disk, "w", libver="v110") as file:
-            file.attrs["format"] = FORMAT
-            shape = (len(students), *STUDENT_SHAPE, edge, edge, 3)
+            file.attrs["format"] = FORMAT_VERSION
+            shape = (len(student_ids), *STUDENT_SHAPE, edge, edge, 3)
             data = file.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), track_times=False)
             data.attrs["scale_factor"] = SCALE_FACTOR
             data.attrs["add_offset"] = ADD_OFFSET
-            _write_scales(file, data, students)
-            for row, image in zip(range(len(students)), images, strict=True):
-                data[row] = image
-                disk.raise_refusal()
-        disk.raise_refusal()  # closing writes too
+            _write_dimension_scales(file, data, student_ids)
+            for row, photos in zip(range(len(student_ids)), student_photos, strict=True):
+                data[row] = photos
+                disk.raise_write_error()
+        disk.raise_write_error()  # closing writes too
 
 
-class _Disk(io.FileIO):
-    """A file that HDF5 can always close: what the disk refuses is kept and raised by `raise_refusal`, not at once.
+class _DeferredErrorFile(io.FileIO):
+    """A file that HDF5 can always close: errors of the disk are stored, and raised by `raise_write_error`.
 
-    Left to itself, HDF5 meets a full disk again when it closes the file, cannot close it, and crashes the process.
+    HDF5 writes again when it closes the file; if the disk is full, it cannot close it and crashes the process.
     """
 
-    refusal: OSError | None = None
+    write_error: OSError | None = None
 
     def write(self, data: Buffer, /) -> int:
-        """All of the data, or nothing once the disk has refused."""
-        rest = memoryview(data).cast("B")
-        length = len(rest)
-        while len(rest) and self.refusal is None:
+        """Write all data, or nothing after a write error; return its length either way."""
+        remaining = memoryview(data).cast("B")
+        length = len(remaining)
+        while len(remaining) and self.write_error is None:
             try:
-                rest = rest[super().write(rest) :]
+                remaining = remaining[super().write(remaining) :]
             except OSError as error:
-                self.refusal = error
+                self.write_error = error
         return length
 
-    def raise_refusal(self) -> None:
-        """Raise what the disk refused, if it did."""
-        if self.refusal is not None:
-            raise self.refusal
+    def raise_write_error(self) -> None:
+        """Raise the first write error, if there was one."""
+        if self.write_error is not None:
+            raise self.write_error
 
 
-def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) -> None:
-    """Name the axes of the images by one dimension scale each."""
+def _write_dimension_scales(file: h5py.File, data: h5py.Dataset, student_ids: Sequence[str]) -> None:
+    """Write one dimension scale for each axis of the images."""
     height, width = (range(size) for size in data.shape[3:5])
     scales: dict[str, tuple[Iterable[object], str]] = {
-        "student": (students, "S"),
-        "pair": (naming.PAIRS, "u1"),
+        "student": (student_ids, "S"),
+        "pair": (naming.PAIR_NUMBERS, "u1"),
         "side": (naming.SIDES, "S"),
         "height": (height, "u2"),
         "width": (width, "u2"),
@@ -129,30 +131,30 @@ def _write_scales(file: h5py.File, data: h5py.Dataset, students: Sequence[str]) 
 
 
 class Store:
-    """A store opened for reading; use it in a `with`. Nothing is read that was not asked for.
+    """A photo store opened for reading, as a context manager; photos are read on demand.
 
     Args:
         path: the file.
-        shared: whether it is read under `SHOEPAIR_ROOT`, where that is set.
+        use_remote_root: whether to read it under `SHOEPAIR_ROOT`, if that is set.
 
     Raises:
         ShoepairError: the file is missing, or is not a store of this format.
     """
 
-    def __init__(self, path: Path, *, shared: bool = False) -> None:
+    def __init__(self, path: Path, *, use_remote_root: bool = False) -> None:
         self.path = path
-        self._remote = storage.store(path) if shared else None
+        self._remote = storage.open_remote_store(path) if use_remote_root else None
         try:
-            # No cache of chunks: a student is one, and is read once. HDF5's own would hold eight megabytes a store.
+            # No chunk cache: a student is one chunk, read once. HDF5's default cache holds eight megabytes a store.
             self._file = h5py.File(path if self._remote is None else self._remote, "r", rdcc_nbytes=0)
         except FileNotFoundError:
-            found = f"{path}: missing"
-            raise ShoepairError(found, fix="run `dvc repro`, which builds it") from None
-        except DAMAGE:
-            self._refuse("not an HDF5 file")
+            message = f"{path}: missing"
+            raise ShoepairError(message, fix="run `dvc repro`, which builds it") from None
+        except DAMAGED_FILE_ERRORS:
+            self._raise_invalid_store("not an HDF5 file")
         try:
-            with self._trusting_nothing():
-                self._images = self._checked_images()
+            with self._damage_as_shoepair_error():
+                self._images = self._open_checked_images()
         except BaseException:
             self._file.close()
             raise
@@ -164,7 +166,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file; nothing more can be read."""
+        """Close the file."""
         self._file.close()
         if self._remote is not None:
             self._remote.close()
@@ -174,86 +176,87 @@ class Store:
 
     @property
     def edge(self) -> int:
-        """S, the edge of an image in pixels."""
+        """Edge length S of a photo in pixels."""
         return int(self._images.shape[3])
 
     @property
-    def students(self) -> list[str]:
-        """The ids of the N students, ascending."""
-        with self._trusting_nothing():
-            names = [name.decode("ascii", "replace") for name in self._file["student"][()].tolist()]
-        if len(names) != len(self) or names != sorted(set(names)) or not all(map(STUDENT.fullmatch, names)):
-            self._refuse("damaged (its students are not numbers in ascending order)")
-        return names
+    def student_ids(self) -> list[str]:
+        """Ids of the N students, ascending."""
+        with self._damage_as_shoepair_error():
+            ids = [name.decode("ascii", "replace") for name in self._file["student"][()].tolist()]
+        if len(ids) != len(self) or ids != sorted(set(ids)) or not all(map(STUDENT_ID_PATTERN.fullmatch, ids)):
+            self._raise_invalid_store("damaged (student ids are not numbers in ascending order)")
+        return ids
 
-    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The photos of some students.
+    def read_students(self, row_numbers: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Read the photos of the students in these rows.
 
         Args:
-            rows: T row numbers, in any order.
+            row_numbers: T row numbers, in any order.
 
         Returns:
-            (T, 3, 2, S, S, 3) bytes.
+            (T, 3, 2, S, S, 3) uint8.
         """
-        images = np.empty((len(rows), *self._images.shape[1:]), np.uint8)
-        with self._trusting_nothing():
-            for place, row in enumerate(rows):
-                self._images.read_direct(images, np.s_[int(row)], np.s_[place])
+        images = np.empty((len(row_numbers), *self._images.shape[1:]), np.uint8)
+        with self._damage_as_shoepair_error():
+            for position, row in enumerate(row_numbers):
+                self._images.read_direct(images, np.s_[int(row)], np.s_[position])
         return images
 
     @contextmanager
-    def _trusting_nothing(self) -> Iterator[None]:
-        """What HDF5 raises on a damaged or forged file, as the message that this is no store."""
+    def _damage_as_shoepair_error(self) -> Iterator[None]:
+        """Convert errors of HDF5 on a damaged or forged file to a ShoepairError."""
         try:
             yield
-        except DAMAGE as error:
-            self._refuse(f"damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
+        except DAMAGED_FILE_ERRORS as error:
+            cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._raise_invalid_store(f"damaged ({cause})")
 
-    def _checked_images(self) -> h5py.Dataset:
-        """The photos, when nothing leads out of the file and nothing claims more than the file can hold."""
-        number = self._number("format")
-        if number != FORMAT:
-            self._refuse(f"format {number}")
-        data, names = (self._own_dataset(name) for name in ("images", "student"))
+    def _open_checked_images(self) -> h5py.Dataset:
+        """Return /images after checking that all data lie in the file and no size exceeds the file's."""
+        version = self._read_integer_attribute("format")
+        if version != FORMAT_VERSION:
+            self._raise_invalid_store(f"format {version}")
+        data, ids = (self._get_contained_dataset(name) for name in ("images", "student"))
         if data.dtype != np.uint8 or data.ndim != 6 or data.shape[1:] != (*STUDENT_SHAPE, *data.shape[3:4] * 2, 3):
-            self._refuse("no images of (N, 3, 2, S, S, 3) bytes in it")
-        # Pixels lie in the file as they are, so a file of so many bytes holds no more of them.
-        if data.size > self._length() or data.chunks != (1, *data.shape[1:]):
-            self._refuse(
+            self._raise_invalid_store("no images of (N, 3, 2, S, S, 3) bytes in it")
+        # Pixels are stored uncompressed, so the file has at least as many bytes.
+        if data.size > self._file_bytes() or data.chunks != (1, *data.shape[1:]):
+            self._raise_invalid_store(
                 f"images of {data.shape} bytes claimed, more than the file holds, or not in chunks of a student"
             )
-        # On a damaged file, HDF5 never comes back from reading texts of variable length (kind "O").
-        if names.shape != data.shape[:1] or names.dtype.kind != "S" or names.nbytes > self._length() or names.chunks:
-            self._refuse(f"{len(data)} students in /images, not as many names in /student")
+        # On a damaged file, HDF5 never returns from reading texts of variable length (kind "O").
+        if ids.shape != data.shape[:1] or ids.dtype.kind != "S" or ids.nbytes > self._file_bytes() or ids.chunks:
+            self._raise_invalid_store(f"{len(data)} students in /images, not as many names in /student")
         return data
 
-    def _number(self, name: str) -> object:
-        """An attribute that is one number; a text is not read, see `_checked_images`."""
+    def _read_integer_attribute(self, name: str) -> object:
+        """Return an attribute that is one integer, else a description; texts are not read (`_open_checked_images`)."""
         if name not in self._file.attrs:
             return "none"
         attribute = self._file.attrs.get_id(name)
         if attribute.dtype.kind not in "iu" or attribute.shape != ():
-            return "that is no number"
+            return "that is not an integer"
         return self._file.attrs[name]
 
-    def _length(self) -> int:
-        """Bytes of the file."""
+    def _file_bytes(self) -> int:
+        """Return the size of the file in bytes."""
         return self.path.stat().st_size if self._remote is None else self._remote.length
 
-    def _own_dataset(self, name: str) -> h5py.Dataset:
-        """A dataset whose bytes lie in this file: no link, no external or virtual data, no filter to run."""
+    def _get_contained_dataset(self, name: str) -> h5py.Dataset:
+        """Return a dataset that lies in this file: no link, no external or virtual data, no filter to run."""
         link = self._file.get(name, getlink=True)
         data = self._file.get(name) if type(link) is h5py.HardLink else None
         if not isinstance(data, h5py.Dataset):
-            self._refuse(f"no dataset /{name} of its own in it")
+            self._raise_invalid_store(f"no dataset /{name}, or only a link to one")
         if data.external or data.is_virtual or data.id.get_create_plist().get_nfilters():
-            self._refuse(f"/{name} is external, virtual or compressed")
+            self._raise_invalid_store(f"/{name} is external, virtual or compressed")
         return data
 
-    def _refuse(self, got: str) -> NoReturn:
-        place = self.path if self._remote is None else self._remote.address
-        found = f"{place}: {got}, expected a store of format {FORMAT}"
-        stage = SYNTHETIC if self.path.stem == SYNTHETIC else f"normalize@{self.path.stem}"
+    def _raise_invalid_store(self, problem: str) -> NoReturn:
+        location = self.path if self._remote is None else self._remote.address
+        message = f"{location}: {problem}, expected a store of format {FORMAT_VERSION}"
+        stage = SYNTHETIC_BATCH if self.path.stem == SYNTHETIC_BATCH else f"normalize@{self.path.stem}"
         fix = f"delete it and run `dvc repro {stage}`, which rebuilds it"
         fix += "" if self._remote is None else f"; then upload {self.path} there"
-        raise ShoepairError(found, fix=fix) from None
+        raise ShoepairError(message, fix=fix) from None

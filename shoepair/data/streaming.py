@@ -1,4 +1,4 @@
-"""Photos that do not fit in memory: worker processes read them from the stores, the same batches in the same order.
+"""Streaming pairs from the stores when photos do not fit in memory: same order, same mini-batches.
 
 Letters: B pairs, N students, G groups of L left and L right shoes, S edge of an image.
 """
@@ -14,92 +14,96 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from shoepair.data.pair_dataset import floats, shrunk
+from shoepair.data.pair_dataset import downsample_to_float, scale_to_centred_float
 from shoepair.data.store import Store
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
-WORKERS = 2  # processes that read ahead where photos are streamed
-AHEAD = 4  # batches that each of them has ready
+READER_PROCESSES = 2  # processes that prefetch streamed photos
+PREFETCHED_MINI_BATCHES = 4  # mini-batches that each process holds ready
 
 
 @dataclass(frozen=True)
 class StreamedPairs:
-    """Pairs whose photos stay in the stores; worker processes, each with the files open for itself, read them ahead.
+    """Pairs whose photos are read from the stores on demand, by prefetching processes that open the files themselves.
 
     Args:
-        rows: N rows with `batch` and `row`, the place of each student in the stores.
-        shoes, same, synthetic: see `Pairing`.
-        edge: S, what the photos are averaged down to.
-        device: where the batches are wanted.
+        student_rows: N rows with `batch` and `row`, the store and store row of each student.
+        pair_index, same, is_synthetic_student: see `PairSource`.
+        edge: S, the edge that photos are averaged down to.
+        device: device of the mini-batches.
     """
 
-    rows: pd.DataFrame
-    shoes: Tensor
+    student_rows: pd.DataFrame
+    pair_index: Tensor
     same: Tensor
-    synthetic: Tensor
+    is_synthetic_student: Tensor
     edge: int
     device: torch.device = torch.device("cpu")  # noqa: RUF009  # a constant
 
     def __len__(self) -> int:
-        return len(self.shoes)
+        return len(self.pair_index)
 
-    def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
-        """See `Pairing`."""
-        wanted = [self.shoes[which] for which in plan]
-        return self._read([(shoes[:, 0], shoes[:, 1:2], shoes[:, 2:3]) for shoes in wanted])
+    def iter_pair_photos(self, mini_batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the photos of each mini-batch of pairs, see `PairSource`."""
+        pairs = [self.pair_index[indices] for indices in mini_batches]
+        return self._iter_shoes([(rows[:, 0], rows[:, 1:2], rows[:, 2:3]) for rows in pairs])
 
-    def students(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
-        """See `Pairing`."""
-        every = torch.arange(3)
-        return self._read([(which, every.expand(len(which), 3), every.expand(len(which), 3)) for which in plan])
+    def iter_student_photos(self, mini_batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the photos of each mini-batch of students, see `PairSource`."""
+        pairs = torch.arange(3)
+        return self._iter_shoes(
+            [(batch, pairs.expand(len(batch), 3), pairs.expand(len(batch), 3)) for batch in mini_batches]
+        )
 
-    def _read(self, plan: list[_Wanted]) -> Iterator[Tensor]:
-        workers = min(WORKERS, len(plan))
+    def _iter_shoes(self, shoe_indices: list[_ShoeIndices]) -> Iterator[Tensor]:
+        workers = min(READER_PROCESSES, len(shoe_indices))
         loader = DataLoader(
-            _Reader(self.rows, self.edge),
+            _ShoeDataset(self.student_rows, self.edge),
             batch_size=None,
-            sampler=plan,  # any sequence of what the data set takes will do
+            sampler=shoe_indices,  # any sequence of dataset indices
             num_workers=workers,
-            prefetch_factor=AHEAD if workers else None,
-            generator=torch.Generator(),  # it draws a seed, by itself from the generator that dropout draws from
+            prefetch_factor=PREFETCHED_MINI_BATCHES if workers else None,
+            generator=torch.Generator(),  # the loader draws a seed; the default generator is the one of dropout
             multiprocessing_context="spawn" if workers else None,  # a fork would inherit open HDF5 files and threads
         )
         for shoes in loader:
             if isinstance(shoes, ShoepairError):
                 raise shoes
-            yield floats(shoes.to(self.device))
+            yield scale_to_centred_float(shoes.to(self.device))
 
 
-_Wanted = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
+_ShoeIndices = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
 
 
-class _Reader(Dataset[Tensor | ShoepairError]):
-    """Reads the shoes of a batch; in every process it opens each store once.
+class _ShoeDataset(Dataset[Tensor | ShoepairError]):
+    """Dataset of mini-batches of shoes, read from the stores; every process opens each store once.
 
-    What is wrong with a store comes as an item: raised in a worker, it would reach the user as a traceback.
+    An error of a store is returned as an item: raised in a worker, it would reach the user as a traceback.
     """
 
-    def __init__(self, rows: pd.DataFrame, edge: int) -> None:
-        self.places = [(str(batch), int(row)) for batch, row in zip(rows["batch"], rows["row"], strict=True)]
+    def __init__(self, student_rows: pd.DataFrame, edge: int) -> None:
+        self.store_rows = [
+            (str(batch), int(row)) for batch, row in zip(student_rows["batch"], student_rows["row"], strict=True)
+        ]
         self.edge = edge
         self._stores: dict[str, Store] = {}
 
-    def __getitem__(self, wanted: _Wanted) -> Tensor | ShoepairError:
+    def __getitem__(self, shoe_indices: _ShoeIndices) -> Tensor | ShoepairError:
         try:
-            return self._shoes(wanted)
+            return self._read_shoes(shoe_indices)
         except ShoepairError as error:
             return error
 
-    def _shoes(self, wanted: _Wanted) -> Tensor:
+    def _read_shoes(self, shoe_indices: _ShoeIndices) -> Tensor:
         groups = []
-        for student, left, right in zip(*wanted, strict=True):
-            batch, row = self.places[int(student)]
+        for student, left, right in zip(*shoe_indices, strict=True):
+            batch, row = self.store_rows[int(student)]
             if batch not in self._stores:
-                self._stores[batch] = Store(paths.store(batch), shared=True)
-                # Before Python takes itself apart: HDF5 would ask SHOEPAIR_ROOT for bytes afterwards, and crash.
+                self._stores[batch] = Store(paths.store_path(batch), use_remote_root=True)
+                # Close before interpreter shutdown: later, HDF5 would read from SHOEPAIR_ROOT and crash.
                 weakref.finalize(self, self._stores[batch].close)
-            photos = torch.from_numpy(self._stores[batch].read([row])[0])  # (3, 2, S, S, 3)
+            photos = torch.from_numpy(self._stores[batch].read_students([row])[0])  # (3, 2, S, S, 3)
             groups.append(torch.stack([photos[left, 0], photos[right, 1]], dim=1))
         shoes = torch.stack(groups)  # (G, L, 2, S, S, 3)
-        return shoes if shoes.shape[3] == self.edge else shrunk(shoes, self.edge)
+        return shoes if shoes.shape[3] == self.edge else downsample_to_float(shoes, self.edge)

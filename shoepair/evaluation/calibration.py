@@ -1,9 +1,9 @@
-"""Scores -> probabilities that mean what they say: temperature scaling, and how far off they are.
+"""Calibration: logits to probabilities by temperature scaling, and the expected calibration error.
 
 The probability of "same" is 1 / (1 + exp(-logit / temperature)) (Guo et al.: "On calibration of modern neural
-networks", ICML 2017). One number moves no pair across 0.5, so no accuracy and no curve depends on it. Same and
-different pairs weigh the same, however many there are: the probability is that of someone who holds two shoes that are
-as likely a pair as not.
+networks", ICML 2017). A temperature moves no pair across 0.5, so no accuracy and no curve depends on it. Same and
+different pairs weigh the same, however many there are: the probability is that of two shoes that are as likely a pair
+as not.
 """
 
 from __future__ import annotations
@@ -15,71 +15,72 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-COOLEST, HOTTEST = 0.01, 100.0  # temperatures; beyond them probabilities are 0 and 1, or 0.5, to all purposes
-BINS = 10  # of equal width, of the expected calibration error
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0  # beyond them probabilities are practically 0 and 1, or 0.5
+CALIBRATION_BINS = 10  # of equal width, of the expected calibration error
 
 Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+BoolArray = NDArray[np.bool_]
 
 
-def temperature(same: Flags, logits: NDArray[np.floating]) -> float:
-    """The temperature that makes the pairs most likely.
+def fit_temperature(same: BoolArray, logits: NDArray[np.floating]) -> float:
+    """Fit the temperature that maximizes the likelihood of the labels (temperature scaling) and return it.
 
-    Fitted to smoothed labels, (n + 1) / (n + 2) and 1 / (n + 2) for 1 and 0 of n pairs of a kind (Platt:
-    "Probabilistic outputs for support vector machines", 1999): scores that divide the pairs without a mistake then
-    get a temperature too, and a cooler one the more pairs there are. In 1 / temperature the likelihood is concave, so
-    there is one answer.
+    Labels are smoothed to (n + 1) / (n + 2) and 1 / (n + 2) for n pairs with the same label (Platt: "Probabilistic
+    outputs for support vector machines", 1999): scores that separate the pairs without an error then get a
+    temperature too, a lower one the more pairs there are. In 1 / temperature the likelihood is concave, so the maximum
+    is unique.
 
     Args:
-        same: (P,) whether each pair is one.
+        same: (P,) whether each pair is the same.
         logits: (P,) same minus different.
 
     Returns:
-        0.01 to 100, four significant digits. Scores that tell less than nothing get 100: all probabilities near 0.5.
-        Where there is nothing to fit, 1: no pairs, pairs of one kind only, or all logits 0.
+        0.01 to 100, four significant digits. Scores worse than chance get 100: all probabilities near 0.5. Where there
+        is nothing to fit, 1: no pairs, pairs with one label only, or all logits 0.
     """
     if same.all() or not same.any() or not logits.any():
         return 1.0
     values = logits.astype(np.float64)
-    ahead = np.where(same, 1, -1) * values
+    margins = np.where(same, 1, -1) * values  # above 0 where the logit is right
     counts = np.where(same, same.sum(), (~same).sum())
-    weights, smooth = 0.5 / counts, 1 / (counts + 2)  # of a pair; the chance that its label is wrong
+    weights, smooth = 0.5 / counts, 1 / (counts + 2)  # of each pair; label smoothing
 
     def cost(log_temperature: float) -> float:
-        scaled = ahead / np.exp(log_temperature)
+        scaled = margins / np.exp(log_temperature)
         losses = np.logaddexp(0, -scaled) + smooth * scaled
         return float(weights @ losses)
 
-    found = minimize_scalar(cost, bounds=np.log([COOLEST, HOTTEST]), method="bounded", options={"xatol": 1e-8})
-    ends = [COOLEST, HOTTEST, float(np.exp(found.x))]
-    return float(f"{min(ends, key=lambda value: cost(np.log(value))):.4g}")
+    limits = [MIN_TEMPERATURE, MAX_TEMPERATURE]
+    result = minimize_scalar(cost, bounds=np.log(limits), method="bounded", options={"xatol": 1e-8})
+    candidates = [*limits, float(np.exp(result.x))]
+    return float(f"{min(candidates, key=lambda temperature: cost(np.log(temperature))):.4g}")
 
 
-def probabilities(logits: NDArray[np.floating], heat: float) -> Array:
-    """(P,) logits, same minus different, to the (P,) probability of "same" at a temperature."""
-    return np.asarray(expit(logits.astype(np.float64) / heat))
+def calibrated_probabilities(logits: NDArray[np.floating], temperature: float) -> Array:
+    """Convert (P,) logits to (P,) probabilities of "same", divided by the temperature first."""
+    return np.asarray(expit(logits.astype(np.float64) / temperature))
 
 
-def balance(same: Flags) -> Array:
-    """(P,) weights that sum to 1, half of it for either kind of pair; all of it for a kind that is alone."""
+def class_balanced_weights(same: BoolArray) -> Array:
+    """Return (P,) pair weights that sum to 1, half on same and half on different pairs; with one label, equal ones."""
     weights = np.where(same, 1 / max(same.sum(), 1), 1 / max((~same).sum(), 1))
     return np.asarray(weights / weights.sum())
 
 
-def error(same: Flags, chances: Array) -> float:
-    """Expected calibration error, 0 to 1: how far probability and share of same pairs lie apart, on average.
+def expected_calibration_error(same: BoolArray, probabilities: Array) -> float:
+    """Return the expected calibration error, 0 to 1: the mean gap between probability and share of same pairs.
 
     Ten bins of equal width over the probability of "same" (Naeini et al.: "Obtaining well calibrated probabilities
     using Bayesian binning", AAAI 2015). With few pairs it is above 0 even for perfect probabilities.
 
     Args:
-        same: (P,) whether each pair is one; one pair or more.
-        chances: (P,) probability of "same".
+        same: (P,) whether each pair is the same; at least one pair.
+        probabilities: (P,) probability of "same".
     """
-    return float(np.abs(bin_sums(same, chances, chances - same)).sum())
+    return float(np.abs(weighted_bin_sums(same, probabilities, probabilities - same)).sum())
 
 
-def bin_sums(same: Flags, chances: Array, values: NDArray[Any]) -> Array:
-    """(P,) a value of each pair to (10,) weighted sums over the bins of probability; either kind weighs half."""
-    bins = np.minimum((chances * BINS).astype(np.int64), BINS - 1)
-    return np.asarray(np.bincount(bins, balance(same) * values, BINS), np.float64)
+def weighted_bin_sums(same: BoolArray, probabilities: Array, values: NDArray[Any]) -> Array:
+    """Sum a value per pair, (P,), over the 10 probability bins with class-balanced weights, and return (10,)."""
+    bins = np.minimum((probabilities * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return np.asarray(np.bincount(bins, class_balanced_weights(same) * values, CALIBRATION_BINS), np.float64)

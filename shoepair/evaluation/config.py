@@ -1,4 +1,4 @@
-"""The parameters of `audit`, `evaluate` and of the folds of `crossval`; params.yaml says what each of them means."""
+"""Parameters of `audit`, `evaluate` and of the folds of `crossval`; params.yaml explains each of them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from shoepair.runtime.batches import UniqueNames
 from shoepair.runtime.params import Section
 
 
-class Audit(Section):
-    """How intervals are drawn."""
+class AuditConfig(Section):
+    """How intervals are computed."""
 
     seed: int = Field(ge=0)
     resamples: int = Field(validation_alias="evaluate.resamples", ge=100)
     threads: int = Field(validation_alias="train.threads", ge=1)
 
 
-class Evaluate(Audit):
-    """Which models are compared, and how their intervals are drawn."""
+class EvaluateConfig(AuditConfig):
+    """Which models are compared, and how their intervals are computed."""
 
     models: UniqueNames = Field(min_length=1)
 
 
-class Folds(Section):
-    """How students are split into folds, and how intervals are drawn."""
+class FoldConfig(Section):
+    """How students are split into folds, and how intervals are computed."""
 
     folds: int = Field(validation_alias="crossval.folds", ge=2)
     repeats: int = Field(validation_alias="crossval.repeats", ge=1)
     resamples: int = Field(validation_alias="evaluate.resamples", ge=100)
 
 
-class Crossval(Folds):
-    """Which models the pipeline cross-validates."""
+class CrossvalConfig(FoldConfig):
+    """Which models are cross-validated."""
 
     models: UniqueNames = Field(validation_alias="crossval.models")

@@ -1,16 +1,16 @@
-"""Who may have mislabelled photos: students ranked, for somebody to look at. Nobody is excluded.
+"""Label issues: students ranked by the probability that their photos are mislabelled. No student is excluded.
 
-Three things go wrong when photos are named by hand, and each has a sign of its own, learnt from other students only
-(five folds over students), so that no photo vouches for itself:
+Photos named by hand have three errors. Each is detected by a model fitted to other students (five folds over
+students), so that no photo is scored by a model trained on it:
 
-    mispaired   how well colours, places of colours and shapes of a left and a right shoe agree, for all nine
-                combinations of a student; suspicious if another way to pair the shoes explains them better, or if one
-                pair does not match at all
+    mispaired   how well colours, positions of colours and shapes of a left and a right shoe agree, for all nine
+                combinations of a student; suspicious if another pairing of the shoes fits better, or if one pair does
+                not match at all
     swapped     whether a photo looks like left or right; suspicious if both photos of a pair look like the other side.
-                Where photos do not tell the side (many classes lay both shoes the same way), it accuses nobody.
-    not a shoe  how far a photo is from what the principal components of the others can show
+                Where photos do not show the side (many classes lay both shoes the same way), no student is suspected.
+    not a shoe  reconstruction error of a photo by the principal components of the others
 
-Each becomes a chance, with a guess of how often people err so, and a student's suspicion is the chance of any of them.
+Each becomes a probability, given an assumed prior; `issue_probability` is the probability of at least one error.
 """
 
 from __future__ import annotations
@@ -32,196 +32,205 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from shoepair.data import naming
-from shoepair.data.histograms import bhattacharyya
-from shoepair.data.schemas import Suspects
+from shoepair.data.histogram_distance import bhattacharyya_distance
+from shoepair.data.schemas import LabelIssues
 
-FOLDS = 5
-FEWEST = 2 * FOLDS  # students, below which nothing is learnt
-# Guesses of the share of students who mispair shoes, and who exchange left and right. The second is kept small: in
-# many photos left and right look much the same, and a sign that is often wrong must not hide one that seldom is.
-MISPAIRED, SWAPPED = 0.01, 0.001
-COARSE, FINE = 16, 32  # pixels of a thumbnail's edge
-LEVELS = 16  # of a channel's histogram
-COMPONENTS = 40  # of thumbnails
-FAR = 13  # robust deviations from the median at which a photo is as likely no shoe as one
-SHOWN, THUMBNAIL, CAPTION = 10, 112, 22  # students on the picture, edge of a photo on it, height of a line; pixels
+FOLD_COUNT = 5
+MIN_STUDENTS = 2 * FOLD_COUNT  # with fewer, no student is ranked
+# Assumed shares of students who mispair shoes, and who swap left and right. The second is small: in many photos left
+# and right look much the same, and an unreliable test must not hide a reliable one.
+MISPAIRED_PRIOR, SWAPPED_PRIOR = 0.01, 0.001
+COARSE_EDGE, FINE_EDGE = 16, 32  # pixels of a thumbnail's edge
+HISTOGRAM_BINS = 16  # per channel
+PCA_COMPONENTS = 40  # of thumbnails
+OUTLIER_DEVIATIONS = 13  # robust deviations from the median at which a photo is no shoe with probability 0.5
+SHOWN_STUDENTS = 10  # on the contact sheet
+THUMBNAIL_EDGE, CAPTION_HEIGHT = 112, 22  # of a photo and of a line of text on the contact sheet, pixels
 DIGITS = 4
-PAIRINGS = list(permutations(range(len(naming.PAIRS))))  # the first one is how the photos are named
+PAIRINGS = list(permutations(range(len(naming.PAIR_NUMBERS))))  # the first one is how the photos are named
 
 Array = NDArray[np.float64]
 
 
-def describe(image: NDArray[np.uint8]) -> dict[str, Array]:
-    """What is compared of one student's photos.
+def extract_student_features_by_name(photos: NDArray[np.uint8]) -> dict[str, Array]:
+    """Extract the image features of one student's six photos: histograms, thumbnails and edges.
 
     Args:
-        image: (3, 2, S, S, 3) bytes.
+        photos: (3, 2, S, S, 3) bytes.
 
     Returns:
-        `channels` (3, 2, 3, 16) and `colours` (3, 2, 6, 64), roots of histograms of the channels, and of the colours
-        in six parts of the photo; `coarse` (3, 2, 16, 16, 3) thumbnails; `grey`, `fine` and `edges` (3, 2, ., .), of
-        mean 0 and deviation 1.
+        `channels` (3, 2, 3, 16) and `colours` (3, 2, 6, 64), square roots of histograms of the channels, and of the
+        colours in six parts of the photo; `coarse` (3, 2, 16, 16, 3) thumbnails; `grey`, `fine` and `edges`
+        (3, 2, ., .), of mean 0 and standard deviation 1.
     """
-    six = image.reshape(-1, *image.shape[2:])
-    looks = [_describe(photo) for photo in six]
-    return {name: np.stack([look[name] for look in looks]).reshape(3, 2, *looks[0][name].shape) for name in looks[0]}
+    by_photo = [_photo_features(photo) for photo in photos.reshape(-1, *photos.shape[2:])]
+    stacked = {name: np.stack([features[name] for features in by_photo]) for name in by_photo[0]}
+    return {name: values.reshape(3, 2, *values.shape[1:]) for name, values in stacked.items()}
 
 
-def _describe(photo: NDArray[np.uint8]) -> dict[str, Array]:
+def _photo_features(photo: NDArray[np.uint8]) -> dict[str, Array]:
     edge = len(photo)
     inner, outer = (photo[margin : edge - margin, margin : edge - margin] for margin in (edge // 5, edge // 8))
-    channels = [np.bincount(inner[..., channel].ravel() // (256 // LEVELS), minlength=LEVELS) for channel in range(3)]
+    binned = inner.reshape(-1, 3).T // (256 // HISTOGRAM_BINS)  # (3, pixels)
+    channels = [np.bincount(channel, minlength=HISTOGRAM_BINS) for channel in binned]
     codes = (outer.astype(np.int64) >> 6) @ [16, 4, 1]  # two bits of each channel
     half, third = len(codes) // 2, len(codes) // 3
     parts = [codes, codes[:, :third], codes[:, third:-third], codes[:, -third:], codes[:half], codes[half:]]
-    coarse, fine = (_thumbnail(photo, size) for size in (COARSE, FINE))
-    light = fine.mean(axis=-1)
-    edges = np.hypot(np.diff(light, axis=0)[:, :-1], np.diff(light, axis=1)[:-1])
+    coarse, fine = (_thumbnail(photo, edge) for edge in (COARSE_EDGE, FINE_EDGE))
+    grey = fine.mean(axis=-1)
+    edges = np.hypot(np.diff(grey, axis=0)[:, :-1], np.diff(grey, axis=1)[:-1])
     return {
-        "channels": _root(np.stack(channels)),
-        "colours": _root(np.stack([np.bincount(part.ravel(), minlength=64) for part in parts])),
+        "channels": _sqrt_histograms(np.stack(channels)),
+        "colours": _sqrt_histograms(np.stack([np.bincount(part.ravel(), minlength=64) for part in parts])),
         "coarse": coarse,
-        **{"grey": _standard(coarse.mean(axis=-1)), "fine": _standard(light), "edges": _standard(edges)},
+        **{"grey": _standardize(coarse.mean(axis=-1)), "fine": _standardize(grey), "edges": _standardize(edges)},
     }
 
 
-def _thumbnail(photo: NDArray[np.uint8], size: int) -> Array:
-    small = Image.fromarray(photo).resize((size, size), Image.Resampling.BOX)
+def _thumbnail(photo: NDArray[np.uint8], edge: int) -> Array:
+    small = Image.fromarray(photo).resize((edge, edge), Image.Resampling.BOX)
     return np.asarray(small, np.float64) / 255
 
 
-def _root(counts: NDArray[np.int64]) -> Array:
-    """Histograms of sum 1, their roots: so that a scalar product is the Bhattacharyya coefficient."""
+def _sqrt_histograms(counts: NDArray[np.int64]) -> Array:
+    """Return square roots of normalised histograms: their scalar product is the Bhattacharyya coefficient."""
     return np.asarray(np.sqrt(counts / counts.sum(axis=-1, keepdims=True)))
 
 
-def _standard(grey: Array) -> Array:
+def _standardize(grey: Array) -> Array:
     return np.asarray((grey - grey.mean()) / (grey.std() + 1e-3))
 
 
-def rank(students: pd.DataFrame, images: Iterable[NDArray[np.uint8]]) -> pd.DataFrame:
-    """Rank a class.
+def rank_suspect_rows(students: pd.DataFrame, photos: Iterable[NDArray[np.uint8]]) -> pd.DataFrame:
+    """Rank students by the probability that their photos are mislabelled and return `LabelIssues` rows.
 
     Args:
         students: N rows with `batch` and `student`.
-        images: their photos, N arrays (3, 2, S, S, 3); one at a time is in memory.
+        photos: their photos, N arrays (3, 2, S, S, 3); one at a time is in memory.
 
     Returns:
-        `Suspects` rows; none for fewer than `FEWEST` students, from whom nothing can be learnt.
+        N rows, the most suspicious student first; no rows for fewer than `MIN_STUDENTS` students.
     """
-    if len(students) < FEWEST:
-        return pd.DataFrame({name: [] for name in Suspects.to_schema().columns})
-    looks = [describe(image) for image in images]
-    seen = {name: np.stack([look[name] for look in looks]) for name in looks[0]}
-    with threadpool_limits(1):  # the number of threads shows in the last bits of sums
-        found = {"mispaired": _mispaired(seen), "swapped": _swapped(seen), "not_a_shoe": _no_shoe(seen)}
-    chances = pd.DataFrame({name: chance for name, (chance, _) in found.items()})
-    chances.insert(0, "suspicion", 1 - (1 - chances).prod(axis=1))
-    worst = chances[list(found)].idxmax(axis=1)
-    frame = students[["batch", "student"]].reset_index(drop=True).join(chances.round(DIGITS))
-    frame = frame.assign(why=[found[str(name)][1][row] for row, name in enumerate(worst)])
-    frame = frame.sort_values(["suspicion", "batch", "student"], ascending=[False, True, True], ignore_index=True)
+    if len(students) < MIN_STUDENTS:
+        return pd.DataFrame({name: [] for name in LabelIssues.to_schema().columns})
+    by_student = [extract_student_features_by_name(six_photos) for six_photos in photos]
+    features = {name: np.stack([values[name] for values in by_student]) for name in by_student[0]}
+    with threadpool_limits(1):  # the number of threads changes the last bits of sums
+        issues = {
+            "mispaired": _mispaired_probability(features),
+            "swapped": _swapped_probability(features),
+            "not_a_shoe": _not_a_shoe_probability(features),
+        }
+    probabilities = pd.DataFrame({name: values for name, (values, _) in issues.items()})
+    probabilities.insert(0, "issue_probability", 1 - (1 - probabilities).prod(axis=1))
+    likeliest = probabilities[list(issues)].idxmax(axis=1)
+    frame = students[["batch", "student"]].reset_index(drop=True).join(probabilities.round(DIGITS))
+    frame = frame.assign(reason=[issues[str(name)][1][row] for row, name in enumerate(likeliest)])
+    keys, ascending = ["issue_probability", "batch", "student"], [False, True, True]
+    frame = frame.sort_values(keys, ascending=ascending, ignore_index=True)
     frame.insert(2, "rank", range(1, len(frame) + 1))
     return frame
 
 
-def _predicted(features: Array, labels: NDArray[np.int64], components: int = 0) -> Array:
-    """Logits of a linear model out of fold; the rows of a student, as many for each, stand together and stay so.
+def _cross_val_logits(features: Array, labels: NDArray[np.int64], components: int = 0) -> Array:
+    """Return the logits of a linear model out of fold, cross-validated by student: (N, R) for N students of R rows.
 
     Args:
-        features: (N, rows of a student, F).
-        labels: (rows of a student,), 0 or 1.
-        components: principal components to look at; 0 for the features as they are.
+        features: (N, R, F).
+        labels: (R,), 0 or 1, the same for every student.
+        components: number of principal components; 0 for the features as they are.
     """
-    count, each, _ = features.shape
-    flat, groups = features.reshape(count * each, -1), np.repeat(np.arange(count), each)
+    count, rows, _ = features.shape
+    flat, groups = features.reshape(count * rows, -1), np.repeat(np.arange(count), rows)
     reduce = [PCA(components, svd_solver="full")] if components else []
     model = make_pipeline(StandardScaler(), *reduce, LogisticRegression(C=0.1, class_weight="balanced", max_iter=3000))
-    folds = GroupKFold(FOLDS)
-    got = cross_val_predict(model, flat, np.tile(labels, count), groups=groups, cv=folds, method="decision_function")
-    return np.asarray(got.reshape(count, each))
+    folds, tiled = GroupKFold(FOLD_COUNT), np.tile(labels, count)
+    logits = cross_val_predict(model, flat, tiled, groups=groups, cv=folds, method="decision_function")
+    return np.asarray(logits.reshape(count, rows))
 
 
-def _mispaired(seen: dict[str, Array]) -> tuple[Array, list[str]]:
-    """The chance that another way to pair the shoes is the right one, or that a pair is none."""
-    nine = np.stack([_distances(seen, left, right) for left in range(3) for right in range(3)], axis=1)
-    # A logarithm, since the same difference means more between near shoes than between far ones.
-    same = _predicted(np.log(nine + 0.02), np.eye(3, dtype=np.int64).ravel()).reshape(-1, 3, 3)
+def _mispaired_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
+    """Return (N,) the probability that another pairing is right or a pair does not match, and the likeliest reason."""
+    nine = np.stack([_pair_distances(features, left, right) for left in range(3) for right in range(3)], axis=1)
+    # Logarithm: the same difference means more between similar shoes than between dissimilar ones.
+    same = _cross_val_logits(np.log(nine + 0.02), np.eye(3, dtype=np.int64).ravel()).reshape(-1, 3, 3)
     scores = [same[:, range(3), pairing].sum(axis=1) for pairing in PAIRINGS]
-    odd = [sum(same[:, other, other] for other in range(3) if other != pair) for pair in range(3)]
-    others = np.stack([*scores[1:], *odd], axis=1)
-    chance = expit(logsumexp(others, axis=1) - np.log(others.shape[1]) - scores[0] + logit(MISPAIRED))
-    texts = [_pairing_text(pairing) for pairing in PAIRINGS[1:]]
-    texts += [f"pair {pair}: left and right do not match" for pair in naming.PAIRS]
-    return chance, [texts[best] for best in others.argmax(axis=1)]
+    without_pair = [sum(same[:, other, other] for other in range(3) if other != pair) for pair in range(3)]
+    others = np.stack([*scores[1:], *without_pair], axis=1)
+    probability = expit(logsumexp(others, axis=1) - np.log(others.shape[1]) - scores[0] + logit(MISPAIRED_PRIOR))
+    texts = [_describe_pairing(pairing) for pairing in PAIRINGS[1:]]
+    texts += [f"pair {pair}: left and right do not match" for pair in naming.PAIR_NUMBERS]
+    return probability, [texts[best] for best in others.argmax(axis=1)]
 
 
-def _pairing_text(pairing: tuple[int, ...]) -> str:
+def _describe_pairing(pairing: tuple[int, ...]) -> str:
     moved = [f"left {left + 1} with right {right + 1}" for left, right in enumerate(pairing) if left != right]
     return f"would match better: {', '.join(moved)}"
 
 
-def _distances(seen: dict[str, Array], left: int, right: int) -> Array:
-    """(N, 16): how far a left shoe is from a right one, by what `describe` sees; shapes also from its mirror image."""
-    both = {name: (values[:, left, 0], values[:, right, 1]) for name, values in seen.items()}
+def _pair_distances(features: dict[str, Array], left: int, right: int) -> Array:
+    """Return (N, 16) distances of left and right shoes by their features; shapes also to the mirror image."""
+    both = {name: (values[:, left, 0], values[:, right, 1]) for name, values in features.items()}
     roots = [(one * other).sum(axis=-1) for one, other in (both["channels"], both["colours"])]
     roots.append(roots[0].mean(axis=-1, keepdims=True))
-    columns = [bhattacharyya(root) for root in roots]
+    columns = [bhattacharyya_distance(root) for root in roots]
     for name in ("grey", "coarse", "fine", "edges"):
         one, other = both[name]
-        columns.append(_difference(one, other))
+        columns.append(_mean_abs_difference(one, other))
         if name in {"grey", "coarse"}:
-            columns.append(_difference(one, other[:, :, ::-1]))
+            columns.append(_mean_abs_difference(one, other[:, :, ::-1]))
     return np.concatenate(columns, axis=1)
 
 
-def _difference(one: Array, other: Array) -> Array:
+def _mean_abs_difference(one: Array, other: Array) -> Array:
     return np.asarray(np.abs(one - other).reshape(len(one), -1).mean(axis=1, keepdims=True))
 
 
-def _swapped(seen: dict[str, Array]) -> tuple[Array, list[str]]:
-    """The chance that left and right are exchanged in a pair."""
-    grey = seen["grey"].reshape(len(seen["grey"]), 6, -1)
-    right = _predicted(grey, np.tile([0, 1], 3), COMPONENTS if grey.shape[0] > COMPONENTS else FEWEST // 2)
-    margins = right.reshape(-1, 3, 2)[..., 1] - right.reshape(-1, 3, 2)[..., 0]  # (N, 3), above 0 as named
-    # What a margin is worth, from how often it is right: where sides cannot be told, nothing.
+def _swapped_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
+    """Return (N,) the probability that left and right are swapped in a pair, and the likeliest pair as text."""
+    grey = features["grey"].reshape(len(features["grey"]), 6, -1)
+    components = PCA_COMPONENTS if len(grey) > PCA_COMPONENTS else MIN_STUDENTS // 2
+    is_right = _cross_val_logits(grey, np.tile([0, 1], 3), components).reshape(-1, 3, 2)
+    margins = is_right[..., 1] - is_right[..., 0]  # (N, 3), above 0 if named correctly
+    # Calibrate margins by how often they are right: slope 0 where photos do not show the side.
     both = np.concatenate([margins.ravel(), -margins.ravel()])[:, None]
     as_named = np.repeat([1, 0], margins.size)
-    worth = max(0.0, float(LogisticRegression(fit_intercept=False).fit(both, as_named).coef_[0, 0]))
-    exchanged = np.column_stack([margins, margins.sum(axis=1)])  # one pair, or all of them
-    chances = expit(-worth * exchanged + logit(SWAPPED / exchanged.shape[1]))
-    texts = [f"{what}: left and right look exchanged" for what in ("pair 1", "pair 2", "pair 3", "all pairs")]
-    return 1 - (1 - chances).prod(axis=1), [texts[worst] for worst in chances.argmax(axis=1)]
+    slope = max(0.0, float(LogisticRegression(fit_intercept=False).fit(both, as_named).coef_[0, 0]))
+    swaps = np.column_stack([margins, margins.sum(axis=1)])  # (N, 4): of one pair, or of all pairs
+    probabilities = expit(-slope * swaps + logit(SWAPPED_PRIOR / swaps.shape[1]))
+    texts = [f"{pairs}: left and right look swapped" for pairs in ("pair 1", "pair 2", "pair 3", "all pairs")]
+    return 1 - (1 - probabilities).prod(axis=1), [texts[worst] for worst in probabilities.argmax(axis=1)]
 
 
-def _no_shoe(seen: dict[str, Array]) -> tuple[Array, list[str]]:
-    """The chance that a photo shows something else."""
-    count = len(seen["grey"])
-    flat, groups = seen["grey"].reshape(count * 6, -1), np.repeat(np.arange(count), 6)
-    far = np.empty(count * 6)
-    for others, held in GroupKFold(FOLDS).split(flat, groups=groups):
-        model = PCA(min(COMPONENTS, len(others) // 4), svd_solver="full").fit(flat[others])
-        rest = flat[held] - model.inverse_transform(model.transform(flat[held]))
-        far[held] = (rest**2).mean(axis=1)
-    spread = np.median(np.abs(far - np.median(far))) * 1.4826  # of a normal distribution, the standard deviation
-    deviations = ((far - np.median(far)) / max(spread, 1e-9)).reshape(count, 6)
-    texts = [f"pair {pair} {side}: unlike the other photos" for pair, side in naming.SHOES]
-    return expit(deviations.max(axis=1) - FAR), [texts[worst] for worst in deviations.argmax(axis=1)]
+def _not_a_shoe_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
+    """Return (N,) the probability that a photo shows no shoe, and the photo as text."""
+    count = len(features["grey"])
+    flat, groups = features["grey"].reshape(count * 6, -1), np.repeat(np.arange(count), 6)
+    errors = np.empty(count * 6)  # of reconstruction
+    for train, test in GroupKFold(FOLD_COUNT).split(flat, groups=groups):
+        model = PCA(min(PCA_COMPONENTS, len(train) // 4), svd_solver="full").fit(flat[train])
+        residuals = flat[test] - model.inverse_transform(model.transform(flat[test]))
+        errors[test] = (residuals**2).mean(axis=1)
+    offsets = errors - np.median(errors)
+    spread = np.median(np.abs(offsets)) * 1.4826  # of a normal distribution, the standard deviation
+    deviations = (offsets / max(spread, 1e-9)).reshape(count, 6)
+    texts = [f"pair {pair} {side}: unlike the other photos" for pair, side in naming.SHOE_KEYS]
+    return expit(deviations.max(axis=1) - OUTLIER_DEVIATIONS), [texts[worst] for worst in deviations.argmax(axis=1)]
 
 
-def picture(suspects: pd.DataFrame, images: Iterable[NDArray[np.uint8]]) -> Image.Image:
-    """The first students of the ranking, `Suspects` rows, with their photos, a line each."""
-    width, height = 6 * THUMBNAIL, max(1, len(suspects)) * (THUMBNAIL + CAPTION)
+def draw_contact_sheet_image(suspects: pd.DataFrame, photos: Iterable[NDArray[np.uint8]]) -> Image.Image:
+    """Draw suspects (`LabelIssues` rows) with their six photos, one row per student, as one image."""
+    width, height = 6 * THUMBNAIL_EDGE, max(1, len(suspects)) * (THUMBNAIL_EDGE + CAPTION_HEIGHT)
     sheet = Image.new("RGB", (width, height), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     if suspects.empty:
-        draw.text((4, 2), f"fewer than {FEWEST} students: nobody is ranked", "black", font)
+        draw.text((4, 2), f"fewer than {MIN_STUDENTS} students: no ranking", "black", font)
     rows: Iterable[Any] = suspects.itertuples()
-    for place, (row, image) in enumerate(zip(rows, images, strict=True)):
-        top = place * (THUMBNAIL + CAPTION)
-        line = f"{row.rank}. {row.student} ({row.batch}), {row.suspicion:.0%}: {row.why}"
+    for number, (row, six_photos) in enumerate(zip(rows, photos, strict=True)):
+        top = number * (THUMBNAIL_EDGE + CAPTION_HEIGHT)
+        line = f"{row.rank}. {row.student} ({row.batch}), {row.issue_probability:.0%}: {row.reason}"
         draw.text((4, top + 2), line, "black", font)
-        for column, photo in enumerate(image.reshape(-1, *image.shape[2:])):
-            small = Image.fromarray(photo).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-            sheet.paste(small, (column * THUMBNAIL, top + CAPTION))
+        for column, photo in enumerate(six_photos.reshape(-1, *six_photos.shape[2:])):
+            small = Image.fromarray(photo).resize((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
+            sheet.paste(small, (column * THUMBNAIL_EDGE, top + CAPTION_HEIGHT))
     return sheet

@@ -1,10 +1,10 @@
-"""Can the label be read from anything but the shoes? Probes that must not be able to.
+"""Leakage: linear probes test whether the label can be predicted without comparing the shoes.
 
-Public solutions of this task have built same and different pairs in different orders, and reported 94 % for it. So
-every pair is looked at as the networks get it, by linear probes that see of each photo only what is not the match: a
-coarse grey thumbnail (which shoe is above), brightness, border, length and name of the file. In balanced pairs every
-photo stands once in a same and once in a different pair, at the same place, so no sum over the two photos tells the
-label, and a linear probe is such a sum: on sound pairs it gets 50 % exactly. One that beats chance has found a leak.
+Public solutions of this task have built same and different pairs in different orders, and reported 94 % accuracy. So
+probes classify every pair, as the networks get it, by features that ignore the match: a coarse grey thumbnail (which
+shoe is above), brightness, border, length and extension of the file. In balanced pairs every photo is once in a same
+and once in a different pair, at the same position, so no sum over the two photos predicts the label. A linear probe is
+such a sum: without leakage its accuracy is exactly 50 %. A probe that beats chance shows leakage.
 """
 
 from __future__ import annotations
@@ -23,39 +23,44 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
-from shoepair.data.pair_dataset import PairData
-from shoepair.evaluation.metrics import metrics
+from shoepair.data.pair_dataset import InMemoryPairs
+from shoepair.evaluation.metrics import compute_metrics
 from shoepair.runtime.errors import ShoepairError
 
-FOLDS = 5
-FEWEST = 2 * FOLDS  # students, below which a probe learns nothing
-THUMBNAIL = 8  # pixels of an edge
-BORDER = 4  # pixels
-BATCH = 64  # pairs looked at together; no result depends on it
-EXTENSIONS = ("png", "webp")  # beside jpg, which nearly all are named
-CHANCE = 0.5
+FOLD_COUNT = 5
+MIN_STUDENTS = 2 * FOLD_COUNT  # with fewer, no probe is trained
+THUMBNAIL_EDGE = 8  # pixels
+BORDER_WIDTH = 4  # pixels
+PAIRS_PER_CHUNK = 64  # pairs processed together; no result depends on it
+OTHER_EXTENSIONS = ("png", "webp")  # besides jpg, which nearly all files have
+CHANCE_ACCURACY = 0.5
 
 Features = NDArray[np.float64]
 
 
-def _order(shoes: Tensor) -> Tensor:
-    """(B, 2, 3, S, S) to (B, 2, 64): grey thumbnails."""
-    return functional.adaptive_avg_pool2d(shoes.mean(dim=2), THUMBNAIL).flatten(2)
+def _thumbnail_features(shoes: Tensor) -> Tensor:
+    """Return grey thumbnails: (B, 2, 3, S, S) to (B, 2, 64)."""
+    return functional.adaptive_avg_pool2d(shoes.mean(dim=2), THUMBNAIL_EDGE).flatten(2)
 
 
-def _brightness(shoes: Tensor) -> Tensor:
-    """(B, 2, 3, S, S) to (B, 2, 6): mean and deviation of each channel."""
+def _brightness_features(shoes: Tensor) -> Tensor:
+    """Return mean and standard deviation of each channel: (B, 2, 3, S, S) to (B, 2, 6)."""
     return torch.cat([shoes.mean(dim=(3, 4)), shoes.std(dim=(3, 4))], dim=2)
 
 
-def _border(shoes: Tensor) -> Tensor:
-    """(B, 2, 3, S, S) to (B, 2, 12): mean colour of each side."""
-    sides = [shoes[..., :BORDER, :], shoes[..., -BORDER:, :], shoes[..., :BORDER], shoes[..., -BORDER:]]
+def _border_features(shoes: Tensor) -> Tensor:
+    """Return the mean colour of the border on each side: (B, 2, 3, S, S) to (B, 2, 12)."""
+    width = BORDER_WIDTH
+    sides = [shoes[..., :width, :], shoes[..., -width:, :], shoes[..., :width], shoes[..., -width:]]
     return torch.cat([side.mean(dim=(3, 4)) for side in sides], dim=2)
 
 
-PROBES: dict[str, Callable[[Tensor], Tensor]] = {"order": _order, "brightness": _brightness, "border": _border}
-SEEN = {
+PHOTO_PROBES: dict[str, Callable[[Tensor], Tensor]] = {
+    "order": _thumbnail_features,
+    "brightness": _brightness_features,
+    "border": _border_features,
+}
+PROBE_INPUTS = {
     "order": "grey thumbnails of the upper and the lower shoe",
     "brightness": "mean and deviation of the photos' colours",
     "border": "the outermost pixels of the photos",
@@ -63,78 +68,82 @@ SEEN = {
 }
 
 
-def pictures(data: PairData) -> dict[str, Features]:
-    """What the probes see of P pairs, as the networks get them: probe -> (P, features)."""
-    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PROBES}
-    for which in torch.split(torch.arange(len(data)), BATCH):
-        images, _ = data.batch(which)  # (B, 3, 2S, S)
+def photo_features_by_probe(pairs: InMemoryPairs) -> dict[str, Features]:
+    """Compute each photo probe's features of P pairs, from the images as the networks get them: (P, features)."""
+    chunks: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PHOTO_PROBES}
+    for pair_numbers in torch.split(torch.arange(len(pairs)), PAIRS_PER_CHUNK):
+        images, _ = pairs.get_mini_batch(pair_numbers)  # (B, 3, 2S, S)
         shoes = torch.stack(images.chunk(2, dim=2), dim=1)  # (B, 2, 3, S, S): upper, lower
-        for name, probe in PROBES.items():
-            found[name].append(probe(shoes).flatten(1).double().numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        for name, extract in PHOTO_PROBES.items():
+            chunks[name].append(extract(shoes).flatten(1).double().numpy())
+    return {name: np.concatenate(parts) for name, parts in chunks.items()}
 
 
-def files(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Features:
-    """What the files alone tell of every pair.
+def file_length_and_type_features(pairs: pd.DataFrame, photos_by_batch: Mapping[str, pd.DataFrame]) -> Features:
+    """Compute the file probe's features of every pair: length and extension of both files.
 
     Args:
-        rows: `Pairs` rows, P of them.
-        tables: batch -> `Photos` rows.
+        pairs: P `Pairs` rows.
+        photos_by_batch: batch -> `AcceptedPhotos` rows.
 
     Returns:
-        (P, 6): length and extension of the left shoe's file, then of the right shoe's.
+        (P, 6): log of the length, is PNG, is WebP; of the left shoe's file, then of the right shoe's.
     """
-    whole = pd.concat([table.assign(batch=batch) for batch, table in tables.items()])
-    whole["length"] = np.log(whole["bytes"])
-    for extension in EXTENSIONS:
-        whole[extension] = whole["path"].str.lower().str.endswith(f".{extension}").astype(float)
-    found = whole.set_index(["batch", "student", "pair", "side"])[["length", *EXTENSIONS]]
-    shoes = [rows[["batch", "student"]].assign(pair=rows[side], side=side) for side in ("left", "right")]
-    return np.concatenate([found.loc[pd.MultiIndex.from_frame(each)].to_numpy() for each in shoes], axis=1)
+    photos = pd.concat([table.assign(batch=batch) for batch, table in photos_by_batch.items()])
+    photos["length"] = np.log(photos["bytes"])
+    for extension in OTHER_EXTENSIONS:
+        photos[extension] = photos["path"].str.lower().str.endswith(f".{extension}").astype(float)
+    features = photos.set_index(["batch", "student", "pair", "side"])[["length", *OTHER_EXTENSIONS]]
+    keys = [pairs[["batch", "student"]].assign(pair=pairs[side], side=side) for side in ("left", "right")]
+    return np.concatenate([features.loc[pd.MultiIndex.from_frame(key)].to_numpy() for key in keys], axis=1)
 
 
-def audit(rows: pd.DataFrame, features: Mapping[str, Features], resamples: int, seed: int) -> dict[str, Any]:
-    """Let every probe try.
+def cross_validate_probes_by_name(
+    pairs: pd.DataFrame, features: Mapping[str, Features], resamples: int, seed: int
+) -> dict[str, Any]:
+    """Cross-validate each probe by student and return its balanced accuracy and whether it beats chance.
 
     Args:
-        rows: `Pairs` rows, standard ones only, P of them.
+        pairs: P `Pairs` rows, standard ones only.
         features: probe -> (P, features).
-        resamples: bootstrap draws of students behind the intervals.
-        seed: of the draws.
+        resamples: number of bootstrap resamples of students.
+        seed: of the resamples.
 
     Returns:
-        probe -> `balanced` accuracy out of fold with its 95 % interval `low`, `high`, and `leaks`; for fewer than
-        `FEWEST` students, nothing.
+        probe -> `balanced` accuracy out of fold with its 95 % interval `low`, `high`, and `leaks`; empty for fewer
+        than `MIN_STUDENTS` students.
     """
-    students = (rows["batch"] + "/" + rows["student"]).to_numpy()
-    if len(set(students)) < FEWEST:
+    students = (pairs["batch"] + "/" + pairs["student"]).to_numpy()
+    if len(set(students)) < MIN_STUDENTS:
         return {}
-    return {name: _tried(rows, students, seen, resamples, seed) for name, seen in features.items()}
+    return {name: _probe_accuracy(pairs, students, values, resamples, seed) for name, values in features.items()}
 
 
-def _tried(rows: pd.DataFrame, students: NDArray[Any], seen: Features, resamples: int, seed: int) -> dict[str, Any]:
+def _probe_accuracy(
+    pairs: pd.DataFrame, students: NDArray[Any], features: Features, resamples: int, seed: int
+) -> dict[str, Any]:
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    folds, same = GroupKFold(FOLDS), rows["same"]
-    logit = cross_val_predict(probe, seen, same, groups=students, cv=folds, method="decision_function")
-    got = metrics(rows.assign(logit=logit), resamples, seed)
-    return {name: got[name] for name in ("balanced", "low", "high")} | {"leaks": got["low"] > CHANCE}
+    folds, same = GroupKFold(FOLD_COUNT), pairs["same"]
+    logit = cross_val_predict(probe, features, same, groups=students, cv=folds, method="decision_function")
+    numbers = compute_metrics(pairs.assign(logit=logit), resamples, seed)
+    leaks = numbers["low"] > CHANCE_ACCURACY
+    return {name: numbers[name] for name in ("balanced", "low", "high")} | {"leaks": leaks}
 
 
-def refuse_leaks(found: Mapping[str, dict[str, Any]]) -> None:
-    """Raise where a probe beat chance.
+def raise_if_leaking(probe_results: Mapping[str, dict[str, Any]]) -> None:
+    """Raise if a probe beats chance, that is, if the label can be predicted without comparing the shoes.
 
     Raises:
-        ShoepairError: names the probes, what they saw, and how well they did.
+        ShoepairError: names these probes, their input and their accuracy.
     """
     problems = [
-        f"{name}: {got['balanced']:.1%} balanced accuracy ({got['low']:.1%} to {got['high']:.1%}) from {SEEN[name]}"
-        for name, got in found.items()
-        if got["leaks"]
+        f"{name}: {result['balanced']:.1%} balanced accuracy ({result['low']:.1%} to {result['high']:.1%}) "
+        f"from {PROBE_INPUTS[name]}"
+        for name, result in probe_results.items()
+        if result["leaks"]
     ]
     if problems:
         count = f"{len(problems)} probe{'s' if len(problems) > 1 else ''}"
-        text = f"audit: {count} tell same from different pairs without looking at the match, expected 50 %"
-        fix = (
-            "same and different pairs are built or photographed differently; see shoepair/data/pairs.py and loading.py"
-        )
-        raise ShoepairError(text, problems=problems, fix=fix)
+        message = f"audit: leakage, {count} predict the label without comparing the shoes, expected 50 % accuracy"
+        fix = "build and photograph same and different pairs alike; see shoepair/data/pairs.py and loading.py"
+        raise ShoepairError(message, problems=problems, fix=fix)

@@ -1,31 +1,31 @@
-"""The names of the figures in metrics files, and how differences are found there. Imports nothing slow."""
+"""Names of the metrics in metrics files, and selection of differences. Imports nothing slow."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# The names of an interval's ends, where they are not the figure's with `_low` and `_high`.
-ENDS = {"balanced": ("low", "high"), "balanced_all": ("low_all", "high_all")}
+# Names of an interval's ends, where they are not the metric's with `_low` and `_high`.
+INTERVAL_END_NAMES = {"balanced": ("low", "high"), "balanced_all": ("low_all", "high_all")}
 
-BASELINE = "histogram"  # colour alone, no network: what every network must beat
-COMPARED = ("balanced", "balanced_all", "auc")
-
-
-def against(found: list[dict[str, Any]], model: str, other: str) -> list[dict[str, Any]]:
-    """The entries of `differences` about two models, turned so that each is `model` minus `other`."""
-    turned = []
-    for entry in found:
-        if (entry["model"], entry["against"]) == (model, other):
-            turned.append(entry)
-        elif (entry["model"], entry["against"]) == (other, model):
-            turned.append(_turned(entry))
-    return turned
+BASELINE_MODEL = "histogram"  # uses colours only: every network must beat it
+COMPARED_METRICS = ("balanced", "balanced_all", "auc")
 
 
-def _turned(entry: dict[str, Any]) -> dict[str, Any]:
-    """The same difference seen from the other side: signs change, and low and high change places."""
-    turned = entry | {"model": entry["against"], "against": entry["model"]}
-    for name in entry.keys() - {"model", "against", "set", "students"}:
+def differences_against(differences: list[dict[str, Any]], model: str, reference_model: str) -> list[dict[str, Any]]:
+    """Select the differences between two models, with signs such that each is `model` minus `reference_model`."""
+    selected = []
+    for entry in differences:
+        if (entry["model"], entry["against"]) == (model, reference_model):
+            selected.append(entry)
+        elif (entry["model"], entry["against"]) == (reference_model, model):
+            selected.append(_reversed_difference(entry))
+    return selected
+
+
+def _reversed_difference(difference: dict[str, Any]) -> dict[str, Any]:
+    """Return the difference with its models swapped: signs change, low and high are swapped."""
+    swapped = difference | {"model": difference["against"], "against": difference["model"]}
+    for name in difference.keys() - {"model", "against", "split", "students"}:
         partner = name.replace("low", "high") if "low" in name else name.replace("high", "low")
-        turned[name] = 0.0 - entry[partner]
-    return turned
+        swapped[name] = 0.0 - difference[partner]
+    return swapped

@@ -1,11 +1,11 @@
-"""Scores -> accuracies, positive and negative apart, curves and calibration, with intervals.
+"""Metrics of scores: positive and negative accuracy, ROC and calibration, with intervals.
 
 Positive accuracy is the share of same pairs called same (true positive rate); one minus it is the false *negative*
 rate. Negative accuracy is the share of different pairs called different (true negative rate). Balanced accuracy is
 their mean. Intervals are 95 %, from a bootstrap over students (bootstrap.py).
 
-The standard pairs are three same and three different ones of every student, as the assignment has them. Names that
-end in `_all` are over all six different pairs; so are ROC AUC and what else stands on the curve, and calibration.
+The standard pairs are three same and three different ones of every student, as in the assignment. Metrics whose name
+ends in `_all`, the ROC metrics and the calibration errors use all six different pairs.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shoepair.data.naming import SPLITS
-from shoepair.data.schemas import students_of
+from shoepair.data.schemas import make_student_keys
 from shoepair.evaluation import bootstrap, calibration, roc_curve
-from shoepair.evaluation.metric_names import ENDS
+from shoepair.evaluation.metric_names import INTERVAL_END_NAMES
 
-MEASURED = tuple(split for split in SPLITS if split != "train")
-TESTS = ("test_m", "test_w")
-TEST = "test"  # the name of both together
-SETS = (*MEASURED, TEST)
-DIGITS = 4  # of every number written: below the last digit lies rounding, not a result
+EVALUATED_SPLITS = tuple(split for split in SPLITS if split != "train")
+TEST_SPLITS = ("test_m", "test_w")
+BOTH_TESTS = "test"  # both test splits together
+REPORTED_SPLITS = (*EVALUATED_SPLITS, BOTH_TESTS)
+DIGITS = 4  # of every number written
 
-# What is measured, and whether it is a mean over students (1) or over pairs of students (2).
-FIGURES = {
+# Metric -> 1 if it is a mean over students, 2 if over pairs of students.
+METRIC_ORDERS = {
     "positive": 1,
     "negative": 1,
     "balanced": 1,
@@ -43,145 +43,146 @@ FIGURES = {
 Array = NDArray[np.float64]
 
 
-def of_set(scores: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rows of one set; `test` is both test sets."""
-    return scores[scores["split"].isin(TESTS if name == TEST else (name,))]
+def select_split_rows(scores: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Select the `Scores` rows of one split; "test" selects both test splits."""
+    return scores[scores["split"].isin(TEST_SPLITS if split == BOTH_TESTS else (split,))]
 
 
 def labels_and_logits(scores: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-    """(P,) whether each pair is one, and (P,) its logit, same minus different."""
+    """Return (P,) whether each pair is the same, and (P,) its logit, same minus different."""
     return scores["same"].to_numpy() == 1, scores["logit"].to_numpy()
 
 
-def tally(scores: pd.DataFrame) -> NDArray[np.int64]:
-    """(T, 2, 2) counts: student ascending, (same, different) pairs, (right, all)."""
+def count_correct_per_student(scores: pd.DataFrame) -> NDArray[np.int64]:
+    """Count correct and all pairs per student and label: (T, 2, 2), students ascending, same before different."""
     same = scores["same"] == 1
-    right = (scores["logit"] > 0) == same
-    columns = {"a": same & right, "b": same, "c": ~same & right, "d": ~same}
-    return pd.DataFrame(columns).groupby(students_of(scores)).sum().to_numpy(np.int64).reshape(-1, 2, 2)
+    correct = (scores["logit"] > 0) == same
+    columns = {"a": same & correct, "b": same, "c": ~same & correct, "d": ~same}
+    return pd.DataFrame(columns).groupby(make_student_keys(scores)).sum().to_numpy(np.int64).reshape(-1, 2, 2)
 
 
-def accuracies(counts: NDArray[Any]) -> Array:
-    """(..., 2, 2) counts to (3, ...): positive, negative, balanced."""
+def accuracies_from_counts(counts: NDArray[Any]) -> Array:
+    """Convert (..., 2, 2) counts to (3, ...) accuracies: positive, negative, balanced."""
     share = counts[..., 0] / counts[..., 1]
     return np.stack([share[..., 0], share[..., 1], share.mean(axis=-1)])
 
 
-class Figures:
-    """All `FIGURES` of one model on one set of students, for any weighting of the students: a bootstrap statistic.
+class WeightedMetrics:
+    """All `METRIC_ORDERS` of one model on one split as a function of student weights: a bootstrap statistic.
 
     Args:
-        scores: `Scores` rows of one model and one set, one student or more.
+        scores: `Scores` rows of one model and one split, one student or more.
     """
 
     def __init__(self, scores: pd.DataFrame) -> None:
-        self._standard, self._all = tally(scores[scores["standard"]]), tally(scores)
+        self._standard_counts = count_correct_per_student(scores[scores["standard"]])
+        self._all_counts = count_correct_per_student(scores)
         self._same, self._logits = labels_and_logits(scores)
-        who, names = pd.factorize(students_of(scores), sort=True)
-        self._who = np.asarray(who)  # (P,) row of the student
-        self.students, self.pairs = len(names), len(scores)
+        index, students = pd.factorize(make_student_keys(scores), sort=True)
+        self._student_index = np.asarray(index)  # (P,) column of `weights`
+        self.student_count, self.pair_count = len(students), len(scores)
 
     def __call__(self, weights: Array) -> Array:
-        """(R, T) how often each student counts, to (R, 9)."""
-        standard = accuracies(np.tensordot(weights, self._standard, axes=1))  # (3, R)
-        everything = accuracies(np.tensordot(weights, self._all, axes=1))[1:]  # (2, R)
-        curves = bootstrap.in_parts(self._on_the_curve, weights, self.pairs)  # (R, 4): every draw weighs every pair
-        return np.concatenate([standard, everything, curves.T]).T
+        """Convert (R, T) student weights to (R, 9) metrics."""
+        standard = accuracies_from_counts(np.tensordot(weights, self._standard_counts, axes=1))  # (3, R)
+        all_pairs = accuracies_from_counts(np.tensordot(weights, self._all_counts, axes=1))[1:]  # (2, R)
+        roc = bootstrap.evaluate_in_chunks(self._roc_metrics, weights, self.pair_count)  # (R, 4)
+        return np.concatenate([standard, all_pairs, roc.T]).T
 
-    def _on_the_curve(self, weights: Array) -> Array:
-        curve = roc_curve.roc(self._same, self._logits, weights[:, self._who])
-        rates = [roc_curve.tpr_at(curve, fpr) for fpr in (0.01, 0.05)]
-        return np.stack([roc_curve.area(curve), roc_curve.equal_error(curve), *rates], axis=1)
-
-
-def intervals(scores: pd.DataFrame, resamples: int, seed: int) -> Array:
-    """(9, 3): every one of `FIGURES` with the ends of its interval, not rounded; arguments as those of `metrics`."""
-    figures = Figures(scores)
-    return bootstrap.own(figures, figures.students, resamples, seed, powers=tuple(FIGURES.values()))
+    def _roc_metrics(self, weights: Array) -> Array:
+        curves = roc_curve.compute_roc_curves(self._same, self._logits, weights[:, self._student_index])
+        rates = [roc_curve.tpr_at_fpr(curves, fpr) for fpr in (0.01, 0.05)]
+        return np.stack([roc_curve.roc_auc(curves), roc_curve.equal_error_rate(curves), *rates], axis=1)
 
 
-def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """What one model does on one set of students.
+def metric_intervals(scores: pd.DataFrame, resamples: int, seed: int) -> Array:
+    """Return all metrics of one model on one split, unrounded: (9, 3) value, low, high; see `compute_metrics`."""
+    statistic = WeightedMetrics(scores)
+    orders = tuple(METRIC_ORDERS.values())
+    return bootstrap.values_and_bca_intervals(statistic, statistic.student_count, resamples, seed, orders=orders)
+
+
+def compute_metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Compute all metrics of one model on one split, with 95 % intervals, as a dict.
 
     Args:
-        scores: `Scores` rows of one model and one set, one student or more.
-        resamples: bootstrap draws.
-        seed: of the draws.
+        scores: `Scores` rows of one model and one split, one student or more.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
 
     Returns:
         `students`, `pairs`; for the standard pairs `positive`, `negative`, `balanced`; for all six different pairs
         `negative_all`, `balanced_all`, `auc` (ROC AUC), `eer` (equal error rate), `tpr_1`, `tpr_5` (true positive rate
-        at 1 % and 5 % false positive rate); each with the ends of its interval as `<name>_low` and `<name>_high`, but
-        `low`, `high` for `balanced` and `low_all`, `high_all` for `balanced_all`. All 0..1, four digits.
+        at 1 % and 5 % false positive rate); each with its interval as `<name>_low` and `<name>_high`, but `low`,
+        `high` for `balanced` and `low_all`, `high_all` for `balanced_all`. All 0..1, four digits.
     """
-    numbers: dict[str, Any] = {"students": students_of(scores).nunique(), "pairs": len(scores)}
-    return numbers | named(list(FIGURES), intervals(scores, resamples, seed))
+    numbers: dict[str, Any] = {"students": make_student_keys(scores).nunique(), "pairs": len(scores)}
+    return numbers | intervals_to_dict(list(METRIC_ORDERS), metric_intervals(scores, resamples, seed))
 
 
-def named(figures: list[str], found: Array) -> dict[str, float]:
-    """(K, 3) values and ends under their names, rounded."""
+def intervals_to_dict(metric_names: list[str], intervals: Array) -> dict[str, float]:
+    """Convert (K, 3) value, low, high to a dict of rounded numbers by name."""
     numbers: dict[str, float] = {}
-    for name, (value, low, high) in zip(figures, found.round(DIGITS).tolist(), strict=True):
-        names = (name, *ENDS.get(name, (f"{name}_low", f"{name}_high")))
+    for name, (value, low, high) in zip(metric_names, intervals.round(DIGITS).tolist(), strict=True):
+        names = (name, *INTERVAL_END_NAMES.get(name, (f"{name}_low", f"{name}_high")))
         numbers |= dict(zip(names, (value, low, high), strict=True))
     return numbers
 
 
-def temperature(scores: pd.DataFrame) -> float:
-    """The temperature of one model (`Scores` rows), fitted on the students of valid alone."""
-    return calibration.temperature(*labels_and_logits(of_set(scores, "valid")))
+def fit_temperature_on_valid(scores: pd.DataFrame) -> float:
+    """Fit the temperature of one model (`Scores` rows) on its students of valid and return it."""
+    return calibration.fit_temperature(*labels_and_logits(select_split_rows(scores, "valid")))
 
 
-def calibration_errors(scores: pd.DataFrame, heat: float) -> dict[str, float]:
-    """`ece` and `ece_calibrated`: the expected calibration error as the model comes, and at a temperature."""
+def calibration_error_before_and_after(scores: pd.DataFrame, temperature: float) -> dict[str, float]:
+    """Return the expected calibration error before (`ece`) and after (`ece_calibrated`) temperature scaling."""
     same, logits = labels_and_logits(scores)
-    heats = {"ece": 1.0, "ece_calibrated": heat}
-    chances = {name: calibration.probabilities(logits, at) for name, at in heats.items()}
-    return {name: round(calibration.error(same, each), DIGITS) for name, each in chances.items()}
+    errors = {}
+    for name, divisor in (("ece", 1.0), ("ece_calibrated", temperature)):
+        probabilities = calibration.calibrated_probabilities(logits, divisor)
+        errors[name] = round(calibration.expected_calibration_error(same, probabilities), DIGITS)
+    return errors
 
 
-def evaluate(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
-    """What every model does on valid, test_m, test_w, and both tests together; a set without students is left out.
+def metrics_by_model_and_split(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
+    """Compute the metrics of every model on valid, test_m, test_w and both tests; empty splits are left out.
 
     Args:
         scores: `Scores` rows.
         models: in the order of params.yaml.
-        resamples: bootstrap draws.
-        seed: of the draws, the same for all models.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples, the same for all models.
 
     Returns:
-        model -> set -> what `metrics` and `calibration_errors` return.
+        model -> split -> metrics of `compute_metrics` and `calibration_error_before_and_after`.
     """
     details: dict[str, Any] = {}
     for model in models:
-        own = scores[scores["model"] == model]
-        heat = temperature(own)
+        model_rows = scores[scores["model"] == model]
+        temperature = fit_temperature_on_valid(model_rows)
         details[model] = {
-            name: metrics(rows, resamples, seed) | calibration_errors(rows, heat)
-            for name in SETS
-            if len(rows := of_set(own, name))
+            split: compute_metrics(rows, resamples, seed) | calibration_error_before_and_after(rows, temperature)
+            for split in REPORTED_SPLITS
+            if len(rows := select_split_rows(model_rows, split))
         }
     return details
 
 
-def best(details: dict[str, Any]) -> str:
-    """Of what `evaluate` returns, the model with the best balanced accuracy on valid, the first one if equal.
-
-    No test student has a say.
-    """
-    return max(details, key=lambda model: float(details[model]["valid"]["balanced"]))
+def select_best_model(metrics_by_model: dict[str, Any]) -> str:
+    """Return the model with the best balanced accuracy on valid, the first one if equal."""
+    return max(metrics_by_model, key=lambda model: float(metrics_by_model[model]["valid"]["balanced"]))
 
 
-def headline(details: dict[str, Any]) -> dict[str, Any]:
-    """The few numbers, of what `evaluate` returns, that `dvc metrics show` and `diff` and `dvc exp show` print.
+def headline_metrics(metrics_by_model: dict[str, Any]) -> dict[str, Any]:
+    """Select the few metrics that `dvc metrics show` and `diff` and `dvc exp show` print.
 
     Returns:
-        `best`: the best model by validation, and its balanced accuracy on every set; then for every model and set the
-        balanced accuracy on the standard pairs. Both tests together are in the details only.
+        `best`: the best model by validation and its balanced accuracy on every split; then model -> split -> balanced
+        accuracy on the standard pairs. Both tests together are in the details only.
     """
-    chosen = best(details)
+    best = select_best_model(metrics_by_model)
     table = {
-        model: {name: each["balanced"] for name, each in sets.items() if name in MEASURED}
-        for model, sets in details.items()
+        model: {split: numbers["balanced"] for split, numbers in by_split.items() if split in EVALUATED_SPLITS}
+        for model, by_split in metrics_by_model.items()
     }
-    return {"best": {"model": chosen, **table[chosen]}, **table}
+    return {"best": {"model": best, **table[best]}, **table}

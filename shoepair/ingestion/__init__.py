@@ -1,1 +1,1 @@
-"""Files handed in -> accepted, decoded, split: scanning, decoding, quality, rules, duplicates, splits."""
+"""Ingestion: manifest, validation, decoding, image stats, near-duplicates, splits."""

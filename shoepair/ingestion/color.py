@@ -1,7 +1,7 @@
-"""Any colours that a PNG, JPEG or WebP file can hold -> plain sRGB, opaque, 8 bits a channel.
+"""Colour conversion: any PNG, JPEG or WebP colours to opaque 8-bit sRGB.
 
-In this order, since each step needs the one before: 16 bits become 8, a colour profile becomes sRGB, and what is not
-fully opaque is laid on white. What was changed beyond the file's own meaning comes back as a remark, to be counted.
+Each step needs the one before: convert 16 bits to 8, apply the colour profile, blend transparent pixels with white.
+Changes that alter the look of the photo are returned as remarks and counted.
 """
 
 from __future__ import annotations
@@ -11,74 +11,74 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-BLENDED = "not fully opaque, laid on white"
-UNPROFILED = "colour profile that cannot be used, ignored"
-UNFITTING = (ImageCms.PyCMSError, OSError, ValueError, TypeError)  # raised on a broken or unfitting profile
-OPAQUE = (255, 255)  # least and greatest alpha of a photo without transparency
+BLENDED_REMARK = "not fully opaque, laid on white"
+PROFILE_IGNORED_REMARK = "colour profile that cannot be used, ignored"
+PROFILE_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)  # of a broken or unsuitable profile
+OPAQUE_ALPHA_RANGE = (255, 255)  # least and greatest alpha of a photo without transparency
 
 
-def to_srgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """A loaded picture as sRGB.
+def convert_to_srgb_with_remarks(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Convert a loaded image to opaque 8-bit sRGB.
 
     Args:
-        image: of any mode; a profile is in its `info`.
+        image: of any mode, with its ICC profile in `info`.
 
     Returns:
-        The picture in mode RGB, and the remarks: `BLENDED`, `UNPROFILED`. An opaque RGB picture without a profile, or
-        with that of sRGB, keeps every bit.
+        The image in mode RGB, and remarks: `BLENDED_REMARK`, `PROFILE_IGNORED_REMARK`. An opaque RGB image without a
+        profile, or with an sRGB profile, keeps every bit.
     """
-    alpha = _alpha(image)
-    rgb, remarks = _without_profile(_eight_bits(image), image.info.get("icc_profile"))
+    alpha = _get_alpha(image)
+    rgb, remarks = _apply_profile(_to_eight_bits(image), image.info.get("icc_profile"))
     if alpha is None:
         return rgb, remarks
     opaque = Image.new("RGB", rgb.size, "white")
     opaque.paste(rgb, mask=alpha)
-    return opaque, (*remarks, BLENDED)
+    return opaque, (*remarks, BLENDED_REMARK)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, scaled and rounded: Pillow itself would cut it off at 255. RGB of 16 bits it reads as 8."""
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8 bits, rounded: Pillow would clip it at 255. Pillow reads 16-bit RGB as 8-bit."""
     if not image.mode.startswith("I"):
         return image
     wide = np.asarray(image).clip(0, 65_535).astype(np.uint32)
-    wide *= 255  # in place: of the largest photos each copy takes a quarter of a gigabyte
+    wide *= 255  # in place: each copy of the largest photos takes a quarter of a gigabyte
     wide += 32_767
     wide //= 65_535
     return Image.fromarray(wide.astype(np.uint8))
 
 
-def _alpha(image: Image.Image) -> Image.Image | None:
-    """How opaque each pixel is, also where a palette or a single colour says so; None where all of them are."""
+def _get_alpha(image: Image.Image) -> Image.Image | None:
+    """Return the alpha channel, also of a palette or a transparent colour; None if every pixel is opaque."""
     if not image.has_transparency_data:
         return None
-    # No copy that is not needed: of the largest photos each takes a quarter of a gigabyte.
+    # Avoid copies: each copy of the largest photos takes a quarter of a gigabyte.
     alpha = (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
-    return None if alpha.getextrema() == OPAQUE else alpha
+    return None if alpha.getextrema() == OPAQUE_ALPHA_RANGE else alpha
 
 
-def _without_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
-    """The colours as sRGB, by the profile if there is one. Alpha is left out."""
+def _apply_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
+    """Convert colours to sRGB, with the ICC profile if there is one, and drop alpha; return remarks too."""
     plain = image if image.mode in {"L", "RGB", "CMYK"} else image.convert("L" if image.mode == "LA" else "RGB")
     if not profile:
-        return _rgb(plain), ()
-    if plain.mode == "RGB" and is_srgb(profile):
+        return _to_rgb(plain), ()
+    if plain.mode == "RGB" and is_srgb_profile(profile):
         return plain, ()
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except UNFITTING:
-        return _rgb(plain), (UNPROFILED,)
+    except PROFILE_ERRORS:
+        return _to_rgb(plain), (PROFILE_IGNORED_REMARK,)
     return converted or plain, ()
 
 
-def is_srgb(profile: bytes) -> bool:
-    """Whether a colour profile says that it is the one of sRGB."""
+def is_srgb_profile(profile: bytes) -> bool:
+    """Whether an ICC colour profile describes itself as sRGB."""
     try:
         return "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).lower()
-    except UNFITTING:
+    except PROFILE_ERRORS:
         return False
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """The same picture where it is RGB already, not a copy."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert an image to RGB; return the image itself, not a copy, if it is RGB."""
     return image if image.mode == "RGB" else image.convert("RGB")

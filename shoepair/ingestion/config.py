@@ -1,4 +1,4 @@
-"""The parameters of `validate`, `normalize` and `split`; params.yaml says what each of them means."""
+"""Parameters of the stages `validate`, `normalize` and `split`; params.yaml explains each of them."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from pydantic import AfterValidator, Field
 
 from shoepair.runtime.params import Section
 
-SALT_BYTES = 64  # the longest key of the hash in `splits`
+MAX_SALT_BYTES = 64  # longest key of the hash in `splits`
 
 
 def _check_salt(salt: str) -> str:
-    if len(salt.encode()) > SALT_BYTES:
-        message = f"expected a text of {SALT_BYTES} bytes at most"
+    if len(salt.encode()) > MAX_SALT_BYTES:
+        message = f"expected at most {MAX_SALT_BYTES} bytes of text"
         raise ValueError(message)
     return salt
 
 
-class Split(Section):
-    """Who is in train and who in valid."""
+class SplitConfig(Section):
+    """Parameters of stage split: how students are assigned to train and valid."""
 
     salt: Annotated[str, AfterValidator(_check_salt)] = Field(validation_alias="split.salt", min_length=1)
     valid: float = Field(validation_alias="split.valid", gt=0, lt=1)
-    duplicate_bits: int = Field(validation_alias="split.duplicate_bits", ge=0, le=25)  # what `duplicates` can search
+    # The limit is near_duplicates.MAX_SEARCHABLE_DISTANCE.
+    max_hash_distance: int = Field(validation_alias="split.max_hash_distance", ge=0, le=25)
 
 
-class Normalize(Section):
-    """What every photo becomes."""
+class NormalizeConfig(Section):
+    """Parameters of stage normalize: the size of stored photos."""
 
     edge: int = Field(validation_alias="normalize.edge", ge=16, le=1024, multiple_of=16)
 
 
-class Validate(Section):
-    """What happens to students whose photos break a rule, and which photos are flagged."""
+class ValidateConfig(Section):
+    """Parameters of stage validate: what to do on errors, and thresholds for quality flags."""
 
     on_invalid: Literal["fail", "quarantine"] = Field(validation_alias="validate.on_invalid")
     max_quarantined: float = Field(validation_alias="validate.max_quarantined", ge=0, le=1)
@@ -41,4 +42,4 @@ class Validate(Section):
     dark: float = Field(validation_alias="validate.dark", ge=0, le=1)
     overexposed: float = Field(validation_alias="validate.overexposed", ge=0, le=1)
     low_contrast: float = Field(validation_alias="validate.low_contrast", ge=0, le=1)
-    tiny: float = Field(validation_alias="validate.tiny", ge=0, allow_inf_nan=False)
+    min_size: float = Field(validation_alias="validate.min_size", ge=0, allow_inf_nan=False)

@@ -1,12 +1,12 @@
-"""The fingerprint of a photo: imagehash's `phash` of 256 bits, of the photo, of parts of it and of its mirror image.
+"""Perceptual hashes: imagehash's 256-bit `phash` of a photo, of crops of it and of its mirror image.
 
 (Zauner: "Implementation and benchmarking of perceptual image hash functions", 2010.)
 
-A fingerprint survives another encoding, but a crop only by less than a hundredth of the edge; so a photo gets one for
-each of `FRAMES` too. A crop of it then meets, as a whole, the frame that is nearest to what it was cut to. And one for
-its mirror image, where a mirrored copy is met. Asking imagehash for each frame takes a tenth of a second and more;
-but scaling and cosine transform are both linear, along each axis by itself, so that one matrix for each interval of an
-axis does both at once, in a few milliseconds. A test holds the outcome against imagehash.
+A hash is robust to re-encoding, but only to crops of less than a hundredth of the edge. So every crop in `CROP_FRAMES`
+is hashed too: the hash of a cropped copy is near the hash of the most similar frame. The hash of the mirror image
+finds mirrored copies. Calling imagehash for each frame takes a tenth of a second or more. Resizing and cosine
+transform are both linear and separable, so one matrix for each interval of an axis does both, in a few milliseconds.
+A test compares the hashes with imagehash's.
 """
 
 from __future__ import annotations
@@ -19,46 +19,53 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-SIDE = 16  # of the square of frequencies in a fingerprint
-BITS = SIDE * SIDE
-SAMPLED = 4 * SIDE  # pixels of an edge that imagehash looks at
-STEP, STEPS = 1 / 60, 5  # of an edge, by which frames differ: any crop is then within half of it on either axis
-INTERVALS = tuple((start * STEP, 1 - cut * STEP) for cut in range(STEPS + 1) for start in range(cut + 1))
-# Parts of a photo, (interval from the left, interval from the top), all squares: first the whole, last small ones.
-FRAMES = tuple(
+HASH_SIZE = 16  # frequencies along each axis
+HASH_BITS = HASH_SIZE * HASH_SIZE
+DCT_INPUT_SIZE = 4 * HASH_SIZE  # edge that imagehash resizes to, in pixels
+# Frames differ by this share of the edge: any crop is within half of it, along each axis.
+CROP_STEP, CROP_STEPS = 1 / 60, 5
+# (start, length), as shares of the edge.
+CROP_INTERVALS = tuple(
+    (start * CROP_STEP, 1 - cut * CROP_STEP) for cut in range(CROP_STEPS + 1) for start in range(cut + 1)
+)
+# Square crops, as indices of (horizontal interval, vertical interval), the full photo first.
+CROP_FRAMES = tuple(
     (left, top)
-    for left, (_, width) in enumerate(INTERVALS)
-    for top, (_, height) in enumerate(INTERVALS)
+    for left, (_, width) in enumerate(CROP_INTERVALS)
+    for top, (_, height) in enumerate(CROP_INTERVALS)
     if width == height
 )
 
 
-def fingerprints(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The fingerprints of a photo, (S, S) bytes of grey: (frames + 1, 32) bytes, the last one of its mirror image."""
-    edge, matrices = len(grey), _matrices(len(grey))
+def compute_phashes(grey_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Compute the hashes of a grey photo: (S, S) uint8 to (frames + 1, 32) uint8, that of the mirror image last."""
+    edge, matrices = len(grey_pixels), _resize_and_dct_matrices(len(grey_pixels))
     axis = matrices.reshape(-1, edge)  # (16 I, S), the intervals one below the other
-    every = (axis @ grey.astype(np.float64) @ axis.T).reshape(len(INTERVALS), SIDE, len(INTERVALS), SIDE)
-    left, top = np.array(FRAMES).T
-    waves = every[top, :, left].reshape(-1, BITS)
-    mirrored = matrices[0] @ grey[:, ::-1].astype(np.float64) @ matrices[0].T
-    waves = np.concatenate([waves, mirrored.reshape(1, BITS)]).round()  # a plain photo has no frequencies but rests
-    return np.packbits(waves > np.median(waves, axis=1, keepdims=True), axis=1)
+    spectra = (axis @ grey_pixels.astype(np.float64) @ axis.T).reshape(
+        len(CROP_INTERVALS), HASH_SIZE, len(CROP_INTERVALS), HASH_SIZE
+    )
+    left, top = np.array(CROP_FRAMES).T
+    frames = spectra[top, :, left].reshape(-1, HASH_BITS)
+    mirrored = matrices[0] @ grey_pixels[:, ::-1].astype(np.float64) @ matrices[0].T
+    # Rounded: a uniform photo has frequencies other than 0 by rounding errors only.
+    spectra = np.concatenate([frames, mirrored.reshape(1, HASH_BITS)]).round()
+    return np.packbits(spectra > np.median(spectra, axis=1, keepdims=True), axis=1)
 
 
 @cache
-def _matrices(edge: int) -> NDArray[np.float64]:
-    """(I, 16, edge): what scales each of the `INTERVALS` to 64 pixels and tells the 16 lowest frequencies."""
-    from scipy.fft import dct  # here, as above
+def _resize_and_dct_matrices(edge: int) -> NDArray[np.float64]:
+    """Return (I, 16, edge) matrices: each resizes one of `CROP_INTERVALS` to 64 pixels and takes 16 frequencies."""
+    from scipy.fft import dct  # imported here: slow to load
 
-    waves = dct(np.eye(SAMPLED), axis=0)[:SIDE]  # (16, 64)
-    points = Image.fromarray(np.eye(edge, dtype=np.float32))  # a row for each pixel, that one white
-    boxes = [(start * edge, 0, (start + length) * edge, edge) for start, length in INTERVALS]
-    scales = [np.asarray(points.resize((SAMPLED, edge), Image.Resampling.LANCZOS, box)).T for box in boxes]
-    matrices: NDArray[np.float64] = waves @ np.stack(scales).astype(np.float64)
+    cosines = dct(np.eye(DCT_INPUT_SIZE), axis=0)[:HASH_SIZE]  # (16, 64)
+    pixels = Image.fromarray(np.eye(edge, dtype=np.float32))  # a row for each pixel, that one white
+    boxes = [(start * edge, 0, (start + length) * edge, edge) for start, length in CROP_INTERVALS]
+    resizing = [np.asarray(pixels.resize((DCT_INPUT_SIZE, edge), Image.Resampling.LANCZOS, box)).T for box in boxes]
+    matrices: NDArray[np.float64] = cosines @ np.stack(resizing).astype(np.float64)
     return matrices
 
 
-def prints(measured: pd.DataFrame) -> NDArray[np.uint8]:
-    """The fingerprints of some photos: (N, frames + 1, 32) bytes."""
-    data = b"".join(map(base64.b64decode, measured["prints"]))
-    return np.frombuffer(data, np.uint8).reshape(len(measured), len(FRAMES) + 1, BITS // 8)
+def decode_phash_bytes(image_stats: pd.DataFrame) -> NDArray[np.uint8]:
+    """Decode the base64 hash column of N `ImageStats` rows: (N, frames + 1, 32) uint8."""
+    data = b"".join(map(base64.b64decode, image_stats["phashes"]))
+    return np.frombuffer(data, np.uint8).reshape(len(image_stats), len(CROP_FRAMES) + 1, HASH_BITS // 8)

@@ -1,8 +1,8 @@
-"""Student -> train, valid, test_m or test_w, by a keyed hash of the student and nothing else.
+"""Assignment of students to train, valid, test_m or test_w, by a keyed hash of the student alone.
 
-A student of the folder `train` goes to valid where hash(salt, batch, student) / 2^64 < share, else to train; students
-of `test_m` and `test_w` are test students. Nobody's split depends on who else is there, so nobody ever moves when
-students or batches are added or withdrawn. The price: the share of valid is met on average, not exactly.
+A student of the folder `train` goes to valid where hash(salt, batch, student) / 2^64 < `split.valid`, else to train;
+students of `test_m` and `test_w` are test students. No student's split depends on other students, so none moves when
+students or batches are added or removed. In return, the share of valid is met on average, not exactly.
 """
 
 from __future__ import annotations
@@ -13,104 +13,108 @@ from collections.abc import Mapping
 import pandas as pd
 
 from shoepair.data import naming
-from shoepair.data.naming import DEALT, SPLITS
+from shoepair.data.naming import NON_TEST_SPLITS, SPLITS
 from shoepair.runtime.errors import ShoepairError
 
 
-def share_of(salt: str, batch: str, student: str) -> float:
-    """Where a student falls in 0..1, uniform over students; the same on every machine, for ever."""
+def hash_to_unit_interval(salt: str, batch: str, student: str) -> float:
+    """Hash a student with a salt to a number in 0..1, uniform over students and the same on every machine."""
     digest = hashlib.blake2b(f"{batch}/{student}".encode(), digest_size=8, key=salt.encode())
     return int.from_bytes(digest.digest(), "big") / 2**64
 
 
-def assign(tables: Mapping[str, pd.DataFrame], salt: str, valid: float) -> pd.DataFrame:
-    """Put every student of the class into a split.
+def assign_splits_by_hash(
+    accepted_by_batch: Mapping[str, pd.DataFrame], salt: str, valid_fraction: float
+) -> pd.DataFrame:
+    """Assign every student to train, valid, test_m or test_w; return `StudentSplits` rows.
 
     Args:
-        tables: batch -> `Photos` rows, in the order of arrival.
-        salt: keys the hash, at most 64 bytes.
-        valid: share of the students of the `train` folders that goes to valid.
-
-    Returns:
-        `Split` rows.
+        accepted_by_batch: batch -> `AcceptedPhotos` rows, in the order of arrival.
+        salt: key of the hash, at most 64 bytes.
+        valid_fraction: share of the students of the `train` folders that goes to valid.
 
     Raises:
         ShoepairError: there is no batch; a student or a photo is in two batches; train or valid is empty.
     """
-    if not tables:
-        found = "data/batches.yaml: no batches"
-        raise ShoepairError(found, fix="put the name of a folder of data/raw into the list `batches`")
-    problems = collisions(tables)
+    if not accepted_by_batch:
+        message = "data/batches.yaml: no batches"
+        raise ShoepairError(message, fix="put the name of a folder of data/raw into the list `batches`")
+    problems = find_batch_overlaps(accepted_by_batch)
     if problems:
-        found = f"data/raw: {len(problems)} problem{'s' if len(problems) > 1 else ''} between batches"
+        message = f"data/raw: {len(problems)} problem{'s' if len(problems) > 1 else ''} between batches"
         fix = "give each student one batch and one number, then run `dvc repro`"
-        raise ShoepairError(found, problems=problems, fix=fix)
+        raise ShoepairError(message, problems=problems, fix=fix)
     rows = []
-    for batch, table in tables.items():
-        for row, (student, folder) in enumerate(table.groupby("student", sort=True)["set"].first().items()):
-            dealt = "valid" if share_of(salt, batch, str(student)) < valid else "train"
-            rows.append((batch, student, row, dealt if folder == "train" else folder))
-    split = pd.DataFrame(rows, columns=["batch", "student", "row", "split"])
-    _refuse_empty(split, salt, valid)
-    return split
+    for batch, photos in accepted_by_batch.items():
+        for row, (student, subset) in enumerate(photos.groupby("student", sort=True)["subset"].first().items()):
+            split = "valid" if hash_to_unit_interval(salt, batch, str(student)) < valid_fraction else "train"
+            rows.append((batch, student, row, split if subset == "train" else subset))
+    split_rows = pd.DataFrame(rows, columns=["batch", "student", "row", "split"])
+    _raise_if_split_empty(split_rows, salt, valid_fraction)
+    return split_rows
 
 
-def collisions(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return one line per student, and per photo, that is in two batches: it could be in two splits then.
+def find_batch_overlaps(photos_by_batch: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return a message for each student, and each photo, that is in more than one batch and so maybe in two splits.
 
     Args:
-        tables: batch -> rows with `path`, `student` and `sha256`; a photo without a digest equals no other.
+        photos_by_batch: batch -> rows with `path`, `student` and `sha256`; a photo without a digest equals no other.
     """
-    rows = pd.concat([table.assign(batch=batch, place=f"{batch}/" + table["path"]) for batch, table in tables.items()])
+    rows = pd.concat(
+        [photos.assign(batch=batch, photo=f"{batch}/" + photos["path"]) for batch, photos in photos_by_batch.items()]
+    )
     problems = []
     for student, batches in rows.groupby("student")["batch"].unique().items():
         if len(batches) > 1:
             problems.append(f"{student}: in the batches {' and '.join(batches)}, expected one")
     for _, group in rows.groupby("sha256"):
         if group["batch"].nunique() > 1:
-            first, *others = group["place"]
+            first, *others = group["photo"]
             problems.append(f"{first}: same content as {', '.join(others)}")
     return sorted(problems)
 
 
-def _refuse_empty(split: pd.DataFrame, salt: str, valid: float) -> None:
-    dealt = split[split["split"].isin(DEALT)]
-    empty = [name for name in DEALT if name not in set(dealt["split"])]
+def _raise_if_split_empty(split_rows: pd.DataFrame, salt: str, valid_fraction: float) -> None:
+    rows = split_rows[split_rows["split"].isin(NON_TEST_SPLITS)]
+    empty = [name for name in NON_TEST_SPLITS if name not in set(rows["split"])]
     if not empty:
         return
-    found = f"split: no student in {' and '.join(empty)} (of {len(dealt)}, with salt {salt!r} and share {valid})"
-    if len(dealt) < len(DEALT):
-        raise ShoepairError(found, fix="the folders `train` of the batches must hold 2 students or more")
-    raise ShoepairError(found, fix=_remedy(dealt, salt, valid))
+    condition = f"of {len(rows)}, with salt {salt!r} and share {valid_fraction}"
+    message = f"split: no student in {' and '.join(empty)} ({condition})"
+    if len(rows) < len(NON_TEST_SPLITS):
+        raise ShoepairError(message, fix="the folders `train` of the batches must hold 2 students or more")
+    raise ShoepairError(message, fix=_suggest_fix(rows, salt, valid_fraction))
 
 
-def _remedy(dealt: pd.DataFrame, salt: str, valid: float) -> str:
-    """Which share or which salt would give every split a student: found by trying, so that it works when taken."""
-    students = list(zip(dealt["batch"], dealt["student"], strict=True))
-    shares = sorted(share_of(salt, *student) for student in students)
-    least, most = shares[0], shares[-1]
-    near = round((least + shares[1]) / 2 if valid <= least else (shares[-2] + most) / 2, 3)
-    advice = f"`split.valid: {near}`" if least < near <= most else "another `split.valid`"
+def _suggest_fix(non_test_rows: pd.DataFrame, salt: str, valid_fraction: float) -> str:
+    """Return a `split.valid` and a salt that leave no split empty; both are checked by trying them."""
+    students = list(zip(non_test_rows["batch"], non_test_rows["student"], strict=True))
+    hashes = sorted(hash_to_unit_interval(salt, *student) for student in students)
+    least, most = hashes[0], hashes[-1]
+    share = round((least + hashes[1]) / 2 if valid_fraction <= least else (hashes[-2] + most) / 2, 3)
+    advice = f"`split.valid: {share}`" if least < share <= most else "another `split.valid`"
     for number in range(2, 1000):
-        other = f"{salt[:12]}-{number}"  # cut: a key of the hash has 64 bytes at most, a letter up to four
-        if len({share_of(other, *student) < valid for student in students}) == len(DEALT):
+        other = f"{salt[:12]}-{number}"  # truncated: a key has at most 64 bytes, a letter up to four
+        if len({hash_to_unit_interval(other, *student) < valid_fraction for student in students}) > 1:
             return f"set {advice} or `split.salt: {other}` in params.yaml"
     return f"set {advice} in params.yaml"
 
 
-def counts(split: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, int]]:
-    """Students and pairs of shoes per split, together and per kind.
+def counts_by_split(
+    split_rows: pd.DataFrame, accepted_by_batch: Mapping[str, pd.DataFrame]
+) -> dict[str, dict[str, int]]:
+    """Count students and pairs of shoes in each split, in total and per category.
 
     A student who handed in men's and women's shoes counts in both `students_m` and `students_w`.
     """
-    shoes = pd.concat(list(tables.values())).drop_duplicates(["student", "pair"])
-    shoes = shoes.merge(split[["student", "split"]], on="student", validate="many_to_one")
-    return {name: _count(shoes[shoes["split"] == name]) for name in SPLITS}
+    shoes = pd.concat(list(accepted_by_batch.values())).drop_duplicates(["student", "pair"])
+    shoes = shoes.merge(split_rows[["student", "split"]], on="student", validate="many_to_one")
+    return {name: _count_students_and_pairs(shoes[shoes["split"] == name]) for name in SPLITS}
 
 
-def _count(shoes: pd.DataFrame) -> dict[str, int]:
-    numbers = {"students": shoes["student"].nunique(), "pairs": len(shoes)}
-    for kind in naming.KINDS:
-        group = shoes[shoes["kind"] == kind]
-        numbers |= {f"students_{kind}": group["student"].nunique(), f"pairs_{kind}": len(group)}
-    return numbers
+def _count_students_and_pairs(shoe_rows: pd.DataFrame) -> dict[str, int]:
+    counts = {"students": shoe_rows["student"].nunique(), "pairs": len(shoe_rows)}
+    for category in naming.CATEGORIES:
+        group = shoe_rows[shoe_rows["category"] == category]
+        counts |= {f"students_{category}": group["student"].nunique(), f"pairs_{category}": len(group)}
+    return counts

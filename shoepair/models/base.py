@@ -1,4 +1,4 @@
-"""What every model has in common.
+"""Base classes and shared layers of all models.
 
 A pair image is (3, 2S, S), the left shoe above the right one.
 
@@ -17,144 +17,143 @@ from torch.nn import functional
 from shoepair.models.config import ModelConfig
 from shoepair.runtime.errors import ShoepairError
 
-HIDDEN = 100  # units of the first linear layer, as the assignment sets it
-CLASSES = 2  # logits: different, same
+HIDDEN_UNITS = 100  # of the first linear layer, as in the assignment
+NUM_CLASSES = 2  # logits: different, same
 
 
-def features(inputs: int, config: ModelConfig) -> nn.Sequential:
-    """Four times convolution, 2x2 max pooling, ReLU: (B, inputs, H, W) to (B, 8n, H/16, W/16).
+def build_feature_extractor(in_channels: int, config: ModelConfig) -> nn.Sequential:
+    """Build four blocks of convolution, 2x2 max pooling and ReLU: (B, C, H, W) to (B, 8n, H/16, W/16).
 
-    Pooling comes before ReLU: the larger of two numbers, cut off at 0, is the same in either order, and ReLU, and
-    batch normalisation between them, have a quarter of the work.
+    Pooling before ReLU gives the same result as after it, and leaves a quarter of the work to ReLU and to the batch
+    normalisation between them.
     """
-    widths = [inputs, config.n, 2 * config.n, 4 * config.n, 8 * config.n]
+    widths = [in_channels, config.n, 2 * config.n, 4 * config.n, 8 * config.n]
     layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        # Batch normalisation takes every constant away again: the gradient of a bias would be rounding alone.
+    for inputs, outputs in pairwise(widths):
+        # Batch normalisation cancels any constant: the gradient of a bias would be rounding error alone.
         bias = not config.batch_norm
-        layers.append(nn.Conv2d(before, after, config.kernel_size, padding=config.kernel_size // 2, bias=bias))
-        layers += [nn.MaxPool2d(2), *([nn.BatchNorm2d(after)] if config.batch_norm else []), nn.ReLU()]
+        layers.append(nn.Conv2d(inputs, outputs, config.kernel_size, padding=config.kernel_size // 2, bias=bias))
+        layers += [nn.MaxPool2d(2), *([nn.BatchNorm2d(outputs)] if config.batch_norm else []), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
-def reduced(images: Tensor, edge: int) -> Tensor:
-    """Pair images averaged down to the edge S that a model was built for: (B, 3, 2fS, fS) to (B, 3, 2S, S).
+def downsample_images(images: Tensor, edge: int) -> Tensor:
+    """Average images down to (B, 3, 2S, S), S the edge the model was built for.
 
-    f is 1, 2, ...; where it is 1, they are the images themselves.
+    The input is (B, 3, 2fS, fS); f is 1, 2, ...; where it is 1, the images are returned themselves.
 
     Raises:
-        ShoepairError: the images are of another edge.
+        ShoepairError: the edge of the images is no multiple of S.
     """
     factor, rest = divmod(images.shape[-1], edge)
     if rest or not factor:
-        found = f"images of {images.shape[-1]} pixels, expected {edge} or a multiple of it"
-        raise ShoepairError(found, fix="scale the photos, or build the model for them: `CNN(edge=...)`")
+        message = f"images of {images.shape[-1]} pixels, expected {edge} or a multiple of it"
+        raise ShoepairError(message, fix="scale the photos, or build the model for them: `CNN(edge=...)`")
     return functional.avg_pool2d(images, factor) if factor > 1 else images
 
 
-def middle(photos: Tensor, share: float) -> Tensor:
-    """The middle of photos: (B, 3, S, S) to (B, 3, M, M), M the share of S, with as much cut left as right."""
+def center_crop(photos: Tensor, kept_share: float) -> Tensor:
+    """Crop the central square out of photos: (B, 3, S, S) to (B, 3, M, M), M = kept_share x S."""
     edge = photos.shape[-1]
-    cut = round(edge * (1 - share) / 2)
-    return photos[..., cut : edge - cut, cut : edge - cut]
+    margin = round(edge * (1 - kept_share) / 2)
+    return photos[..., margin : edge - margin, margin : edge - margin]
 
 
-def matched(sides: Tensor) -> tuple[Tensor, Tensor]:
-    """Every left with every right one of a group, without a copy: (G, L, 2, ...) to twice (G, L, L, ...)."""
+def left_and_right_of_all_pairs(sides: Tensor) -> tuple[Tensor, Tensor]:
+    """Expand every left with every right shoe of a group, without a copy: (G, L, 2, ...) to twice (G, L, L, ...)."""
     shape = (*sides.shape[:2], sides.shape[1], *sides.shape[3:])
     return sides[:, :, None, 0].expand(shape), sides[:, None, :, 1].expand(shape)
 
 
-def joined(shoes: Tensor) -> Tensor:
-    """Pair images of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G L L, 3, 2S, S)."""
-    stacked = torch.cat(matched(shoes), dim=3).flatten(0, 2)  # (G L L, 2S, S, 3)
-    return stacked.movedim(3, 1)  # channels last in memory: costs nothing, and convolutions are fast in this layout
+def stack_all_pairs_within_groups(shoes: Tensor) -> Tensor:
+    """Stack every left shoe of a group above every right shoe: (G, L, 2, S, S, 3) to (G L L, 3, 2S, S)."""
+    stacked = torch.cat(left_and_right_of_all_pairs(shoes), dim=3).flatten(0, 2)  # (G L L, 2S, S, 3)
+    return stacked.movedim(3, 1)  # a view, channels last in memory: fast for convolutions
 
 
-def tta_views(images: Tensor) -> list[Tensor]:
-    """A pair as it is, mirrored, with its sides swapped, and both: (B, 3, 2S, S) to four of these, labels alike."""
-    both_ways = [images, images.flip(3)]
-    return both_ways + [each.roll(images.shape[3], 2) for each in both_ways]
+def make_tta_views(images: Tensor) -> list[Tensor]:
+    """Return the four test-time views of pair images (B, 3, 2S, S): original, mirrored, sides swapped, both."""
+    views = [images, images.flip(3)]
+    return views + [view.roll(images.shape[3], 2) for view in views]
 
 
 class Model(nn.Module):
-    """What every model is to the rest of the project.
+    """Base class of all models: pair images (B, 3, 2S, S) in, logits (B, 2) for different and same out.
 
-    Input (B, 3, 2S, S) float, value = byte / 255 - 0.5, S a multiple of `config.edge`; output (B, 2) logits:
-    different, same. Arguments, by name: see `ModelConfig`.
+    Images are float, byte / 255 - 0.5; their edge is a multiple of `config.edge`. Arguments: see `ModelConfig`.
     """
 
-    whole_students: ClassVar[bool] = False  # trained on all combinations of a student's shoes at once
-    views_differ: ClassVar[bool] = False  # whether a pair mirrored or with its sides swapped may get another answer
+    trains_on_students: ClassVar[bool] = False  # trained on all nine pairs of a student at once
+    is_flip_sensitive: ClassVar[bool] = False  # mirroring a pair or swapping its sides may change its logits
 
-    def __init__(self, **layers: Any) -> None:
+    def __init__(self, **config_values: Any) -> None:
         super().__init__()
-        config = ModelConfig(**layers)
-        self.config = config.model_copy(update={"tta": config.tta and self.views_differ})
+        config = ModelConfig(**config_values)
+        self.config = config.model_copy(update={"tta": config.tta and self.is_flip_sensitive})
         self.make_layers()
 
     def make_layers(self) -> None:
-        """Create the layers that `config` asks for."""
+        """Create the layers that `config` describes."""
         raise NotImplementedError
 
-    def answer(self, images: Tensor) -> Tensor:
-        """Logits from one view of each pair: (B, 3, 2S, S), S = `config.edge`, to (B, 2)."""
+    def forward_single_view(self, images: Tensor) -> Tensor:
+        """Return the logits (B, 2) of one view of each pair image (B, 3, 2S, S), S = `config.edge`."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, *, tta: bool = True) -> Tensor:
-        """Logits of each pair image: (B, 3, 2S, S) to (B, 2).
+        """Return the logits (B, 2) of pair images (B, 3, 2S, S), averaged over the TTA views by default.
 
-        `tta` False asks for one view of each pair, whatever `config.tta` says: a quarter of the work.
+        With `tta` False only one view is used, whatever `config.tta` says: a quarter of the work.
         """
-        images = reduced(x, self.config.edge)
+        images = downsample_images(x, self.config.edge)
         if self.training or not (tta and self.config.tta):
-            return self.answer(images)
-        answers = [self.answer(view) for view in tta_views(images)]
-        return sum(answers[1:], answers[0]) / len(answers)
+            return self.forward_single_view(images)
+        logits = [self.forward_single_view(view) for view in make_tta_views(images)]
+        return sum(logits[1:], logits[0]) / len(logits)
 
-    def combinations(self, shoes: Tensor) -> Tensor:
-        """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
-        logits: Tensor = self(joined(shoes))
-        return logits.reshape(shoes.shape[0], shoes.shape[1], shoes.shape[1], CLASSES)
+    def forward_all_pairs(self, shoes: Tensor) -> Tensor:
+        """Return logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
+        logits: Tensor = self(stack_all_pairs_within_groups(shoes))
+        return logits.reshape(shoes.shape[0], shoes.shape[1], shoes.shape[1], NUM_CLASSES)
 
 
-class Threshold(Model):
-    """A model without gradients: a distance between the two shoes, and one threshold that the training pairs set.
+class ThresholdModel(Model):
+    """Base class of models without gradients: a distance of two shoes, compared with a fitted threshold.
 
-    Logits are 0 and slope x (threshold - distance). The slope is one over the distances' deviation, so that logits
-    are of the size of a network's; temperature scaling makes probabilities of them.
+    Logits are 0 and slope x (threshold - distance). The slope is 1 / standard deviation of the distances, so that
+    logits are of the size of a network's; temperature scaling calibrates them.
     """
 
     threshold: Tensor
     slope: Tensor
 
     def make_layers(self) -> None:
-        """The threshold, and the slope of the logits."""
+        """Register the threshold and the slope of the logits as buffers."""
         self.register_buffer("threshold", torch.zeros((), dtype=torch.float64))
         self.register_buffer("slope", torch.ones((), dtype=torch.float64))
 
-    def distance(self, x: Tensor) -> Tensor:
-        """How far the shoes of each pair image are apart: (B, 3, 2S, S) to (B,) float64."""
+    def compute_distances(self, pair_images: Tensor) -> Tensor:
+        """Return the distance of the two shoes of each pair image: (B, 3, 2S, S) to (B,) float64."""
         raise NotImplementedError
 
-    def settle(self, distances: Tensor, same: Tensor, weights: Tensor) -> None:
-        """Set the threshold that is right most often on the training pairs.
+    def fit_threshold(self, distances: Tensor, same: Tensor, pair_weights: Tensor) -> None:
+        """Fit the threshold with the highest weighted accuracy on training pairs.
 
-        Of each of them there is the distance, float64, the label, and how much it counts: (P,) each.
+        Each argument is (P,): distances in float64, labels, weights.
         """
         order = torch.argsort(distances, stable=True)
         ranked = distances[order]
-        # Right if the first k pairs are called same: their weight where same, that of the others where different.
-        gain = torch.where(same == 1, weights, -weights)[order].double()
-        right = torch.cat([gain.new_zeros(1), gain.cumsum(0)])
-        end = torch.ones(1, dtype=torch.bool)
-        ends = torch.cat([end, ranked[1:] > ranked[:-1], end])  # no threshold parts equal distances
-        best = int(torch.where(ends, right, -torch.inf).argmax())  # the first of equally good ones
+        # Weight of correct pairs if the first k are predicted same, up to a constant.
+        gain = torch.where(same == 1, pair_weights, -pair_weights)[order].double()
+        correct = torch.cat([gain.new_zeros(1), gain.cumsum(0)])
+        border = torch.ones(1, dtype=torch.bool)
+        is_cut = torch.cat([border, ranked[1:] > ranked[:-1], border])  # no threshold separates equal distances
+        best = int(torch.where(is_cut, correct, -torch.inf).argmax())  # the first of equally good ones
         padded = torch.cat([ranked[:1] - 1e-6, ranked, ranked[-1:] + 1e-6])
         self.threshold.copy_((padded[best] + padded[best + 1]) / 2)
         self.slope.copy_(1 / ranked.std(correction=0).clamp_min(1e-6))
 
-    def answer(self, images: Tensor) -> Tensor:
-        """See `Model`."""
-        same = self.slope * (self.threshold - self.distance(images))
-        return torch.stack([torch.zeros_like(same), same], dim=1).to(torch.float32)
+    def forward_single_view(self, images: Tensor) -> Tensor:
+        """Convert distances to logits: 0 for different, slope x (threshold - distance) for same."""
+        same_logit = self.slope * (self.threshold - self.compute_distances(images))
+        return torch.stack([torch.zeros_like(same_logit), same_logit], dim=1).to(torch.float32)

@@ -1,4 +1,4 @@
-"""What a network is built from; params.yaml says what each parameter means."""
+"""Architecture parameters of the models; params.yaml explains each of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from shoepair.runtime.params import Section
 
-EDGE = 224
+DEFAULT_EDGE = 224
 KERNEL_SIZES = (3, 5)
 
 
@@ -19,8 +19,8 @@ def _check_kernel_size(kernel_size: int) -> int:
     return kernel_size
 
 
-class Layers(Section):
-    """The convolutions of a network.
+class ConvConfig(Section):
+    """Parameters of a network's convolutions.
 
     Args:
         n: channels after the first convolution; 2n, 4n and 8n after the others.
@@ -33,16 +33,16 @@ class Layers(Section):
     batch_norm: bool = Field(default=False, validation_alias="train.batch_norm")
 
 
-class ModelConfig(Layers):
-    """What a network is built from; written beside its weights, so that they can be read again.
+class ModelConfig(ConvConfig):
+    """Architecture parameters of a model; saved beside its weights so that they can be loaded.
 
     Args:
         dropout: share of the flattened features and of the hidden units set to 0 while training.
         edge: S, of one shoe image in pixels; halved four times.
-        tta: whether a model whose answer to a pair may change when the pair is mirrored or its sides swapped answers
-            with the mean of four views, while not training (test-time augmentation); False for any other model.
+        tta: test-time augmentation: outside training, average the logits of four views; False for models whose logits
+            do not change when a pair is mirrored or its sides are swapped.
     """
 
     dropout: float = Field(default=0.0, validation_alias="train.dropout", ge=0, lt=1)
-    edge: int = Field(default=EDGE, validation_alias="train.edge", ge=16, le=1024, multiple_of=16)
+    edge: int = Field(default=DEFAULT_EDGE, validation_alias="train.edge", ge=16, le=1024, multiple_of=16)
     tta: bool = Field(default=False, validation_alias="train.tta")

@@ -1,4 +1,4 @@
-"""Where the arithmetic is done: processor, NVIDIA's or Apple's accelerator."""
+"""Device selection: CPU, CUDA or MPS."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from shoepair.models import distributed
 from shoepair.runtime.errors import ShoepairError
 
 
-def chosen(name: str) -> torch.device:
-    """The device of a name.
+def select_device(name: str) -> torch.device:
+    """Select the torch device: cpu, cuda or mps; auto takes an accelerator where there is one.
 
-    Args:
-        name: auto, cpu, cuda or mps; auto takes an accelerator where there is one. Of several ranks each takes one of
-            NVIDIA's for itself; Apple's cannot sum tensors with others.
+    With several ranks each one on a machine takes another CUDA device; MPS cannot sum tensors over ranks.
 
     Raises:
         ShoepairError: this machine has no such device, or too few of them.
     """
-    mps = torch.backends.mps.is_available() and distributed.size() == 1
-    there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
-    wanted = next(each for each, found in there.items() if found) if name == "auto" else name
-    if wanted == "mps" and distributed.size() > 1:
-        found = f"train.device: mps, which cannot sum what {distributed.size()} ranks have worked out"
-        raise ShoepairError(found, fix="set `train.device: cpu`, or start one rank")
-    if not there[wanted]:
-        found = f"train.device: {name}, which this machine (or this build of torch) does not have"
-        raise ShoepairError(found, fix="set `train.device: auto`")
-    if wanted == "cuda" and distributed.size() > 1:
+    ranks = distributed.get_world_size()
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available() and ranks == 1,
+        "cpu": True,
+    }
+    device_type = next(key for key, is_available in available.items() if is_available) if name == "auto" else name
+    if device_type == "mps" and ranks > 1:
+        message = f"train.device: mps, which cannot sum gradients over {ranks} ranks"
+        raise ShoepairError(message, fix="set `train.device: cpu`, or start one rank")
+    if not available[device_type]:
+        message = f"train.device: {name}, which this machine (or this build of torch) does not have"
+        raise ShoepairError(message, fix="set `train.device: auto`")
+    if device_type == "cuda" and ranks > 1:
         count = torch.cuda.device_count()
-        if distributed.local() >= count:
-            found = f"train.device: {name}, found {count} accelerators on this machine for more ranks"
-            raise ShoepairError(found, fix="start as many ranks on a machine as it has accelerators")
-        torch.cuda.set_device(distributed.local())
-    return torch.device(wanted)
+        if distributed.get_local_rank() >= count:
+            message = f"train.device: {name}, found {count} accelerators on this machine for more ranks"
+            raise ShoepairError(message, fix="start as many ranks on a machine as it has accelerators")
+        torch.cuda.set_device(distributed.get_local_rank())
+    return torch.device(device_type)
 
 
-def agreed(device: torch.device) -> torch.device:
-    """The device, where all ranks have chosen one of its kind: sums of different kinds would never meet.
+def require_same_device_type(device: torch.device) -> torch.device:
+    """Return the device after checking that all ranks use the same device type.
 
     Raises:
-        ShoepairError: they have not.
+        ShoepairError: the device types differ: gloo and nccl would wait for each other for ever.
     """
-    first = distributed.told(device.type.encode()).decode()
-    if first != device.type:
-        found = f"train.device: this rank has chosen {device.type}, the first one {first}"
-        raise ShoepairError(found, fix="set `train.device` to cpu, or to cuda where every machine has it")
+    main_device = distributed.broadcast_bytes(device.type.encode()).decode()
+    if main_device != device.type:
+        message = f"train.device: this rank selected {device.type}, rank 0 selected {main_device}"
+        raise ShoepairError(message, fix="set `train.device` to cpu, or to cuda where every machine has it")
     return device

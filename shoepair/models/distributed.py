@@ -1,10 +1,10 @@
-"""Processes that train one model together, called ranks: who is there, and what they tell each other.
+"""Distributed training: process group, all-reduce, broadcast. With one process every function is a no-op.
 
-`torchrun` starts them and says by environment variables who each is. Tensors on the processor are summed by gloo,
-those on NVIDIA's accelerators by nccl. Where there is one process there is no group, and nothing here does anything.
+`torchrun` starts the processes (ranks) and passes the number of each in environment variables. Tensors on the CPU are
+summed by gloo, those on CUDA devices by nccl.
 
-An error of one rank ends all of them. The first to fail tells it; the others then lose a partner, see in the group's
-key-value store that it was told, and end without a word.
+An error of one rank ends all of them. The first rank to fail prints it; the others lose a peer, read in the group's
+key-value store that a rank has failed, and exit without a message.
 """
 
 from __future__ import annotations
@@ -20,111 +20,114 @@ from torch import Tensor, distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from shoepair.runtime.errors import LostError, ShoepairError
-from shoepair.runtime.parallel import STARTED
+from shoepair.runtime.errors import PeerLostError, ShoepairError
+from shoepair.runtime.parallel import TORCHRUN_VARIABLES
 
-FAILED = "failed"  # key in the store: how many ranks have failed
+FAILED_RANKS_KEY = "failed"  # in the store: the number of failed ranks
 
 
-def size() -> int:
-    """How many ranks there are, 1 or more."""
+def get_world_size() -> int:
+    """Return the number of ranks, 1 without distributed training."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def rank() -> int:
-    """Which of them this process is, from 0."""
+def get_rank() -> int:
+    """Return the rank of this process, 0 without distributed training."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def first() -> bool:
-    """Whether this is the one that writes and prints."""
-    return rank() == 0
+def is_main_rank() -> bool:
+    """Whether this process is rank 0, the one that writes files and prints."""
+    return get_rank() == 0
 
 
-def local() -> int:
-    """Which of the ranks on this machine this process is, from 0."""
-    return int(os.environ.get("LOCAL_RANK", "0")) if size() > 1 else 0
+def get_local_rank() -> int:
+    """Return the rank of this process among those on the same machine, from 0."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if get_world_size() > 1 else 0
 
 
 @contextmanager
-def joined() -> Iterator[None]:
-    """Join the other ranks where torchrun has started several, and leave them at the end.
+def join_process_group() -> Iterator[None]:
+    """Join torchrun's process group for the block and leave it at the end; no-op with one process.
 
     Raises:
-        ShoepairError: of all ranks by one alone, see the module; the others exit with status 1.
+        ShoepairError: raised by one rank only, see the module; the others exit with status 1.
     """
-    if distributed.is_initialized() or not os.environ.keys() >= STARTED or os.environ["WORLD_SIZE"] == "1":
+    if distributed.is_initialized() or not os.environ.keys() >= TORCHRUN_VARIABLES or os.environ["WORLD_SIZE"] == "1":
         yield
         return
-    with _reaching():
+    with _raise_if_peer_lost():
         base, number, count = next(rendezvous("env://"))
-        # The launcher keeps the store when it starts all ranks anew: those must not find the addresses of the dead.
+        # The launcher keeps the store when it restarts all ranks: the new ones must not read addresses of the old.
         store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", base)
         distributed.init_process_group(store=store, rank=number, world_size=count)
     try:
         yield
     except BaseException as error:
-        if _failed_before(store) and isinstance(error, ShoepairError | OSError):
+        if _register_failure(store) and isinstance(error, ShoepairError | OSError):
             sys.exit(1)
         raise
     finally:
         distributed.destroy_process_group()
 
 
-def _failed_before(store: Store) -> bool:
-    """Note that this rank has failed, and tell whether another one had."""
+def _register_failure(store: Store) -> bool:
+    """Record that this rank has failed; return whether another one failed before."""
     try:
-        return bool(store.add(FAILED, 1) > 1)
-    except RuntimeError:  # the store has gone with the process that kept it
+        return bool(store.add(FAILED_RANKS_KEY, 1) > 1)
+    except RuntimeError:  # the store is gone with the process that held it
         return False
 
 
-def summed(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over all ranks, in its place; each rank gives the same shape, and all get the same bits.
+def all_reduce_sum_in_place(tensor: Tensor) -> Tensor:
+    """Sum a tensor over all ranks in place (all-reduce) and return it; all ranks get the same bits.
 
     Raises:
-        LostError: another rank is gone.
+        PeerLostError: another rank is gone.
     """
-    if size() > 1:
-        with _reaching():
+    if get_world_size() > 1:
+        with _raise_if_peer_lost():
             distributed.all_reduce(tensor)
     return tensor
 
 
-def sum_gradients(model: torch.nn.Module, loss: Tensor) -> float:
-    """Sum what `loss.backward()` has left at the weights over all ranks, and the loss too, in one message.
+def sum_gradients_and_loss_over_ranks(model: torch.nn.Module, loss: Tensor) -> float:
+    """Sum gradients and loss over all ranks in one all-reduce; return the total loss.
 
-    The model is the same on all ranks; `loss` is this rank's part of it, one number. Gives the whole loss.
+    The model is the same on all ranks; `loss` is this rank's part, one number.
     """
-    if size() == 1:
+    if get_world_size() == 1:
         return loss.item()
     gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
-    flat = summed(torch.cat([loss.detach().reshape(1), *(each.flatten() for each in gradients)]))
-    parts = torch.split(flat[1:], [each.numel() for each in gradients])
+    flat = all_reduce_sum_in_place(
+        torch.cat([loss.detach().reshape(1), *(gradient.flatten() for gradient in gradients)])
+    )
+    parts = torch.split(flat[1:], [gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
     return flat[0].item()
 
 
-def told(content: bytes) -> bytes:
-    """What the first rank says, on all ranks; on the others the argument does not count."""
-    if size() == 1:
+def broadcast_bytes(content: bytes) -> bytes:
+    """Broadcast bytes from rank 0 and return them on every rank; other ranks' argument is ignored."""
+    if get_world_size() == 1:
         return content
-    with _reaching():
+    with _raise_if_peer_lost():
         length = torch.tensor(len(content))
         distributed.broadcast(length, src=0)
-        said = torch.empty(int(length), dtype=torch.uint8)
-        if first():
-            said = torch.from_numpy(np.frombuffer(content, np.uint8).copy())
-        distributed.broadcast(said, src=0)
-    return said.numpy().tobytes()
+        buffer = torch.empty(int(length), dtype=torch.uint8)
+        if is_main_rank():
+            buffer = torch.from_numpy(np.frombuffer(content, np.uint8).copy())
+        distributed.broadcast(buffer, src=0)
+    return buffer.numpy().tobytes()
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def _raise_if_peer_lost() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # neither gloo nor nccl has a class of its own for it
+    except RuntimeError as error:  # gloo and nccl raise no more specific class
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        found = f"rank {rank()} of {size()}: another rank is gone ({reason})"
-        raise LostError(found, fix="start the same command again: it goes on after its last finished epoch") from None
+        message = f"rank {get_rank()} of {get_world_size()}: another rank is gone ({reason})"
+        fix = "start the same command again: it resumes after its last finished epoch"
+        raise PeerLostError(message, fix=fix) from None

@@ -1,4 +1,4 @@
-"""What a model says of pairs: logits and accuracies, in inference mode, without building arrays of pair images."""
+"""Inference: logits, accuracies and scores of models on pairs."""
 
 from __future__ import annotations
 
@@ -9,75 +9,81 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from shoepair.data.pair_dataset import PairData, Pairing
+from shoepair.data.pair_dataset import InMemoryPairs, PairSource
 from shoepair.models import distributed
-from shoepair.models.base import CLASSES, Model
+from shoepair.models.base import NUM_CLASSES, Model
 from shoepair.runtime import progress
 
-SCORED = 64  # pairs scored at a time; no result depends on it beyond rounding
+SCORING_BATCH_SIZE = 64  # pairs scored at a time; no result depends on it beyond rounding
 
 
-def pair_logits(model: nn.Module, shoes: Tensor, *, tta: bool = True) -> Tensor:
-    """Logits of groups of shoes: (G, L, 2, S, S, 3) to (G L L, 2); L is 1 unless whole students are compared.
+def compute_class_logits_of_pairs(model: nn.Module, shoes: Tensor, *, tta: bool = True) -> Tensor:
+    """Return a model's logits for shoe photos (G, L, 2, S, S, 3): (G L L, 2), different and same.
 
-    The model is any module that takes pair images; `tta` as in `Model.forward`.
+    L is 1 for models that are trained on pairs. The model is any module that takes pair images; `tta` as in
+    `Model.forward`.
     """
-    if isinstance(model, Model) and model.whole_students:
-        return model.combinations(shoes).flatten(0, 2)
+    if isinstance(model, Model) and model.trains_on_students:
+        return model.forward_all_pairs(shoes).flatten(0, 2)
     images = shoes.flatten(1, 3).movedim(3, 1)  # (G, 3, 2S, S), channels last in memory
     logits: Tensor = model(images, tta=tta) if isinstance(model, Model) else model(images)
     return logits
 
 
-def map_batches(
-    plan: Sequence[Tensor],
-    shoes_of: Callable[[Iterable[Tensor]], Iterable[Tensor]],
-    work: Callable[[Tensor], Tensor],
-    like: Tensor,
+def map_mini_batches_over_ranks(
+    mini_batches: Sequence[Tensor],
+    load_shoes: Callable[[Iterable[Tensor]], Iterable[Tensor]],
+    compute: Callable[[Tensor], Tensor],
+    row_template: Tensor,
 ) -> Tensor:
-    """What `work` gives for the shoes of each batch; of several ranks each works a part of the batches.
+    """Apply a function to the photos of each mini-batch, split among the ranks; return all rows in order.
 
     Args:
-        plan: numbers of pairs or students, batch after batch.
-        shoes_of: the shoes of these, such as `Pairing.pairs`.
-        work: gives a row for each of them, which follows from its own shoes alone.
-        like: a row, for its shape and type.
+        mini_batches: numbers of pairs or students.
+        load_shoes: yields their photos, such as `PairSource.iter_pair_photos`.
+        compute: returns a row for each of them, which depends on its own photos alone.
+        row_template: a row, for its shape and type.
 
     Returns:
-        (P, *row) on the CPU in the order of the plan, the same on all ranks.
+        (P, *row) on the CPU, in the order of the mini-batches, the same on all ranks.
     """
-    result = like.new_zeros((sum(map(len, plan)), *like.shape))
-    places = torch.split(torch.arange(len(result)), [len(which) for which in plan])
-    mine = slice(distributed.rank(), None, distributed.size())
-    for place, shoes in zip(places[mine], shoes_of(plan[mine]), strict=True):
-        result[place] = work(shoes).to("cpu")
-    return distributed.summed(result)
+    result = row_template.new_zeros((sum(map(len, mini_batches)), *row_template.shape))
+    rows = torch.split(torch.arange(len(result)), [len(indices) for indices in mini_batches])
+    own = slice(distributed.get_rank(), None, distributed.get_world_size())
+    for positions, shoes in zip(rows[own], load_shoes(mini_batches[own]), strict=True):
+        result[positions] = compute(shoes).to("cpu")
+    return distributed.all_reduce_sum_in_place(result)
 
 
-def logits(model: nn.Module, data: Pairing, batch_size: int = SCORED, *, tta: bool = True) -> Tensor:
-    """The model's answer to every pair: (P, 2) float32 on the CPU, different and same; `tta` as in `Model.forward`."""
+def predict_logits(
+    model: nn.Module, pairs: PairSource, batch_size: int = SCORING_BATCH_SIZE, *, tta: bool = True
+) -> Tensor:
+    """Return a model's logits for every pair: (P, 2) float32 on the CPU, different and same."""
     model.eval()
     with torch.inference_mode():
-        if isinstance(model, Model) and model.whole_students:
-            count = max(1, batch_size // 6)  # students at a time: 6 photos and 9 pairs each
-            students, place = torch.unique(data.shoes[:, 0], return_inverse=True)
-            plan, work = torch.split(students, count), model.combinations
-            nine = map_batches(plan, data.students, work, torch.zeros(3, 3, CLASSES))  # (N, 3, 3, 2)
-            return nine[place, data.shoes[:, 1], data.shoes[:, 2]]
-        plan = torch.split(torch.arange(len(data.same)), batch_size)
-        return map_batches(plan, data.pairs, partial(pair_logits, model, tta=tta), torch.zeros(CLASSES))
+        if isinstance(model, Model) and model.trains_on_students:
+            students, position = torch.unique(pairs.pair_index[:, 0], return_inverse=True)
+            plan = torch.split(students, max(1, batch_size // 6))  # 6 photos and 9 pairs per student
+            template = torch.zeros(3, 3, NUM_CLASSES)
+            logits = map_mini_batches_over_ranks(plan, pairs.iter_student_photos, model.forward_all_pairs, template)
+            return logits[position, pairs.pair_index[:, 1], pairs.pair_index[:, 2]]  # from (N, 3, 3, 2)
+        plan, template = torch.split(torch.arange(len(pairs.same)), batch_size), torch.zeros(NUM_CLASSES)
+        compute = partial(compute_class_logits_of_pairs, model, tta=tta)
+        return map_mini_batches_over_ranks(plan, pairs.iter_pair_photos, compute, template)
 
 
-def accuracies(model: nn.Module, data: Pairing, batch_size: int = SCORED, *, tta: bool = True) -> tuple[float, float]:
-    """Positive and negative accuracy: the share of same pairs called same, of different ones called different."""
-    called_same = logits(model, data, batch_size, tta=tta).argmax(1) == 1
-    right = called_same == (data.same == 1)
-    return right[data.same == 1].double().mean().item(), right[data.same == 0].double().mean().item()
+def positive_and_negative_accuracy(
+    model: nn.Module, pairs: PairSource, batch_size: int = SCORING_BATCH_SIZE, *, tta: bool = True
+) -> tuple[float, float]:
+    """Return the accuracy on same pairs (TPR) and the accuracy on different pairs (TNR)."""
+    is_predicted_same = predict_logits(model, pairs, batch_size, tta=tta).argmax(1) == 1
+    is_correct = is_predicted_same == (pairs.same == 1)
+    return is_correct[pairs.same == 1].double().mean().item(), is_correct[pairs.same == 0].double().mean().item()
 
 
-def score(models: Mapping[str, Model], rows: pd.DataFrame, data: PairData) -> pd.DataFrame:
-    """`Scores` rows, model after model: what every model says of every pair, given as `Pairs` rows and as photos."""
-    small = {edge: data.at(edge) for edge in {model.config.edge for model in models.values()}}
-    asked = progress.track(models.items(), "evaluate", "model")
-    answers = {name: logits(model, small[model.config.edge]).numpy() for name, model in asked}
-    return pd.concat([rows.assign(model=name, logit=both[:, 1] - both[:, 0]) for name, both in answers.items()])
+def pair_score_rows(models: Mapping[str, Model], pair_rows: pd.DataFrame, pairs: InMemoryPairs) -> pd.DataFrame:
+    """Compute every model's logit (same minus different) for every pair; return `Scores` rows, model by model."""
+    pairs_of = {edge: pairs.downsample(edge) for edge in {model.config.edge for model in models.values()}}
+    bar = progress.track(models.items(), "evaluate", "model")
+    logits = {name: predict_logits(model, pairs_of[model.config.edge]).numpy() for name, model in bar}
+    return pd.concat([pair_rows.assign(model=name, logit=two[:, 1] - two[:, 0]) for name, two in logits.items()])

@@ -1,17 +1,18 @@
-"""Two shoes, one tower: what a shoe looks like is learnt once, for left and right shoes alike.
+"""Siamese network: one tower embeds each shoe, a symmetric head compares two shoes.
 
-The tower makes a vector of each photo. The head sees in how far the two vectors differ and agree, both symmetric in
-the two; the distances of their colours, from which the histogram lives and a network finds hard to learn; and how much
-of each photo has no counterpart in the other: every place looks for the place most like it, wherever that is (as local
-descriptors are compared in Li et al., "Revisiting local descriptor based image-to-class measure", 2019). Students
-hold the camera still and exchange the shoe: left and right shoes mostly point the same way, and mirroring one of them
-would make their photos less alike, not more. So a pair is looked at as it is and mirrored, and the score is the mean:
-mirrored and exchanged, a pair has the same score. ("Siamese" after Bromley et al., "Signature verification using a
-siamese time delay neural network", 1993.)
+The head gets the differences and the products of the two embeddings, both symmetric; colour distances, on which the
+histogram baseline relies and which a network hardly learns; and how much of each photo has no counterpart in the
+other: every position is compared with the most similar one, wherever that is (as local descriptors in Li et al.,
+"Revisiting local descriptor based image-to-class measure", 2019). Students hold the camera still and swap the shoe:
+left and right shoes mostly point the same way, and mirroring one of them would make their photos less similar. So a
+pair is scored as it is and mirrored, and the logits are averaged: a pair that is mirrored and has its sides swapped
+gets the same logits. ("Siamese" after Bromley et al., "Signature verification using a siamese time delay neural
+network", 1993.)
 
-Since a shoe's vector does not depend on its partner, all nine combinations of a student cost six passes of the tower.
+Since an embedding does not depend on the other shoe, all nine pairs of a student cost six passes of the tower.
 
-Letters: G groups of L left and L right shoes, D length of a vector, M places of a photo, P pairs.
+Letters: G groups of L left and L right shoes, P = G L L pairs, D and E lengths of the embeddings of a photo and of a
+position, M positions of a photo, A attention maps, K = len(TOP_K_DIVISORS).
 """
 
 from __future__ import annotations
@@ -20,105 +21,120 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair.data.histograms import bhattacharyya
-from shoepair.models.base import CLASSES, Model, features, matched, middle, reduced
-from shoepair.models.histogram import roots
+from shoepair.data.histogram_distance import bhattacharyya_distance
+from shoepair.models.base import (
+    NUM_CLASSES,
+    Model,
+    build_feature_extractor,
+    center_crop,
+    downsample_images,
+    left_and_right_of_all_pairs,
+)
+from shoepair.models.histogram_baseline import compute_sqrt_histograms
 
-LENGTH = 64  # D
-HIDDEN = 32  # units of the head
-MIDDLES = (3 / 7, 5 / 7)  # shares of the edge whose colours are compared
-NEAR = 0.02  # added to a distance before its logarithm: nearer is the same
-COLOURS = len(MIDDLES) * 4  # distances: each channel, and all together
-FINEST = 14  # places along an edge, up to twice as many: larger maps are averaged down, for M grows with their square
-PLACE = 32  # length of the vector of a place
-GAZES = 4  # learnt weightings of the places
-WORST = (1, 4, 16)  # the mean of all places, of the quarter and of the sixteenth without a counterpart
-CLOSE = 0.003  # added to what is missing before its logarithm
-FAINT = 0.001  # length of a place's vector below which it has no direction: that of 0 would have an endless gradient
+EMBEDDING_DIM = 64  # D
+HEAD_HIDDEN_UNITS = 32
+CROP_SHARES = (3 / 7, 5 / 7)  # of the edge: the central squares whose colours are compared
+DISTANCE_EPS = 0.02  # added to a distance before its logarithm
+COLOR_DISTANCES = len(CROP_SHARES) * 4  # each channel, and all together
+MAX_MAP_EDGE = 14  # positions; maps of twice this edge or more are averaged down, since M grows with its square
+LOCAL_EMBEDDING_DIM = 32  # E
+ATTENTION_MAPS = 4  # A, learnt weightings of the positions
+TOP_K_DIVISORS = (1, 4, 16)  # means of all positions, and of the quarter and sixteenth with the largest mismatch
+MISMATCH_EPS = 0.003  # added to a mismatch before its logarithm
+NORM_EPS = 0.001  # minimum norm in the normalisation of a local embedding: at 0 the gradient would be infinite
 
 
 class Siamese(Model):
-    """One tower for both shoes, and a symmetric head."""
+    """Siamese network: one tower for both shoes, a symmetric head on their embeddings and colours."""
 
-    whole_students = True
+    trains_on_students = True
 
     def make_layers(self) -> None:
-        """The tower, the vectors of a photo and of its places, and the head."""
+        """Create the tower, the embedding layers of photos and of their positions, and the head."""
         n, dropout = self.config.n, self.config.dropout
-        self.features = features(3, self.config)
-        self.vector = nn.Linear(2 * 8 * n, LENGTH)
-        self.scale = nn.BatchNorm1d(COLOURS)
-        self.fine = len(self.features) * 3 // 4  # layers; after them the edge is an eighth
-        self.place = nn.Conv2d(4 * n, PLACE, 1)
-        self.gaze = nn.Conv2d(4 * n, GAZES, 1)
-        self.missing = nn.BatchNorm1d(GAZES + len(WORST))
+        self.features = build_feature_extractor(3, self.config)
+        self.embedding = nn.Linear(2 * 8 * n, EMBEDDING_DIM)
+        self.color_norm = nn.BatchNorm1d(COLOR_DISTANCES)
+        self.local_layer_count = len(self.features) * 3 // 4  # after these layers the edge is S/8
+        self.local_embedding = nn.Conv2d(4 * n, LOCAL_EMBEDDING_DIM, 1)
+        self.attention = nn.Conv2d(4 * n, ATTENTION_MAPS, 1)
+        self.mismatch_norm = nn.BatchNorm1d(ATTENTION_MAPS + len(TOP_K_DIVISORS))
         drop = [nn.Dropout(dropout)] if dropout else []
-        inputs = 2 * LENGTH + COLOURS + GAZES + len(WORST)
-        self.head = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), *drop, nn.Linear(HIDDEN, CLASSES))
+        inputs = 2 * EMBEDDING_DIM + COLOR_DISTANCES + ATTENTION_MAPS + len(TOP_K_DIVISORS)
+        self.head = nn.Sequential(
+            nn.Linear(inputs, HEAD_HIDDEN_UNITS), nn.ReLU(), *drop, nn.Linear(HEAD_HIDDEN_UNITS, NUM_CLASSES)
+        )
 
-    def combinations(self, shoes: Tensor) -> Tensor:
-        """Logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2).
+    def forward_all_pairs(self, shoes: Tensor) -> Tensor:
+        """Return logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2).
 
-        While training, photos are seen one way round: which one, `train.mirror` draws.
+        While training, only one view is used; `train.mirror_swap` mirrors it at random.
         """
-        groups, each = shoes.shape[:2]
-        photos = reduced(shoes.flatten(0, 2).movedim(3, 1), self.config.edge)  # (G L 2, 3, S, S)
-        apart = [_distances(*_matched(roots(middle(photos, share)), groups, each)) for share in MIDDLES]
-        colours = self.scale((torch.cat(apart, dim=1).to(photos.dtype) + NEAR).log())  # (G L L, 8)
+        groups, per_side = shoes.shape[:2]
+        photos = downsample_images(shoes.flatten(0, 2).movedim(3, 1), self.config.edge)  # (G L 2, 3, S, S)
+        histograms = [compute_sqrt_histograms(center_crop(photos, share)) for share in CROP_SHARES]
+        distances = [_color_distances(*_all_pairs(values, groups, per_side)) for values in histograms]
+        colors = self.color_norm((torch.cat(distances, dim=1).to(photos.dtype) + DISTANCE_EPS).log())  # (P, 8)
         views = [photos] if self.training else [photos, photos.flip(3)]
-        answers = [self._compared(view, colours, groups, each) for view in views]
-        return (sum(answers[1:], answers[0]) / len(views)).reshape(groups, each, each, CLASSES)
+        logits = [self._compare_view(view, colors, groups, per_side) for view in views]
+        return (sum(logits[1:], logits[0]) / len(views)).reshape(groups, per_side, per_side, NUM_CLASSES)
 
-    def _compared(self, photos: Tensor, colours: Tensor, groups: int, each: int) -> Tensor:
-        """Logits from one view: (G L 2, 3, S, S) and (G L L, 8) to (G L L, 2)."""
-        fine = self.features[: self.fine](photos)  # (G L 2, 4n, S/8, S/8)
-        maps = self.features[self.fine :](fine)  # (G L 2, 8n, S/16, S/16)
-        vectors = self.vector(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))  # (G L 2, D)
-        left, right = _matched(vectors, groups, each)
-        cosines = functional.normalize(left, dim=1) * functional.normalize(right, dim=1) * LENGTH**0.5
-        missing = self.missing((self._unlike(fine, groups, each) + CLOSE).log())
-        logits: Tensor = self.head(torch.cat([(left - right).abs(), cosines, colours, missing], dim=1))
+    def _compare_view(self, photos: Tensor, color_distances: Tensor, group_count: int, shoes_per_side: int) -> Tensor:
+        """Return the logits of one view: (G L 2, 3, S, S) and (P, 8) to (P, 2)."""
+        fine = self.features[: self.local_layer_count](photos)  # (G L 2, 4n, S/8, S/8)
+        maps = self.features[self.local_layer_count :](fine)  # (G L 2, 8n, S/16, S/16)
+        embeddings = self.embedding(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))  # (G L 2, D)
+        left, right = _all_pairs(embeddings, group_count, shoes_per_side)
+        products = functional.normalize(left, dim=1) * functional.normalize(right, dim=1) * EMBEDDING_DIM**0.5
+        mismatch = self._local_mismatch(fine, group_count, shoes_per_side)
+        mismatch = self.mismatch_norm((mismatch + MISMATCH_EPS).log())
+        logits: Tensor = self.head(torch.cat([(left - right).abs(), products, color_distances, mismatch], dim=1))
         return logits
 
-    def _unlike(self, maps: Tensor, groups: int, each: int) -> Tensor:
-        """How far the places of each shoe are from the most alike one of the other: (G L 2, 4n, H, W) to (G L L, 7).
+    def _local_mismatch(self, maps: Tensor, group_count: int, shoes_per_side: int) -> Tensor:
+        """Return the mismatch of local embeddings, pooled: (G L 2, 4n, H, W) to (P, A + K).
 
-        0 where every place has its like, up to 2; the mean of both shoes, weighted by each gaze, and of the worst.
+        A position's mismatch is 1 - cosine to the most similar position of the other photo: 0 for the same, up to 2.
+        Pooled by attention and over the largest ones; averaged over both directions.
         """
-        if torch.is_autocast_enabled(maps.device.type):  # bf16 tells cosines near 1 apart by 0.004 only
+        if torch.is_autocast_enabled(maps.device.type):  # bf16 has steps of 0.004 near 1
             with torch.autocast(maps.device.type, enabled=False):
-                return self._unlike(maps.float(), groups, each)
-        if (coarser := maps.shape[-1] // FINEST) > 1:
-            maps = functional.avg_pool2d(maps, coarser)
-        places = functional.normalize(self.place(maps).flatten(2), dim=1, eps=FAINT)  # (G L 2, PLACE, M)
-        gazes = self.gaze(maps).flatten(2).softmax(dim=2)  # (G L 2, GAZES, M)
-        left, right = _matched(places, groups, each)
-        alike = left.transpose(1, 2) @ right  # (P, M, M) cosines
-        apart = [(1 - alike.amax(dim=other)).clamp_min(0) for other in (2, 1)]  # (P, M): left's places, right's places
-        sides = [_summed(*both) for both in zip(apart, _matched(gazes, groups, each), strict=True)]
+                return self._local_mismatch(maps.float(), group_count, shoes_per_side)
+        if (factor := maps.shape[-1] // MAX_MAP_EDGE) > 1:
+            maps = functional.avg_pool2d(maps, factor)
+        embeddings = functional.normalize(self.local_embedding(maps).flatten(2), dim=1, eps=NORM_EPS)  # (G L 2, E, M)
+        attention = self.attention(maps).flatten(2).softmax(dim=2)  # (G L 2, A, M)
+        left, right = _all_pairs(embeddings, group_count, shoes_per_side)
+        cosines = left.transpose(1, 2) @ right  # (P, M, M): left positions, right positions
+        mismatches = [(1 - cosines.amax(dim=other)).clamp_min(0) for other in (2, 1)]  # (P, M) of left, of right
+        attentions = _all_pairs(attention, group_count, shoes_per_side)
+        sides = [_pool_mismatch(*side) for side in zip(mismatches, attentions, strict=True)]
         return (sides[0] + sides[1]) / 2
 
-    def answer(self, images: Tensor) -> Tensor:
-        """See `Model`."""
+    def forward_single_view(self, images: Tensor) -> Tensor:
+        """Return the logits (B, 2) of each pair image (B, 3, 2S, S)."""
         shoes = torch.stack(images.chunk(2, dim=2), dim=1).movedim(2, 4)  # (B, 2, S, S, 3)
-        return self.combinations(shoes.unsqueeze(1)).flatten(0, 2)
+        return self.forward_all_pairs(shoes.unsqueeze(1)).flatten(0, 2)
 
 
-def _matched(values: Tensor, groups: int, each: int) -> tuple[Tensor, Tensor]:
-    """Every left with every right one: (G L 2, ...) to twice (G L L, ...)."""
-    left, right = matched(values.reshape(groups, each, 2, *values.shape[1:]))
+def _all_pairs(values: Tensor, group_count: int, shoes_per_side: int) -> tuple[Tensor, Tensor]:
+    """Expand every left with every right shoe of a group: (G L 2, ...) to twice (P, ...)."""
+    left, right = left_and_right_of_all_pairs(values.reshape(group_count, shoes_per_side, 2, *values.shape[1:]))
     return left.flatten(0, 2), right.flatten(0, 2)
 
 
-def _summed(apart: Tensor, gazes: Tensor) -> Tensor:
-    """Means over places: (P, M) and weights (P, GAZES, M) to (P, GAZES + len(WORST))."""
-    gazed = (gazes * apart.unsqueeze(1)).sum(dim=2)
-    count = apart.shape[1]
-    worst = [apart.topk(max(1, count // part), dim=1).values.mean(dim=1, keepdim=True) for part in WORST]
-    return torch.cat([gazed, *worst], dim=1)
+def _pool_mismatch(mismatch: Tensor, attention: Tensor) -> Tensor:
+    """Average mismatches (P, M) by attention (P, A, M) and over the largest ones: (P, A + K)."""
+    attended = (attention * mismatch.unsqueeze(1)).sum(dim=2)
+    count = mismatch.shape[1]
+    largest = [
+        mismatch.topk(max(1, count // divisor), dim=1).values.mean(dim=1, keepdim=True) for divisor in TOP_K_DIVISORS
+    ]
+    return torch.cat([attended, *largest], dim=1)
 
 
-def _distances(left: Tensor, right: Tensor) -> Tensor:
-    """Bhattacharyya's distances of colours: (B, 3, bins) twice to (B, 4) float64: each channel, and all together."""
+def _color_distances(left: Tensor, right: Tensor) -> Tensor:
+    """Return Bhattacharyya distances of (B, 3, bins) and the same: (B, 4) float64, each channel and all together."""
     coefficients = (left * right).sum(dim=2)
-    return bhattacharyya(torch.cat([coefficients, coefficients.mean(dim=1, keepdim=True)], dim=1))
+    return bhattacharyya_distance(torch.cat([coefficients, coefficients.mean(dim=1, keepdim=True)], dim=1))

@@ -1,1 +1,1 @@
-"""Numbers -> what people read: tables of the terminal, the page, the cards, metadata."""
+"""Reports: terminal tables, the HTML page, model card, data card and metadata, made from the outputs of the stages."""

@@ -1,7 +1,7 @@
-"""The data set for programs: Croissant 1.1 with the responsible-AI properties, as `mlcroissant validate` wants it.
+"""Croissant 1.1 metadata of the data set, with the responsible-AI properties; valid for `mlcroissant validate`.
 
-Counts only and no student's number; the tables that it points at are not in git and stay where the pipeline made them.
-What the project does not know, such as a date or a licence, is left out or said in words: none is invented.
+Contains counts and no student numbers. It refers to tables of the pipeline, which are not in git. What the project
+does not know, such as a date or a licence, is left out or stated as unknown.
 """
 
 from __future__ import annotations
@@ -12,106 +12,112 @@ from pathlib import Path
 from typing import Any
 
 from shoepair.data.naming import SPLITS
-from shoepair.reports import wording
-from shoepair.reports.format import template
-from shoepair.reports.results import FIX, Facts
+from shoepair.reports import card_texts
+from shoepair.reports.formatting import read_template
+from shoepair.reports.results import REPRO_HINT, Results
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
-SPECIFICATIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-PARQUET = "application/x-parquet"  # the name that mlcroissant knows it by
-STUDENTS = {
-    "batch": ("sc:Text", "the batch in which the student's photos came"),
+SPECIFICATION_URLS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
+PARQUET_MEDIA_TYPE = "application/x-parquet"  # the name that mlcroissant accepts
+STUDENT_COLUMNS = {
+    "batch": ("sc:Text", "the batch of the student's photos"),
     "student": ("sc:Text", "the student's number, as in the names of the photos"),
-    "row": ("sc:Integer", "place of the student in the store of the batch"),
+    "row": ("sc:Integer", "row of the student in the batch's store"),
     "split": ("sc:Text", "train, valid, test_m or test_w"),
 }
-PAIRS = {
-    **STUDENTS,
-    "left": ("sc:Integer", "the pair, 1 to 3, that the left shoe is of"),
-    "right": ("sc:Integer", "the pair, 1 to 3, that the right shoe is of"),
-    "same": ("sc:Integer", "the label: 1 for the shoes of one pair, 0 for shoes of two pairs"),
+PAIR_COLUMNS = {
+    **STUDENT_COLUMNS,
+    "left": ("sc:Integer", "pair of the left shoe, 1 to 3"),
+    "right": ("sc:Integer", "pair of the right shoe, 1 to 3"),
+    "same": ("sc:Integer", "label: 1 for shoes of the same pair, 0 for shoes of different pairs"),
     "standard": (
         "sc:Boolean",
-        "whether it is one of the three same and three different pairs that models are measured on",
+        "whether it is one of the student's three same and three different standard pairs",
     ),
 }
 
 
-def document(found: Facts) -> dict[str, Any]:
-    """The metadata."""
-    kinds = {"Drawn by a program": found.drawn, "Photographs": found.photographed}
+def build_metadata(results: Results) -> dict[str, Any]:
+    """Build the Croissant metadata of the data set as a dict."""
+    sources = {"Synthetic": results.synthetic_batches, "Photographs": results.photographed_batches}
     return {
-        "@context": json.loads(template("croissant-context.json")),  # word for word of the specification
+        "@context": json.loads(read_template("croissant-context.json")),  # verbatim from the specification
         "@type": "sc:Dataset",
         "name": "shoepair",
-        "description": wording.description(found),
-        "conformsTo": SPECIFICATIONS,
-        "license": wording.LICENCE,
+        "description": card_texts.class_sentence(results),
+        "conformsTo": SPECIFICATION_URLS,
+        "license": card_texts.LICENCE_TEXT,
         "keywords": ["shoes", "image pairs", "same or different", "accessibility"],
         "inLanguage": "en",
-        "rai:dataCollection": wording.collection(found),
-        "rai:dataCollectionType": [kind for kind, batches in kinds.items() if batches],
-        "rai:dataPreprocessingProtocol": wording.PREPROCESSING,
-        "rai:dataAnnotationProtocol": wording.LABELS,
-        "rai:dataUseCases": wording.USES,
-        "rai:dataLimitations": wording.limitations(found),
-        "rai:dataBiases": wording.biases(found),
-        "rai:personalSensitiveInformation": wording.privacy(found),
+        "rai:dataCollection": card_texts.collection_sentence(results),
+        "rai:dataCollectionType": [source for source, batches in sources.items() if batches],
+        "rai:dataPreprocessingProtocol": card_texts.PREPROCESSING_TEXTS,
+        "rai:dataAnnotationProtocol": card_texts.LABEL_TEXTS,
+        "rai:dataUseCases": card_texts.USE_TEXTS,
+        "rai:dataLimitations": card_texts.list_limitation_sentences(results),
+        "rai:dataBiases": card_texts.list_bias_sentences(results),
+        "rai:personalSensitiveInformation": card_texts.list_privacy_sentences(results),
         "distribution": [
-            _file("students-table", paths.SPLIT, "Every student and the split that the student is in."),
-            _file("pairs-table", paths.PAIRS, "All nine pairs of every student, as rows of the stores."),
+            _file_object("students-table", paths.SPLIT, "Every student with the split."),
+            _file_object("pairs-table", paths.PAIRS, "All nine pairs of every student, as rows of the stores."),
         ],
         "recordSet": [
-            _splits(found),
-            _records("students", "students-table", "One record per student.", STUDENTS),
-            _records("pairs", "pairs-table", "One record per pair of shoes: left shoe, right shoe, label.", PAIRS),
+            _splits_record_set(results),
+            _record_set("students", "students-table", "One record per student.", STUDENT_COLUMNS),
+            _record_set(
+                "pairs", "pairs-table", "One record per pair of shoes: left shoe, right shoe, label.", PAIR_COLUMNS
+            ),
         ],
     }
 
 
-def _file(key: str, path: Path, description: str) -> dict[str, Any]:
+def _file_object(key: str, path: Path, description: str) -> dict[str, Any]:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         missing = f"{path}: missing"
-        raise ShoepairError(missing, fix=FIX) from None
+        raise ShoepairError(missing, fix=REPRO_HINT) from None
     return {
         "@type": "cr:FileObject",
         "@id": key,
         "name": path.name,
         "description": description,
-        "contentUrl": f"../{path.as_posix()}",  # from the folder of this file
-        "encodingFormat": PARQUET,
+        "contentUrl": f"../{path.as_posix()}",  # relative to the metadata file
+        "encodingFormat": PARQUET_MEDIA_TYPE,
         "sha256": digest,
     }
 
 
-def _records(key: str, file: str, description: str, columns: dict[str, tuple[str, str]]) -> dict[str, Any]:
+def _record_set(key: str, file: str, description: str, columns: dict[str, tuple[str, str]]) -> dict[str, Any]:
     fields = []
-    for name, (kind, text) in columns.items():
+    for name, (data_type, text) in columns.items():
         source = {"fileObject": {"@id": file}, "extract": {"column": name}}
         field: dict[str, Any] = {"@type": "cr:Field", "@id": f"{key}/{name}", "name": name, "description": text}
-        field |= {"dataType": kind, "source": source}
+        field |= {"dataType": data_type, "source": source}
         if name == "split":
             field |= {"references": {"field": {"@id": "splits/name"}}}
         fields.append(field)
     return {"@type": "cr:RecordSet", "@id": key, "name": key, "description": description, "field": fields}
 
 
-def _splits(found: Facts) -> dict[str, Any]:
-    """The splits with their counts, written into the metadata."""
+def _splits_record_set(results: Results) -> dict[str, Any]:
+    """Return the splits with their counts, as records within the metadata."""
     counts = ("students", "pairs", "pairs_m", "pairs_w")
-    kinds = {"name": "sc:Text"} | dict.fromkeys(counts, "sc:Integer")
+    types = {"name": "sc:Text"} | dict.fromkeys(counts, "sc:Integer")
     fields = [
-        {"@type": "cr:Field", "@id": f"splits/{name}", "name": name, "dataType": kind} for name, kind in kinds.items()
+        {"@type": "cr:Field", "@id": f"splits/{name}", "name": name, "dataType": data_type}
+        for name, data_type in types.items()
     ]
-    rows = [{"splits/name": name} | {f"splits/{each}": found.counts[name][each] for each in counts} for name in SPLITS]
+    rows = [
+        {"splits/name": split} | {f"splits/{name}": results.split_counts[split][name] for name in counts}
+        for split in SPLITS
+    ]
     return {
         "@type": "cr:RecordSet",
         "@id": "splits",
         "name": "splits",
-        "description": "The splits; _m and _w count the pairs of men's and of women's shoes.",
+        "description": "The splits; pairs_m and pairs_w count men's and women's pairs.",
         "dataType": "cr:Split",
         "key": {"@id": "splits/name"},
         "field": fields,

@@ -1,6 +1,6 @@
-"""Pairs of shoes to look at: what a model got wrong and right, and the students whose photos look mislabelled.
+"""Example pairs: what a model got wrong and right, and the students with the likeliest label issues.
 
-Only the students that are shown are read, one at a time, and only their thumbnails are kept.
+Reads only the shown students, one at a time, and keeps only their thumbnails.
 """
 
 from __future__ import annotations
@@ -18,151 +18,161 @@ from PIL import Image, ImageDraw, ImageFont
 from shoepair.data import naming
 from shoepair.data.store import Store
 from shoepair.evaluation import calibration, metrics
-from shoepair.reports.format import EXAMPLES, SETS, examples_of
-from shoepair.runtime import files, paths
+from shoepair.reports.formatting import EXAMPLES_FOLDER, SPLIT_TITLES, examples_path
+from shoepair.runtime import atomic_files, paths
 
-EDGE, GAP = 112, 4  # of a thumbnail and between two, pixels
-QUALITY = 80  # of JPEG
-WRONG, RIGHT = 6, 3  # pairs shown of each kind
-SUSPECTS = 10  # students shown
-ACROSS = 6  # pairs in a row of a sheet
-TITLE, CAPTION = 30, 24  # heights on a sheet
+THUMBNAIL_EDGE, THUMBNAIL_GAP = 112, 4  # edge of a thumbnail, gap between two; pixels
+JPEG_QUALITY = 80
+MAX_WRONG_SHOWN, MAX_CORRECT_SHOWN = 6, 3  # pairs shown per label
+MAX_SUSPECTS_SHOWN = 10  # students shown
+PAIRS_PER_ROW = 6  # of an example image
+TITLE_HEIGHT, CAPTION_HEIGHT = 30, 24  # in an example image, pixels
 
-Shoe = tuple[str, int, int, str]  # batch, row in its store, pair, side
+ShoeKey = tuple[str, int, int, str]  # batch, row in its store, pair, side
 
 
-class Example(NamedTuple):
-    """A pair and what a model said of it."""
+class ScoredPair(NamedTuple):
+    """A pair of shoes with a model's logit and probability."""
 
     batch: str
     student: str
-    row: int
-    left: int
-    right: int
+    row: int  # in the store
+    left: int  # pair of the left shoe
+    right: int  # pair of the right shoe
     same: bool
     logit: float
-    chance: float  # calibrated probability of "same"
+    probability: float  # calibrated probability of "same"
 
     @property
-    def shoes(self) -> tuple[Shoe, Shoe]:
-        """The two photos."""
+    def shoe_keys(self) -> tuple[ShoeKey, ShoeKey]:
+        """The store keys of the left and the right photo."""
         return (self.batch, self.row, self.left, "left"), (self.batch, self.row, self.right, "right")
 
 
-class Group(NamedTuple):
-    """The pairs of one kind that a model judged in one way."""
+class ExampleGroup(NamedTuple):
+    """The pairs of one label that a model got right, or wrong."""
 
-    same: bool  # what they are
-    right: bool  # whether the model saw it
-    number: int
-    of: int  # all pairs of this kind
-    shown: list[Example]  # the most confident ones first
+    same: bool  # the label
+    is_correct: bool  # whether the model agrees
+    pair_count: int
+    label_count: int  # all pairs of this label
+    examples: list[ScoredPair]  # the most confident ones first
 
     @property
     def title(self) -> str:
-        """What they are and what they were called."""
-        kinds = ("different", "same")
-        return f"{kinds[self.same]} pairs called {kinds[self.same == self.right]}"
+        """The group's heading, such as "same pairs called different"."""
+        labels = ("different", "same")
+        return f"{labels[self.same]} pairs called {labels[self.same == self.is_correct]}"
 
 
-def groups(rows: pd.DataFrame, heat: float) -> list[Group]:
-    """What a model of temperature `heat` got wrong on a set, then what it got right, of both kinds of pairs.
+def list_example_groups(scores: pd.DataFrame, temperature: float) -> list[ExampleGroup]:
+    """Group a model's pairs by label and correctness, wrong ones first, each with its most confident examples.
 
-    `rows` are `Scores` rows, all nine pairs of every student.
+    `scores` are `Scores` rows of one model and split, all nine pairs of every student.
     """
-    same, logits = metrics.labels_and_logits(rows)
-    ranked = rows.assign(chance=calibration.probabilities(logits, heat), sure=-rows["logit"].abs())
-    found = []
-    for right, most in ((False, WRONG), (True, RIGHT)):
-        for kind in (True, False):
-            some = ranked[(same == kind) & (((logits > 0) == same) == right)]
-            first = some.sort_values(["sure", "batch", "student", "left", "right"], kind="stable").head(most)
-            shown = [Example(*each) for each in first[list(Example._fields)].itertuples(index=False)]
-            found.append(Group(kind, right, len(some), int((same == kind).sum()), shown))
-    return found
+    same, logits = metrics.labels_and_logits(scores)
+    ranked = scores.assign(
+        probability=calibration.calibrated_probabilities(logits, temperature), sure=-scores["logit"].abs()
+    )
+    groups = []
+    for is_correct, count in ((False, MAX_WRONG_SHOWN), (True, MAX_CORRECT_SHOWN)):
+        for label in (True, False):
+            rows = ranked[(same == label) & (((logits > 0) == same) == is_correct)]
+            first = rows.sort_values(["sure", "batch", "student", "left", "right"], kind="stable").head(count)
+            pairs = [ScoredPair(*row) for row in first[list(ScoredPair._fields)].itertuples(index=False)]
+            groups.append(ExampleGroup(label, is_correct, len(rows), int((same == label).sum()), pairs))
+    return groups
 
 
-def suspected(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any]]:
-    """The first students of the ranking, each with the pairs of photos to look at, by their places in `split`."""
-    rows = suspects.head(SUSPECTS).merge(split, on=["batch", "student"], how="left", validate="one_to_one")
-    found: list[dict[Any, Any]] = rows.to_dict("records")
-    for each in found:
-        each["pairs"] = [
-            tuple((each["batch"], each["row"], pair, side) for side in naming.SIDES) for pair in naming.PAIRS
-        ]
-    return found
+def list_top_suspects(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the first suspects with the keys of their photos, as dicts; `split` has their store rows."""
+    rows = suspects.head(MAX_SUSPECTS_SHOWN).merge(split, on=["batch", "student"], how="left", validate="one_to_one")
+    students: list[dict[Any, Any]] = rows.to_dict("records")
+    for student in students:
+        batch, row = student["batch"], student["row"]
+        student["pairs"] = [tuple((batch, row, pair, side) for side in naming.SIDES) for pair in naming.PAIR_NUMBERS]
+    return students
 
 
-def thumbnails(shoes: Iterable[Shoe]) -> dict[Shoe, Image.Image]:
-    """The photos that are shown, small; each store is opened once, and each student read once.
+def load_thumbnails_by_shoe(shoe_keys: Iterable[ShoeKey]) -> dict[ShoeKey, Image.Image]:
+    """Load the photos from their stores as thumbnails, by key; opens each store and reads each student once.
 
     Raises:
         ShoepairError: a store is missing or damaged.
     """
-    small: dict[Shoe, Image.Image] = {}
-    for batch, students in groupby(sorted(set(shoes)), itemgetter(0)):
-        with Store(paths.store(batch)) as store:
-            for row, some in groupby(students, itemgetter(1)):
-                six = store.read([row])[0]  # (3, 2, S, S, 3)
-                for shoe in some:
-                    photo = Image.fromarray(six[shoe[2] - 1, naming.SIDES.index(shoe[3])])
-                    small[shoe] = photo.resize((EDGE, EDGE), Image.Resampling.LANCZOS)
-    return small
+    thumbnails: dict[ShoeKey, Image.Image] = {}
+    for batch, batch_keys in groupby(sorted(set(shoe_keys)), itemgetter(0)):
+        with Store(paths.store_path(batch)) as store:
+            for row, keys in groupby(batch_keys, itemgetter(1)):
+                photos = store.read_students([row])[0]  # (3, 2, S, S, 3)
+                for key in keys:
+                    photo = Image.fromarray(photos[key[2] - 1, naming.SIDES.index(key[3])])
+                    thumbnails[key] = photo.resize((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
+    return thumbnails
 
 
-def beside(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Two thumbnails as one picture."""
-    both = Image.new("RGB", (2 * EDGE + GAP, EDGE), "white")
+def join_side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Join two thumbnails side by side into one image."""
+    both = Image.new("RGB", (2 * THUMBNAIL_EDGE + THUMBNAIL_GAP, THUMBNAIL_EDGE), "white")
     both.paste(left, (0, 0))
-    both.paste(right, (EDGE + GAP, 0))
+    both.paste(right, (THUMBNAIL_EDGE + THUMBNAIL_GAP, 0))
     return both
 
 
-def jpeg(picture: Image.Image) -> bytes:
-    """A picture as a file; the same pixels give the same bytes."""
+def jpeg_bytes(image: Image.Image) -> bytes:
+    """Encode an image as JPEG; the same pixels give the same bytes."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=QUALITY, optimize=True)
+    image.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return file.getvalue()
 
 
-def uri(picture: Image.Image) -> str:
-    """A picture within a page.
+def encode_data_uri(image: Image.Image) -> str:
+    """Encode an image as a data URI for HTML.
 
-    The signs + and / are written as %2B and %2F: with them, chance letters could look like the word `u7`, and
-    `shoepair forget --purge`, which asks every text whether it names a student, would find one who is not there.
+    Writes + and / as %2B and %2F: next to these signs random letters could look like the word `u7`, and
+    `shoepair forget --purge`, which searches all texts for students, would report a wrong match.
     """
-    text = base64.b64encode(jpeg(picture)).decode()
+    text = base64.b64encode(jpeg_bytes(image)).decode()
     return f"data:image/jpeg;base64,{text.replace('+', '%2B').replace('/', '%2F')}"
 
 
-def write_sheets(models: dict[str, list[tuple[str, list[Group]]]], small: dict[Shoe, Image.Image]) -> None:
-    """Write for `dvc plots` a picture of every model's groups by set; those of models that are no more are deleted."""
-    for path in set(EXAMPLES.glob("*.jpg")) - set(map(examples_of, models)):
+def write_example_sheets(
+    groups_by_model: dict[str, list[tuple[str, list[ExampleGroup]]]], thumbnails: dict[ShoeKey, Image.Image]
+) -> None:
+    """Write one JPEG of example pairs per model for `dvc plots`; delete those of models that no longer exist."""
+    for path in set(EXAMPLES_FOLDER.glob("*.jpg")) - set(map(examples_path, groups_by_model)):
         path.unlink()
-    for model, parts in models.items():
-        with files.replacing(examples_of(model)) as part:
-            part.write_bytes(jpeg(sheet(model, [(SETS[name], some) for name, some in parts], small)))
+    for model, splits in groups_by_model.items():
+        groups_by_split = [(SPLIT_TITLES[split], groups) for split, groups in splits]
+        with atomic_files.atomic_write(examples_path(model)) as path:
+            path.write_bytes(jpeg_bytes(draw_example_sheet_image(model, groups_by_split, thumbnails)))
 
 
-def sheet(model: str, parts: list[tuple[str, list[Group]]], small: dict[Shoe, Image.Image]) -> Image.Image:
-    """One picture of a model's groups, of each set in turn: a row for each kind of mistake, one for what is right."""
-    cell = 2 * EDGE + 3 * GAP
-    rows = [(name, row) for name, some in parts for row in _rows(some)]
-    heights = [TITLE + (EDGE + CAPTION if any(group.shown for group in some) else 0) for _, some in rows]
-    picture = Image.new("RGB", (ACROSS * cell, sum(heights)), "white")
-    draw, large, font = ImageDraw.Draw(picture), ImageFont.load_default(16), ImageFont.load_default(14)
-    for place, (name, some) in enumerate(rows):
-        top = sum(heights[:place])
-        for column, group in enumerate(some):
-            start = column * RIGHT * cell
-            title = f"{model}, {name}: {group.number} of {group.of} {group.title}"
-            draw.text((start + GAP, top + 8), title, "black", large)
-            for at, each in enumerate(group.shown):
-                picture.paste(beside(*(small[shoe] for shoe in each.shoes)), (start + at * cell, top + TITLE))
-                text = f"{each.student}, left {each.left}, right {each.right}: {each.chance:.0%} same"
-                draw.text((start + at * cell + GAP, top + TITLE + EDGE + 3), text, "black", font)
-    return picture
+def draw_example_sheet_image(
+    model: str, groups_by_split: list[tuple[str, list[ExampleGroup]]], thumbnails: dict[ShoeKey, Image.Image]
+) -> Image.Image:
+    """Render a model's example pairs as one image, split by split: a row per error type, one for correct pairs."""
+    cell = 2 * THUMBNAIL_EDGE + 3 * THUMBNAIL_GAP
+    rows = [(split, row) for split, groups in groups_by_split for row in _sheet_rows(groups)]
+    heights = [
+        TITLE_HEIGHT + (THUMBNAIL_EDGE + CAPTION_HEIGHT if any(group.examples for group in row) else 0)
+        for _, row in rows
+    ]
+    sheet = Image.new("RGB", (PAIRS_PER_ROW * cell, sum(heights)), "white")
+    draw, large, font = ImageDraw.Draw(sheet), ImageFont.load_default(16), ImageFont.load_default(14)
+    for index, (split, row) in enumerate(rows):
+        top = sum(heights[:index])
+        for column, group in enumerate(row):
+            start = column * MAX_CORRECT_SHOWN * cell
+            title = f"{model}, {split}: {group.pair_count} of {group.label_count} {group.title}"
+            draw.text((start + THUMBNAIL_GAP, top + 8), title, "black", large)
+            for x, pair in enumerate(group.examples):
+                left, y = start + x * cell, top + TITLE_HEIGHT
+                sheet.paste(join_side_by_side(*(thumbnails[key] for key in pair.shoe_keys)), (left, y))
+                text = f"{pair.student}, left {pair.left}, right {pair.right}: {pair.probability:.0%} same"
+                draw.text((left + THUMBNAIL_GAP, y + THUMBNAIL_EDGE + 3), text, "black", font)
+    return sheet
 
 
-def _rows(some: list[Group]) -> list[list[Group]]:
-    return [*([group] for group in some if not group.right), [group for group in some if group.right]]
+def _sheet_rows(groups: list[ExampleGroup]) -> list[list[ExampleGroup]]:
+    return [*([group] for group in groups if not group.is_correct), [group for group in groups if group.is_correct]]

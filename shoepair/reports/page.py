@@ -1,4 +1,4 @@
-"""The facts -> the page, the cards, the metadata and the pictures of `dvc plots`."""
+"""Rendering of results as HTML report, model card, data card, Croissant metadata and example images."""
 
 from __future__ import annotations
 
@@ -12,153 +12,189 @@ from markupsafe import Markup
 from PIL import Image
 
 from shoepair.evaluation import metrics
-from shoepair.reports import croissant, examples, figures, tables, terminal, wording
-from shoepair.reports.examples import Shoe
-from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE, SETS, plural, template
-from shoepair.reports.results import Facts
-from shoepair.runtime import files
+from shoepair.reports import card_texts, charts, croissant, examples, report_tables, terminal_tables
+from shoepair.reports.examples import ShoeKey
+from shoepair.reports.formatting import (
+    CROISSANT_PATH,
+    DATA_CARD_PATH,
+    MODEL_CARD_PATH,
+    PAGE_PATH,
+    SPLIT_TITLES,
+    count_with_noun,
+    read_template,
+)
+from shoepair.reports.results import Results
+from shoepair.runtime import atomic_files
 
-SECTIONS = {
-    "class": "The class",
-    "suspects": "Suspects",
+SECTION_TITLES = {
+    "class": "Data",
+    "suspects": "Label issues",
     "training": "Training",
     "results": "Results",
     "roc": "ROC curves",
-    "confusion": "Confusion",
-    "scores": "Scores",
+    "confusion": "Confusion matrices",
+    "scores": "Logits",
     "calibration": "Calibration",
-    "unsure": "When to say “not sure”",
-    "examples": "Right and wrong",
+    "unsure": "When to answer “not sure”",
+    "examples": "Example pairs",
 }
-TABLES = (
-    *(tables.batches, tables.splits, tables.places, tables.set_aside, tables.flags, tables.twice, tables.audit),
-    *(tables.trained, tables.accuracies, tables.on_the_curve, tables.differences, tables.kinds, tables.folds),
-    tables.answered,
+TABLE_FUNCTIONS = (
+    report_tables.build_batch_counts_table,
+    report_tables.build_split_counts_table,
+    report_tables.build_students_by_split_table,
+    report_tables.build_quarantine_table,
+    report_tables.build_flag_counts_table,
+    report_tables.build_near_duplicates_table,
+    report_tables.build_probe_table,
+    report_tables.build_training_table,
+    report_tables.build_accuracy_table,
+    report_tables.build_roc_and_calibration_table,
+    report_tables.build_reference_differences_table,
+    report_tables.build_men_vs_women_table,
+    report_tables.build_cv_table,
+    report_tables.build_answer_rates_table,
 )
 
 
-def write(found: Facts) -> int:
-    """Write all of it, and return how many bytes the page has."""
-    shown = [_model(found, model) for model in found.models]
-    suspects = examples.suspected(found.suspects, found.split)
-    small = examples.thumbnails(_shoes(shown, suspects))
-    page = _page(found, shown, suspects, small)
-    files.write_text(PAGE, page)
-    plain = _environment(html=False)  # Markdown is not HTML, and nothing in the cards comes from a file's name
-    for path, name in ((MODEL_CARD, "model-card.md.j2"), (DATA_CARD, "data-card.md.j2")):
-        files.write_text(path, plain.from_string(template(name)).render(wording=wording, **_common(found)))
-    files.write_text(CROISSANT, json.dumps(croissant.document(found), indent=2, ensure_ascii=False) + "\n")
-    examples.write_sheets({model["name"]: model["examples"] for model in shown}, small)
+def write_report(results: Results) -> int:
+    """Write the HTML report, both cards, the Croissant metadata and the example images; return the page's bytes."""
+    contexts = [_model_context(results, model) for model in results.models]
+    suspects = examples.list_top_suspects(results.suspects, results.split_table)
+    thumbnails = examples.load_thumbnails_by_shoe(_shown_shoes(contexts, suspects))
+    page = _render_page(results, contexts, suspects, thumbnails)
+    atomic_files.write_text(PAGE_PATH, page)
+    markdown = _environment(html=False)  # no escaping: the cards contain no file names
+    for path, name in ((MODEL_CARD_PATH, "model-card.md.j2"), (DATA_CARD_PATH, "data-card.md.j2")):
+        template = markdown.from_string(read_template(name))
+        atomic_files.write_text(path, template.render(texts=card_texts, **_shared_context(results)))
+    metadata = json.dumps(croissant.build_metadata(results), indent=2, ensure_ascii=False)
+    atomic_files.write_text(CROISSANT_PATH, metadata + "\n")
+    examples.write_example_sheets({model["name"]: model["examples"] for model in contexts}, thumbnails)
     return len(page.encode())
 
 
 def _environment(*, html: bool) -> Environment:
-    made = Environment(
+    environment = Environment(
         autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    made.filters |= {"percent": "{:.1%}".format, "capital": lambda text: text[:1].upper() + text[1:]}
-    made.filters |= {"small": lambda text: text[:1].lower() + text[1:]}
-    return made
+    environment.filters |= {"percent": "{:.1%}".format, "capital": lambda text: text[:1].upper() + text[1:]}
+    environment.filters |= {"small": lambda text: text[:1].lower() + text[1:]}
+    return environment
 
 
-def _page(
-    found: Facts, shown: list[dict[str, Any]], suspects: list[dict[str, Any]], small: dict[Shoe, Image.Image]
+def _render_page(
+    results: Results,
+    model_contexts: list[dict[str, Any]],
+    suspects: list[dict[str, Any]],
+    thumbnails: dict[ShoeKey, Image.Image],
 ) -> str:
     environment = _environment(html=True)
-    environment.filters["stacked"] = _stacked
-    environment.filters["picture"] = lambda shoes: examples.uri(examples.beside(*(small[shoe] for shoe in shoes)))
-    return environment.from_string(template("page.html.j2")).render(
-        css=template("base.css") + template("page.css"),
-        sections=SECTIONS,
-        tiles=list(_tiles(found)),
-        models=shown,
-        roc={name: _roc(found, name) for name in found.tested},
+    environment.filters["stacked"] = _stack_interval
+    environment.filters["picture"] = lambda shoes: examples.encode_data_uri(
+        examples.join_side_by_side(*(thumbnails[shoe] for shoe in shoes))
+    )
+    return environment.from_string(read_template("page.html.j2")).render(
+        css=read_template("base.css") + read_template("page.css"),
+        sections=SECTION_TITLES,
+        tiles=list(_tiles(results)),
+        models=model_contexts,
+        roc={split: _roc_chart(results, split) for split in results.tested_splits},
         suspects=suspects,
-        most=(examples.WRONG, examples.RIGHT),
-        **_common(found),
+        max_wrong=examples.MAX_WRONG_SHOWN,
+        max_correct=examples.MAX_CORRECT_SHOWN,
+        **_shared_context(results),
     )
 
 
-def _common(found: Facts) -> dict[str, Any]:
+def _shared_context(results: Results) -> dict[str, Any]:
+    tables = [make_table(results) for make_table in TABLE_FUNCTIONS]
     return {
-        "facts": found,
-        "tables": {made.key: made for made in (make(found) for make in TABLES)},
-        "sets": SETS,
-        "sums": tables.sums(found),
-        "changed": tables.changed(found),
-        "audited": tables.audited(found),
-        "thresholds": tables.thresholds(found),
-        "drawn": wording.drawn(found),
-        "views": wording.views(found),
-        "source": f"{wording.description(found)} {wording.collection(found)}",
+        "results": results,
+        "tables": {table.key: table for table in tables},
+        "split_titles": SPLIT_TITLES,
+        "count_sums": report_tables.list_count_sum_sentences(results),
+        "changes": report_tables.changes_sentence(results),
+        "leakage": report_tables.leakage_sentence(results),
+        "thresholds": report_tables.thresholds_sentence(results),
+        "synthetic": card_texts.synthetic_students_sentence(results),
+        "tta": card_texts.tta_sentence(results),
+        "source": f"{card_texts.class_sentence(results)} {card_texts.collection_sentence(results)}",
     }
 
 
-def _stacked(cell: str) -> Markup | str:
-    """A number with its interval under it, which keeps columns narrow."""
+def _stack_interval(cell: str) -> Markup | str:
+    """Put the interval below its number, which keeps columns narrow."""
     number, space, interval = cell.partition(" (")
     return Markup("{} <small>({}</small>").format(number, interval) if space else cell
 
 
-def _tiles(found: Facts) -> Iterator[dict[str, str]]:
-    """The numbers that a reader looks for first."""
-    yield {"title": "Best model, by validation", "number": found.best, "range": f"of {', '.join(found.models)}"}
-    for name in found.tested:
-        got = found.details["models"][found.best][name]
-        share, _, interval = terminal.interval(got, "balanced").partition(" ")
-        yield {
-            "title": f"Balanced accuracy, {SETS[name]}",
-            "number": share,
-            "range": f"{interval.strip('()')}%, {plural(got['students'], 'student')}",
-        }
-    total = found.total
+def _tiles(results: Results) -> Iterator[dict[str, str]]:
+    """Yield the headline numbers."""
     yield {
-        "title": "The class",
-        "number": plural(total["students"], "student"),
-        "range": f"{plural(total['accepted'], 'photo')}, {total['quarantined_students']:,} students set aside",
+        "title": "Best model by validation",
+        "number": results.best_model,
+        "range": f"of {', '.join(results.models)}",
+    }
+    for split in results.tested_splits:
+        stats = results.details["models"][results.best_model][split]
+        share, _, interval = terminal_tables.format_value_and_interval(stats, "balanced").partition(" ")
+        yield {
+            "title": f"Balanced accuracy, {SPLIT_TITLES[split]}",
+            "number": share,
+            "range": f"{interval.strip('()')}%, {count_with_noun(stats['students'], 'student')}",
+        }
+    total = results.total_counts
+    yield {
+        "title": "Data",
+        "number": count_with_noun(total["students"], "student"),
+        "range": f"{count_with_noun(total['accepted'], 'photo')}, {total['quarantined_students']:,} quarantined",
     }
 
 
-def _model(found: Facts, model: str) -> dict[str, Any]:
-    """What the page shows of a model."""
-    rows, heat = found.of(model, found.whole), float(found.details["temperatures"][model])
-    got = found.details["models"][model][found.whole]
-    errors = (float(got["ece"]), float(got["ece_calibrated"]))
+def _model_context(results: Results, model: str) -> dict[str, Any]:
+    """Return what the page shows of one model."""
+    rows = results.select_scores(model, results.pooled_split)
+    temperature = float(results.details["temperatures"][model])
+    stats = results.details["models"][model][results.pooled_split]
+    errors = (float(stats["ece"]), float(stats["ece_calibrated"]))
+    epochs, loss = results.epoch_curves[model], results.loss_curves[model]
     return {
         "name": model,
-        "loss": figures.loss(model, found.iterations[model]),
-        "steps": len(found.epochs[model]),
-        "last": found.epochs[model].iloc[-1].to_dict(),
-        "averaged": len(found.iterations[model]) > figures.POINTS,
-        "accuracy": figures.accuracy(model, found.epochs[model]),
-        "scores": figures.scores(model, rows),
-        "reliability": figures.reliability(model, rows, heat, errors),
+        "loss": charts.build_loss_chart(model, loss),
+        "epochs": len(epochs),
+        "last": epochs.iloc[-1].to_dict(),
+        "averaged": len(loss) > charts.MAX_LOSS_POINTS,
+        "accuracy": charts.build_accuracy_chart(model, epochs),
+        "scores": charts.build_logit_histogram_chart(model, rows),
+        "reliability": charts.build_reliability_chart(model, rows, temperature, errors),
         "ece": errors,
-        "matrices": [_matrix(found, model, name) for name in found.tested],
-        "examples": [(name, examples.groups(found.of(model, name), heat)) for name in found.tested],
+        "matrices": [_confusion_matrix(results, model, split) for split in results.tested_splits],
+        "examples": [
+            (split, examples.list_example_groups(results.select_scores(model, split), temperature))
+            for split in results.tested_splits
+        ],
     }
 
 
-def _matrix(found: Facts, model: str, name: str) -> dict[str, Any]:
-    """The standard pairs: how many of each kind were called what."""
-    rows = found.of(model, name)
-    counts = metrics.tally(rows[rows["standard"]]).sum(axis=0)  # (same, different) x (right, all)
-    lines = []
-    for row, kind in enumerate(("same pairs", "different pairs")):
-        right, pairs = (int(number) for number in counts[row])
-        called = (right, pairs - right) if row == 0 else (pairs - right, right)
-        lines.append({"kind": kind, "cells": [{"count": count, "share": count / pairs} for count in called]})
-    return {"set": name, "rows": lines}
+def _confusion_matrix(results: Results, model: str, split: str) -> dict[str, Any]:
+    """Return the confusion matrix of the standard pairs: a row per label, columns called same and called different."""
+    scores = results.select_scores(model, split)
+    counts = metrics.count_correct_per_student(scores[scores["standard"]]).sum(axis=0)  # label x (correct, all)
+    rows: list[dict[str, Any]] = []
+    for title, (correct, pairs) in zip(("same pairs", "different pairs"), counts.astype(int).tolist(), strict=True):
+        called = (pairs - correct, correct) if rows else (correct, pairs - correct)
+        rows.append({"title": title, "cells": [{"count": count, "share": count / pairs} for count in called]})
+    return {"split": split, "rows": rows}
 
 
-def _roc(found: Facts, name: str) -> figures.Chart:
-    scores = {model: found.of(model, name) for model in found.models}
-    measured = {model: found.details["models"][model][name] for model in found.models}
-    return figures.roc(name, SETS[name], scores, measured)
+def _roc_chart(results: Results, split: str) -> charts.Chart:
+    scores = {model: results.select_scores(model, split) for model in results.models}
+    stats = {model: results.details["models"][model][split] for model in results.models}
+    return charts.build_roc_chart(split, SPLIT_TITLES[split], scores, stats)
 
 
-def _shoes(shown: list[dict[str, Any]], suspects: list[dict[str, Any]]) -> Iterator[Shoe]:
-    """All photos that are shown."""
-    groups = [group for model in shown for _, some in model["examples"] for group in some]
-    pairs = [each.shoes for group in groups for each in group.shown]
-    return chain.from_iterable([*pairs, *(pair for each in suspects for pair in each["pairs"])])
+def _shown_shoes(model_contexts: list[dict[str, Any]], suspects: list[dict[str, Any]]) -> Iterator[ShoeKey]:
+    """Iterate over the keys of all photos on the page."""
+    groups = [group for model in model_contexts for _, groups in model["examples"] for group in groups]
+    pairs = [pair.shoe_keys for group in groups for pair in group.examples]
+    return chain.from_iterable([*pairs, *(pair for suspect in suspects for pair in suspect["pairs"])])

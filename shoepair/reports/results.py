@@ -1,6 +1,6 @@
-"""The outputs of all stages, read and held against each other: what the page, the cards and the metadata tell.
+"""Outputs of all stages, read and checked for consistency: the input of report page, cards and metadata.
 
-Nothing is measured here, and no photo is read.
+No metrics are computed and no photos read here.
 """
 
 from __future__ import annotations
@@ -13,147 +13,159 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair.data import documents, schemas, tables
-from shoepair.data.naming import SHOES
+from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data.naming import SHOE_KEYS
 from shoepair.evaluation import metrics, thresholds
-from shoepair.evaluation.config import Crossval
-from shoepair.evaluation.metric_names import BASELINE
-from shoepair.evaluation.thresholds import Decision
-from shoepair.reports.format import COUNTS
+from shoepair.evaluation.config import CrossvalConfig
+from shoepair.evaluation.metric_names import BASELINE_MODEL
+from shoepair.evaluation.thresholds import DecisionRule
+from shoepair.reports.formatting import VALIDATION_COUNT_NAMES
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
-FIX = "run `dvc repro`, which makes it"
+REPRO_HINT = "run `dvc repro`, which makes it"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the stages found."""
+class Results:
+    """The outputs of all stages, as the report needs them."""
 
-    batches: list[str]  # in the order of arrival
-    drawn: list[str]  # those of them that nobody photographed
-    validation: dict[str, dict[str, Any]]  # batch -> the report of `validate`
-    counts: dict[str, dict[str, int]]  # split -> students, pairs, and both per kind of shoe
-    split: pd.DataFrame  # `Split` rows
-    twice: pd.DataFrame  # `Duplicates` rows
-    suspects: pd.DataFrame  # `Suspects` rows, the most suspicious first
-    audit: dict[str, Any]  # probe -> what it got
-    details: dict[str, Any]  # what `comparison.assess` returned
+    batches: list[str]  # in the order of data/batches.yaml
+    synthetic_batches: list[str]  # those of them that are synthetic
+    validation_reports: dict[str, dict[str, Any]]  # batch -> report of `validate`
+    split_counts: dict[str, dict[str, int]]  # split -> students, pairs, and both per category
+    split_table: pd.DataFrame  # `StudentSplits` rows
+    duplicates: pd.DataFrame  # `NearDuplicates` rows
+    suspects: pd.DataFrame  # `LabelIssues` rows, the most suspicious first
+    probe_results: dict[str, Any]  # probe -> its metrics
+    details: dict[str, Any]  # what `comparison.compare_models` returned
     scores: pd.DataFrame  # `Scores` rows
-    decision: Decision  # when to answer
-    cards: dict[str, dict[str, Any]]  # model -> its card
-    epochs: dict[str, pd.DataFrame]  # model -> a row per epoch
-    iterations: dict[str, pd.DataFrame]  # model -> a row per iteration
-    folded: dict[str, dict[str, Any]]  # model -> what its cross-validation gave; empty if none was asked for
-    resamples: int  # bootstrap draws behind every interval
+    decision_rule: DecisionRule  # model, temperature and thresholds
+    model_cards: dict[str, dict[str, Any]]  # model -> its model card
+    epoch_curves: dict[str, pd.DataFrame]  # model -> a row per epoch
+    loss_curves: dict[str, pd.DataFrame]  # model -> a row per iteration
+    cv_metrics: dict[str, dict[str, Any]]  # model -> cross-validation metrics; empty if none
+    resamples: int  # bootstrap resamples of every interval
 
     @property
-    def photographed(self) -> list[str]:
-        """The batches that are not drawn."""
-        return [batch for batch in self.batches if batch not in self.drawn]
+    def photographed_batches(self) -> list[str]:
+        """The batches that are photographed, not synthetic."""
+        return [batch for batch in self.batches if batch not in self.synthetic_batches]
 
     @cached_property
-    def total(self) -> dict[str, int]:
-        """The counts of `validate`, all batches together."""
-        return {name: sum(int(each[name]) for each in self.validation.values()) for name in COUNTS}
+    def total_counts(self) -> dict[str, int]:
+        """The validation counts summed over all batches, by name."""
+        return {
+            name: sum(int(report[name]) for report in self.validation_reports.values())
+            for name in VALIDATION_COUNT_NAMES
+        }
 
     @cached_property
     def models(self) -> list[str]:
-        """The models, in the order of params.yaml."""
+        """The names of the models, in the order of params.yaml."""
         return list(self.details["models"])
 
     @property
-    def best(self) -> str:
-        """The best model by validation."""
+    def best_model(self) -> str:
+        """The name of the best model by validation."""
         return str(self.details["best"])
 
     @property
-    def base(self) -> str:
-        """The model that all others are compared with: the baseline, or the best one where it was not trained."""
-        return BASELINE if BASELINE in self.models else self.best
+    def reference_model(self) -> str:
+        """The name of the model all others are compared with: the baseline, or the best one without it."""
+        return BASELINE_MODEL if BASELINE_MODEL in self.models else self.best_model
 
     @cached_property
-    def tested(self) -> list[str]:
-        """The test sets that have students; where there are none, valid: what curves and examples are of."""
-        sets = self.details["models"][self.best]
-        return [name for name in metrics.TESTS if name in sets] or ["valid"]
+    def tested_splits(self) -> list[str]:
+        """The test splits that have students; ["valid"] where there are none. Curves and examples show these."""
+        splits = self.details["models"][self.best_model]
+        return [name for name in metrics.TEST_SPLITS if name in splits] or ["valid"]
 
     @property
-    def whole(self) -> str:
-        """The set that holds all of `tested`."""
-        return metrics.TEST if self.tested != ["valid"] else "valid"
+    def pooled_split(self) -> str:
+        """The split that contains all of `tested_splits`: "test" or "valid"."""
+        return metrics.BOTH_TESTS if self.tested_splits != ["valid"] else "valid"
 
-    def of(self, model: str, name: str) -> pd.DataFrame:
-        """The `Scores` rows of a model on a set."""
-        return metrics.of_set(self.scores[self.scores["model"] == model], name)
+    def select_scores(self, model: str, split: str) -> pd.DataFrame:
+        """Select the `Scores` rows of one model on one split."""
+        return metrics.select_split_rows(self.scores[self.scores["model"] == model], split)
 
 
-def read(batches: list[str], samples: Iterable[str], chosen: Crossval) -> Facts:
-    """Read everything.
+def read_results(batches: list[str], synthetic_classes: Iterable[str], crossval: CrossvalConfig) -> Results:
+    """Read the outputs of all stages and check that they are consistent.
 
     Args:
-        batches: in the order of arrival.
-        samples: names of the classes that are drawn.
-        chosen: which models were cross-validated, and how intervals were drawn.
+        batches: in the order of data/batches.yaml.
+        synthetic_classes: names of the synthetic classes.
+        crossval: the cross-validated models and the number of bootstrap resamples.
 
     Raises:
-        ShoepairError: something is missing, is no such file, or does not go together with the rest.
+        ShoepairError: a file is missing, damaged or contradicts another one.
     """
-    details = documents.read_json(paths.EVALUATION_DETAILS, FIX)
+    details = json_files.read_json(paths.EVALUATION_DETAILS, REPRO_HINT)
     models = list(details["models"])
-    found = Facts(
+    results = Results(
         batches=batches,
-        drawn=[batch for batch in batches if batch in set(samples)],
-        validation={batch: documents.read_json(paths.validation(batch), FIX) for batch in batches},
-        counts=documents.read_json(paths.SPLIT_METRICS, FIX),
-        split=tables.read(paths.SPLIT, schemas.Split),
-        twice=tables.read(paths.DUPLICATES, schemas.Duplicates),
-        suspects=tables.read(paths.SUSPECTS, schemas.Suspects),
-        audit=documents.read_json(paths.AUDIT, FIX),
+        synthetic_batches=[batch for batch in batches if batch in set(synthetic_classes)],
+        validation_reports={
+            batch: json_files.read_json(paths.validation_report_path(batch), REPRO_HINT) for batch in batches
+        },
+        split_counts=json_files.read_json(paths.SPLIT_METRICS, REPRO_HINT),
+        split_table=parquet_files.read_table(paths.SPLIT, schemas.StudentSplits),
+        duplicates=parquet_files.read_table(paths.NEAR_DUPLICATES, schemas.NearDuplicates),
+        suspects=parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues),
+        probe_results=json_files.read_json(paths.LEAKAGE_REPORT, REPRO_HINT),
         details=details,
-        scores=tables.read(paths.SCORES, schemas.Scores),
-        decision=thresholds.read(),
-        cards={model: documents.read_json(paths.card(model), FIX) for model in models},
-        epochs={model: _curve(paths.epochs(model)) for model in models},
-        iterations={model: _curve(paths.iterations(model)) for model in models},
-        folded={model: documents.read_json(paths.folded_metrics(model), FIX) for model in chosen.models},
-        resamples=chosen.resamples,
+        scores=parquet_files.read_table(paths.SCORES, schemas.Scores),
+        decision_rule=thresholds.read_decision_rule(),
+        model_cards={model: json_files.read_json(paths.model_card_path(model), REPRO_HINT) for model in models},
+        epoch_curves={model: _read_curve(paths.epoch_curve_path(model)) for model in models},
+        loss_curves={model: _read_curve(paths.loss_curve_path(model)) for model in models},
+        cv_metrics={
+            model: json_files.read_json(paths.cv_metrics_path(model), REPRO_HINT) for model in crossval.models
+        },
+        resamples=crossval.resamples,
     )
-    refuse_mismatch(found)
-    return found
+    raise_if_inconsistent(results)
+    return results
 
 
-def _curve(path: Path) -> pd.DataFrame:
+def _read_curve(csv_path: Path) -> pd.DataFrame:
     try:
-        rows = pd.read_csv(path)
+        rows = pd.read_csv(csv_path)
     except FileNotFoundError:
-        missing = f"{path}: missing"
-        raise ShoepairError(missing, fix=FIX) from None
-    except ValueError:  # of the text's encoding, or of the table
+        missing = f"{csv_path}: missing"
+        raise ShoepairError(missing, fix=REPRO_HINT) from None
+    except ValueError:  # wrong encoding, or no table
         rows = pd.DataFrame()
     if rows.empty:
-        found = f"{path}: not a table of a training run"
-        raise ShoepairError(found, fix=f"delete it and {FIX}")
+        message = f"{csv_path}: no rows, expected a table of a training run"
+        raise ShoepairError(message, fix=f"delete it and {REPRO_HINT}")
     return rows
 
 
-def refuse_mismatch(found: Facts) -> None:
-    """Refuse counts that do not add up: they come from files of different runs.
+def raise_if_inconsistent(results: Results) -> None:
+    """Raise if counts do not add up, which means that files come from different runs.
 
     Raises:
-        ShoepairError: names each contradiction.
+        ShoepairError: lists every contradiction.
     """
-    files, accepted, quarantined, ignored, students, _ = (found.total[name] for name in COUNTS)
-    dealt, scored = sum(each["students"] for each in found.counts.values()), found.scores["model"].unique()
+    files, accepted, quarantined, ignored, students, _ = (
+        results.total_counts[name] for name in VALIDATION_COUNT_NAMES
+    )
+    assigned = sum(counts["students"] for counts in results.split_counts.values())
+    scored = results.scores["model"].unique()
     problems = []
     if files != accepted + quarantined + ignored:
         problems.append(f"{files} files, expected the sum of accepted, quarantined and ignored")
-    if accepted != len(SHOES) * students:
+    if accepted != len(SHOE_KEYS) * students:
         problems.append(f"{accepted} accepted photos of {students} students, expected six of each")
-    if not students == dealt == len(found.split):
-        problems.append(f"{students} students accepted, {dealt} counted in splits, {len(found.split)} in the table")
-    if set(found.models) != set(scored):
-        problems.append(f"models {', '.join(found.models)} measured, {', '.join(scored)} scored")
+    if not students == assigned == len(results.split_table):
+        problems.append(
+            f"{students} students accepted, {assigned} in split counts, {len(results.split_table)} in the split table"
+        )
+    if set(results.models) != set(scored):
+        problems.append(f"models {', '.join(results.models)} evaluated, {', '.join(scored)} scored")
     if problems:
-        text = "the outputs of the stages do not go together"
-        raise ShoepairError(text, problems=problems, fix="run `dvc repro`, which makes them of one piece")
+        message = "the outputs of the stages contradict each other"
+        raise ShoepairError(message, problems=problems, fix="run `dvc repro`, which makes them again")

@@ -1,7 +1,7 @@
-"""How work runs: errors, progress, files, parameters, storage, parallel tasks. No output depends on this room.
+"""Errors, progress, files, parameters, storage, parallel tasks. No output depends on this package.
 
-So no stage lists it among its dependencies. Who changes the bytes of an output through this room all the same raises
-`OUTPUT_VERSION`, a parameter of every stage: then all of them run again (test_golden.py finds who forgets it).
+So no stage lists it among its dependencies. If a change here does change the bytes of an output, raise
+`OUTPUT_VERSION`, a parameter of every stage: then all stages run again (test_golden.py fails if it was forgotten).
 """
 
 OUTPUT_VERSION = 1

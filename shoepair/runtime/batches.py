@@ -1,4 +1,4 @@
-"""`data/batches.yaml`, typed: the batches in the order of arrival, and the sample classes among them."""
+"""Typed access to `data/batches.yaml`: the batches in order of arrival, and the synthetic classes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pydantic import AfterValidator, Field
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 
-BATCH_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+BATCH_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def _check_unique(names: list[str]) -> list[str]:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        message = f"expected a list that names nothing twice: {', '.join(twice)}"
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        message = f"expected each name once; repeated: {', '.join(repeated)}"
         raise ValueError(message)
     return names
 
 
 def _check_batch_name(name: str) -> str:
-    if name == paths.SYNTHETIC:
-        message = f"expected another name: `{name}` are the drawn students beside the class"
+    if name == paths.SYNTHETIC_BATCH:
+        message = f"expected another name: `{name}` is reserved for the synthetic students"
         raise ValueError(message)
-    if not BATCH_NAME.fullmatch(name):
+    if not BATCH_NAME_PATTERN.fullmatch(name):
         message = "expected a name of small letters, digits, '-' and '_', 63 at most, letter or digit first"
         raise ValueError(message)
     return name
@@ -34,40 +34,40 @@ BatchName = Annotated[str, AfterValidator(_check_batch_name)]
 UniqueNames = Annotated[list[str], AfterValidator(_check_unique)]
 
 
-class Sample(params.Checked):
-    """A drawn class: its size and the seed of its drawings."""
+class SyntheticClass(params.StrictModel):
+    """How a synthetic class is made: number of students, number of test students, seed."""
 
     students: int = Field(ge=1, le=100_000)
     test_students: int = Field(ge=1, le=100_000)
     seed: int = Field(ge=0)
 
 
-class Batches(params.Checked):
-    """The content of `data/batches.yaml`."""
+class BatchLists(params.StrictModel):
+    """The content of `data/batches.yaml`: the batches in order of arrival, and the synthetic classes."""
 
     batches: Annotated[list[BatchName], AfterValidator(_check_unique)]
-    samples: dict[BatchName, Sample]
+    synthetic_classes: dict[BatchName, SyntheticClass]
 
 
-def load_batches() -> Batches:
-    """Reads the list of batches and the sample classes from data/batches.yaml.
+def load_batch_lists() -> BatchLists:
+    """Read the batches and the synthetic classes from data/batches.yaml.
 
     Raises:
-        ShoepairError: the file is missing or does not have this form.
+        ShoepairError: the file is missing or does not match `BatchLists`.
     """
-    given = params.read_yaml(paths.BATCHES)
-    params.raise_if(paths.BATCHES, params.errors(Batches, given))
-    return Batches.model_validate(given)
+    values = params.read_yaml(paths.BATCH_LIST)
+    params.raise_if_any(paths.BATCH_LIST, params.validation_errors(BatchLists, values))
+    return BatchLists.model_validate(values)
 
 
-def load_sample(batch: str) -> Sample:
-    """Reads what a sample class is drawn from.
+def load_synthetic_class(batch: str) -> SyntheticClass:
+    """Return the declaration of one synthetic class from data/batches.yaml.
 
     Raises:
         ShoepairError: data/batches.yaml declares no such class.
     """
-    samples = load_batches().samples
-    if batch not in samples:
-        message = f"{paths.BATCHES}: no sample class {batch!r}, only {', '.join(samples) or 'none at all'}"
-        raise ShoepairError(message, fix=f"declare it under `samples` in {paths.BATCHES}")
-    return samples[batch]
+    classes = load_batch_lists().synthetic_classes
+    if batch not in classes:
+        message = f"{paths.BATCH_LIST}: no synthetic class {batch!r}, declared: {', '.join(classes) or 'none'}"
+        raise ShoepairError(message, fix=f"declare it under `synthetic_classes` in {paths.BATCH_LIST}")
+    return classes[batch]

@@ -1,4 +1,4 @@
-"""The number of CPU threads that torch uses, and what glibc keeps of freed memory."""
+"""Settings of the process: torch's CPU threads, and the reuse of freed memory by glibc."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import sys
 
 import torch
 
-# Of mallopt(3): blocks taken from the kernel by themselves (M_MMAP_MAX), none; free bytes at the end of the heap above
-# which it is given back (M_TRIM_THRESHOLD), as many as a C int can say.
-GLIBC_KEEPS = {-4: 0, -1: 2**31 - 1}
+# Options of mallopt(3). M_MMAP_MAX (-4): map no block separately. M_TRIM_THRESHOLD (-1): free bytes at the end of the
+# heap above which they go back to the kernel, the largest C int.
+MALLOPT_OPTIONS = {-4: 0, -1: 2**31 - 1}
 
 
-def use_threads(number: int) -> None:
-    """Fix the number of CPU threads: sums are split among them, so their number shows in the last bits.
+def configure_torch_cpu(count: int) -> None:
+    """Set torch's number of CPU threads, and let glibc keep freed memory for reuse.
 
-    And let glibc keep what a batch has freed for the next one. A layer's output is larger than what glibc keeps by
-    itself. It would go back to the kernel, which clears every page of it when it is taken again. On 2 cores an
-    iteration of `cnn` took 1.6 times as long that way.
+    Sums are split among the threads, so their number changes the last bits of results. A layer's output is larger than
+    the blocks that glibc keeps by default: they would go back to the kernel, which clears every page on reuse. On 2
+    cores an iteration of `cnn` took 1.6 times as long that way.
     """
-    torch.set_num_threads(number)
+    torch.set_num_threads(count)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        for option, value in GLIBC_KEEPS.items():
+        for option, value in MALLOPT_OPTIONS.items():
             mallopt(option, value)

@@ -1,8 +1,8 @@
-"""Loads `params.yaml` into typed sections: unknown, missing, wrong and dotted keys are refused by name.
+"""Loads `params.yaml` into typed sections; rejects unknown, missing, invalid and dotted keys by name.
 
-Each room states the parameters that it uses as subclasses of `Section`, in its module `config.py`. A stage asks for
-those that it reads, so that a test can compare them with its `params` in `dvc.yaml`. Whichever section is asked for,
-the whole file is checked: a mistake is told before the first stage works, not after an hour.
+Each package declares its parameters as subclasses of `Section`, in its module `config.py`. A stage loads the sections
+it reads, so a test can compare them with its `params` in `dvc.yaml`. Every load checks the complete file: an error is
+reported before the first stage runs, not after an hour.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from ruamel.yaml.error import YAMLError
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
-# Where the sections are. By name, since imports go down only and these rooms are above. None of them imports torch.
-MODULES = tuple(f"shoepair.{room}.config" for room in ("ingestion", "models", "synthetic", "training", "evaluation"))
+# Modules that define sections, by name: this package must not import those above it. None of them imports torch.
+SECTION_MODULES = tuple(
+    f"shoepair.{package}.config" for package in ("ingestion", "models", "synthetic", "training", "evaluation")
+)
 
 
-class Checked(BaseModel):
-    """Values that are checked when they are given and cannot be changed afterwards."""
+class StrictModel(BaseModel):
+    """A pydantic model that is strict, frozen, and rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
 
 
-class Section(Checked):
-    """Some of the parameters of params.yaml.
+class Section(StrictModel):
+    """A group of parameters of params.yaml, typed and validated.
 
-    The key of a field in the file is its `validation_alias`, such as `train.colour`; without one, its name. A field
-    that is a section itself has the keys of its own fields. Default values are for callers in Python: the file states
+    The key of a field in the file is its `validation_alias`, such as `train.color_jitter`; without one, its name. A
+    field that is a section stands for the keys of that section. Default values are for callers in Python: the file has
     every key.
 
     Raises:
@@ -43,89 +45,92 @@ class Section(Checked):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _refuse(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+    def _raise_shoepair_error(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
         try:
             return handler(values)
         except ValidationError as error:
-            first, *others = _lines(error)
+            first, *others = _error_lines(error)
             raise ShoepairError(first, problems=others, fix="correct the value") from None
 
 
 Parameters = TypeVar("Parameters", bound=Section)
 
 
-def sections() -> list[type[Section]]:
-    """All sections of params.yaml, from the modules in `MODULES`."""
-    values = [value for name in MODULES for value in vars(importlib.import_module(name)).values()]
-    return list(dict.fromkeys(each for each in values if _is_section(each)))
+def list_sections() -> list[type[Section]]:
+    """Return all `Section` classes that `SECTION_MODULES` define."""
+    values = [value for name in SECTION_MODULES for value in vars(importlib.import_module(name)).values()]
+    return list(dict.fromkeys(value for value in values if _is_section(value)))
 
 
 def _is_section(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Section) and value is not Section
 
 
-def keys(section: type[Section]) -> list[str]:
-    """The keys of params.yaml that a section reads, such as `lr` and `split.salt`."""
-    return [*_own_keys(section), *(key for part in _parts(section).values() for key in keys(part))]
+def section_keys(section: type[Section]) -> list[str]:
+    """Return the keys of params.yaml that a section reads, such as `lr` and `split.salt`."""
+    nested = _nested_sections(section).values()
+    return [*_direct_keys(section), *(key for part in nested for key in section_keys(part))]
 
 
-def _own_keys(section: type[Section]) -> list[str]:
-    fields, parts = section.model_fields, _parts(section)
-    return [str(field.validation_alias or name) for name, field in fields.items() if name not in parts]
+def _direct_keys(section: type[Section]) -> list[str]:
+    nested = _nested_sections(section)
+    fields = section.model_fields.items()
+    return [str(field.validation_alias or name) for name, field in fields if name not in nested]
 
 
-def _parts(section: type[Section]) -> dict[str, type[Section]]:
-    """The fields that are sections themselves."""
-    fields: dict[str, Any] = {name: field.annotation for name, field in section.model_fields.items()}
-    return {name: kind for name, kind in fields.items() if _is_section(kind)}
+def _nested_sections(section: type[Section]) -> dict[str, type[Section]]:
+    """Return the fields that are sections themselves, with their classes."""
+    types: dict[str, Any] = {name: field.annotation for name, field in section.model_fields.items()}
+    return {name: section_type for name, section_type in types.items() if _is_section(section_type)}
 
 
 def load(section: type[Parameters], overrides: Mapping[str, str] = MappingProxyType({})) -> Parameters:
-    """Reads one section of params.yaml in the current directory.
+    """Read params.yaml in the current directory, check the complete file, and return one section of it.
 
     Args:
-        section: the class that states the parameters.
-        overrides: values that replace those of the file, written as they would be there: {"lr": "5.0e-4"}.
+        section: the class that declares the parameters.
+        overrides: YAML texts of values that replace those of the file, such as {"lr": "5.0e-4"}.
 
     Raises:
-        ShoepairError: a key anywhere in the file is unknown, missing, written with a dot, or has a value out of range.
+        ShoepairError: a key of the file is unknown, missing, written with a dot, or has an invalid value.
     """
-    given = dict(_flat(read_yaml(paths.PARAMS))) | {key: _parse(key, text) for key, text in overrides.items()}
-    unknown, problems = set(given), list[str]()
-    for each in sections():
-        own = _own_keys(each)
-        unknown -= set(own)
-        problems += [f"{key}: missing" for key in own if key not in given]
-        problems += errors(each, {key: given[key] for key in own if key in given})
-    raise_if(paths.PARAMS, [_refusal(key) for key in sorted(unknown)] + problems)
-    return _build(section, given)
+    values = dict(_flatten(read_yaml(paths.PARAMS)))
+    values |= {key: _parse_value(key, text) for key, text in overrides.items()}
+    unknown, problems = set(values), list[str]()
+    for schema in list_sections():
+        keys = _direct_keys(schema)
+        unknown -= set(keys)
+        problems += [f"{key}: missing" for key in keys if key not in values]
+        problems += validation_errors(schema, {key: values[key] for key in keys if key in values})
+    raise_if_any(paths.PARAMS, [_unknown_key_error(key) for key in sorted(unknown)] + problems)
+    return _build_section(section, values)
 
 
-def _build(section: type[Parameters], given: Mapping[str, Any]) -> Parameters:
-    parts = {name: _build(part, given) for name, part in _parts(section).items()}
-    return section.model_validate(parts | {key: given[key] for key in _own_keys(section)})
+def _build_section(section: type[Parameters], values: Mapping[str, Any]) -> Parameters:
+    nested = {name: _build_section(part, values) for name, part in _nested_sections(section).items()}
+    return section.model_validate(nested | {key: values[key] for key in _direct_keys(section)})
 
 
-def _refusal(key: str) -> str:
+def _unknown_key_error(key: str) -> str:
     if key.startswith("'"):
-        return f"{key}: a dot in a key, which DVC would read as a section; write the section out"
+        return f"{key}: a dot in a key, which DVC would read as a section; write a nested section"
     return f"{key}: not a parameter of this project"
 
 
-def _parse(key: str, text: str) -> Any:
-    """A value from its YAML text."""
+def _parse_value(key: str, text: str) -> Any:
+    """Parse a value from its YAML text."""
     try:
         return YAML(typ="safe").load(text)
     except YAMLError:
-        message = f"{key}={text}: not a value"
-        raise ShoepairError(message, fix="write it as it would stand in params.yaml: `lr=5.0e-4`") from None
+        message = f"{key}={text}: not a YAML value"
+        raise ShoepairError(message, fix="write the value as in params.yaml: `lr=5.0e-4`") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML file that holds a mapping.
+    """Read a YAML file that holds a mapping.
 
     Raises:
-        ShoepairError: the file is missing, is not YAML, or holds something else.
+        ShoepairError: the file is missing, is not YAML, or holds no mapping.
     """
     try:
         document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -141,50 +146,50 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return document
 
 
-def differences(one: Path, other: Path) -> list[tuple[str, Any, Any]]:
-    """The keys at which two files differ, with the value of each; None where a file lacks the key."""
-    first, second = dict(_flat(read_yaml(one))), dict(_flat(read_yaml(other)))
-    every = sorted(first.keys() | second.keys())
-    return [(key, first.get(key), second.get(key)) for key in every if first.get(key) != second.get(key)]
+def list_yaml_differences(path: Path, other_path: Path) -> list[tuple[str, Any, Any]]:
+    """Return (key, value, other value) for each key whose values differ; None where a file lacks the key."""
+    first, second = dict(_flatten(read_yaml(path))), dict(_flatten(read_yaml(other_path)))
+    keys = sorted(first.keys() | second.keys())
+    return [(key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)]
 
 
-def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested keys as DVC writes them: {"split": {"salt": "x"}} as ("split.salt", "x"); a key with a dot in quotes."""
+def _flatten(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield keys and values as DVC writes them, such as ("split.salt", "x"); keys that contain a dot are quoted."""
     for key, value in section.items():
-        place = f"'{prefix}{key}'" if "." in str(key) else f"{prefix}{key}"
+        path = f"'{prefix}{key}'" if "." in str(key) else f"{prefix}{key}"
         if isinstance(value, dict):
-            yield from _flat(value, f"{place}.")
+            yield from _flatten(value, f"{path}.")
         else:
-            yield place, value
+            yield path, value
 
 
-def errors(form: type[Checked], given: dict[str, Any]) -> list[str]:
-    """One line for each value that is missing, unknown or not as the form states it."""
+def validation_errors(schema: type[StrictModel], values: dict[str, Any]) -> list[str]:
+    """Return one line for each value that is missing, unknown or invalid by the schema."""
     try:
-        form.model_validate(given)
+        schema.model_validate(values)
     except ValidationError as error:
-        return _lines(error)
+        return _error_lines(error)
     except ShoepairError as error:
-        return [error.found, *error.problems]
+        return [error.message, *error.problems]
     return []
 
 
-def _lines(error: ValidationError) -> list[str]:
-    return [_line(each) for each in error.errors(include_url=False)]
+def _error_lines(error: ValidationError) -> list[str]:
+    return [_error_line(item) for item in error.errors(include_url=False)]
 
 
-def _line(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
+def _error_line(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
-        return f"{place}: missing"
+        return f"{key}: missing"
     if error["type"] == "extra_forbidden":
-        return f"{place}: not a key of this file"
+        return f"{key}: not a key of this file"
     text = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"{place}: {error['input']!r}, {text}"
+    return f"{key}: {error['input']!r}, {text}"
 
 
-def raise_if(path: Path, problems: Sequence[str]) -> None:
-    """Refuses a file that has problems by a `ShoepairError` with each of them once."""
+def raise_if_any(path: Path, problems: Sequence[str]) -> None:
+    """Raise one ShoepairError with all problems of a file, each once; do nothing if there are none."""
     if lines := list(dict.fromkeys(problems)):  # `n` belongs to two sections
         message = f"{path}: {len(lines)} problem{'s' if len(lines) > 1 else ''}"
         raise ShoepairError(message, problems=lines, fix=f"correct {path}, then run `dvc repro`")

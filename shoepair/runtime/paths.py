@@ -1,6 +1,6 @@
-"""Where every artefact of the pipeline lies, relative to the project's folder: the one place that knows.
+"""Paths of all inputs and outputs of the pipeline, relative to the project folder.
 
-Stages run in the project's folder (DVC sees to it), also when that is one of DVC's temporary workspaces.
+DVC runs stages in the project folder, or in a temporary workspace that is a copy of it.
 """
 
 from __future__ import annotations
@@ -9,61 +9,61 @@ from collections.abc import Callable
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-BATCHES = Path("data/batches.yaml")
-RAW = Path("data/raw")
-STORES = Path("data/store")
-SYNTHETIC_STORES = Path("data/synthetic")
+BATCH_LIST = Path("data/batches.yaml")
+RAW_FOLDER = Path("data/raw")
+STORE_FOLDER = Path("data/store")
+SYNTHETIC_STORE_FOLDER = Path("data/synthetic")
 SPLIT = Path("data/split.parquet")
 PAIRS = Path("data/pairs.parquet")
 SCORES = Path("data/scores.parquet")
-DUPLICATES = Path("data/duplicates.parquet")
-SUSPECTS = Path("data/suspects.parquet")
-DECISION = Path("data/decision.json")
-SUSPECTS_PICTURE = Path("reports/suspects.png")
+NEAR_DUPLICATES = Path("data/duplicates.parquet")
+LABEL_ISSUES = Path("data/suspects.parquet")
+THRESHOLDS = Path("data/decision.json")
+LABEL_ISSUES_PICTURE = Path("reports/suspects.png")
 SPLIT_METRICS = Path("metrics/split.json")
 VALIDATION_METRICS = Path("metrics/validation.json")
 EVALUATION_METRICS = Path("metrics/evaluation.json")
 EVALUATION_DETAILS = Path("metrics/details.json")
-ROC_CURVES = Path("plots/roc")
-CONFUSION = Path("plots/confusion.csv")
-ANALYSIS = Path("reports/analysis")
-AUDIT = Path("reports/audit.json")
-SYNTHETIC = "synthetic"  # the store of the drawn students that training learns from beside the class; no batch
-WITHDRAWN = Path("data/withdrawn.yaml")
-JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # there while `shoepair add` works: what to take back if it is killed
+ROC_CURVE_FOLDER = Path("plots/roc")
+CONFUSION_DATA = Path("plots/confusion.csv")
+ANALYSIS_FOLDER = Path("reports/analysis")
+LEAKAGE_REPORT = Path("reports/audit.json")
+SYNTHETIC_BATCH = "synthetic"  # name of the store of synthetic training students; reserved, no batch
+WITHDRAWN_LIST = Path("data/withdrawn.yaml")
+ADD_JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # exists while `shoepair add` runs: what to undo if it is killed
 
 
-def _files(folder: Path | str, suffix: str = "") -> Callable[[str], Path]:
-    """Make the function that returns where the file, or folder, of a batch or model lies."""
+def _path_maker(folder: Path | str, suffix: str = "") -> Callable[[str], Path]:
+    """Return a function from the name of a batch or model to the path of its file or folder."""
     return lambda name: Path(folder) / f"{name}{suffix}"
 
 
-# Of a batch:
-raw = _files(RAW)  # the photos, as handed in
-table = _files("data/table", ".parquet")  # one row per file found
-valid = _files("data/valid", ".parquet")  # one row per accepted photo
-signs = _files("data/signs", ".parquet")  # what was measured of every accepted photo
-validation = _files("reports/validation", ".json")  # what `validate` counted
+# Paths of a batch:
+raw_path = _path_maker(RAW_FOLDER)  # the photos, as handed in
+manifest_path = _path_maker("data/manifest", ".parquet")  # one row per file handed in
+accepted_path = _path_maker("data/accepted", ".parquet")  # one row per accepted photo
+image_stats_path = _path_maker("data/image_stats", ".parquet")  # quality measures and hash of every accepted photo
+validation_report_path = _path_maker("reports/validation", ".json")  # counts of stage `validate`
 
-# Of a model:
-weights = _files("models", ".safetensors")  # after training
-card = _files("models", ".json")  # what it is: its layers, and the epoch its weights are from
-checkpoint = _files("checkpoints", ".safetensors")  # after the last finished epoch; no output, gone when it is trained
-folded = _files("data/crossval", ".parquet")  # all scores of its cross-validation
-folded_metrics = _files("metrics/crossval", ".json")  # what its cross-validation gave
-epochs = _files("plots/training", ".csv")  # loss and accuracies after every epoch
-iterations = _files("plots/loss", ".csv")  # loss in every iteration
-roc = _files(ROC_CURVES, ".csv")
+# Paths of a model:
+weights_path = _path_maker("models", ".safetensors")  # after training
+model_card_path = _path_maker("models", ".json")  # layers, configuration, and the epoch of the weights
+checkpoint_path = _path_maker("checkpoints", ".safetensors")  # no output; deleted when the training ends
+cv_scores_path = _path_maker("data/crossval", ".parquet")  # held-out scores of its cross-validation
+cv_metrics_path = _path_maker("metrics/crossval", ".json")  # metrics of its cross-validation
+epoch_curve_path = _path_maker("plots/training", ".csv")  # loss and accuracies after every epoch
+loss_curve_path = _path_maker("plots/loss", ".csv")  # loss in every iteration
+roc_curve_path = _path_maker(ROC_CURVE_FOLDER, ".csv")
 
 
-def store(batch: str) -> Path:
-    """The pixels of a batch, or of the drawn students (`SYNTHETIC`) that training learns from beside the class.
+def store_path(batch: str) -> Path:
+    """Return the path of the HDF5 store of a batch, or of the synthetic students (`SYNTHETIC_BATCH`).
 
-    These have a folder of their own, so that only the stages that learn from them wait for them.
+    The latter is in a separate folder, so that only the stages that train on it depend on it.
     """
-    return (SYNTHETIC_STORES if batch == SYNTHETIC else STORES) / f"{batch}.h5"
+    return (SYNTHETIC_STORE_FOLDER if batch == SYNTHETIC_BATCH else STORE_FOLDER) / f"{batch}.h5"
 
 
-def fold(model: str, key: str) -> Path:
-    """The scores of one fold of a cross-validation, kept until nobody wants them; no output."""
-    return Path("checkpoints/crossval") / f"{model}-{key[:16]}.parquet"
+def fold_scores_path(model: str, run_key: str) -> Path:
+    """Return the path of the cached scores of one cross-validation fold; no pipeline output."""
+    return Path("checkpoints/crossval") / f"{model}-{run_key[:16]}.parquet"

@@ -1,6 +1,6 @@
-"""How far a long command came: a bar with rate and remaining time on a terminal, nothing elsewhere.
+"""Progress bars with rate and remaining time, on a terminal only.
 
-The bar goes to stderr, and is wiped off when it is full; what a command has to say stays one plain line on stdout.
+A bar goes to stderr and is erased at its end. Results of a command are plain lines on stdout.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
-_shown = ContextVar("shown", default=True)
+_bars_enabled = ContextVar("bars_enabled", default=True)
 
 
-def hide() -> None:
-    """Show no bar in this process any more: the one that started it shows its own."""
-    _shown.set(False)
+def disable_bars() -> None:
+    """Turn progress bars off in this process: its parent process shows one."""
+    _bars_enabled.set(False)
 
 
 def track(
-    items: Iterable[Item], what: str, unit: str, total: int | None = None, *, hidden: bool = False
+    items: Iterable[Item], description: str, unit: str, total: int | None = None, *, hidden: bool = False
 ) -> tqdm[Item]:
-    """The same items, with a bar that grows by one an item.
+    """Wrap an iterable in a progress bar that advances by one per item.
 
     Args:
-        items: what is worked on.
-        what: the command and what it works on, such as "train cnn".
+        items: to be yielded.
+        description: the command and its object, such as "train cnn".
         unit: of an item, such as "photo".
-        total: their number, where `items` has no length.
-        hidden: no bar on a terminal either.
+        total: number of items, if `items` has no length.
+        hidden: whether to show no bar on a terminal either.
 
     Returns:
-        The bar, to be iterated once; `set_postfix_str` adds a word at its end.
+        The bar, to be iterated once; `set_postfix_str` appends a text to it.
     """
-    quiet = hidden or not _shown.get() or None  # None: no bar where stderr is no terminal
-    return tqdm(items, desc=what, unit=unit, total=total, disable=quiet, leave=False, dynamic_ncols=True)
+    disabled = hidden or not _bars_enabled.get() or None  # None: no bar if stderr is no terminal
+    return tqdm(items, desc=description, unit=unit, total=total, disable=disabled, leave=False, dynamic_ncols=True)
 
 
-def say(line: str, to: TextIO | None = None) -> None:
-    """Print a line, above the bar where there is one; to stdout if nothing else is given."""
-    tqdm.write(line, file=to)
+def print_above_bar(line: str, stream: TextIO | None = None) -> None:
+    """Print a line, above the progress bar if there is one; to stdout by default."""
+    tqdm.write(line, file=stream)

@@ -1,4 +1,4 @@
-"""Run a stage of the pipeline: its arguments, its libraries, and one message where a user's mistake ends it."""
+"""Runs a stage of the pipeline: checks its arguments and libraries, and prints user-facing errors."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from shoepair.runtime import libraries
-from shoepair.runtime.errors import ShoepairError, refused
+from shoepair.runtime import library_versions
+from shoepair.runtime.errors import ShoepairError, from_os_error
 
 
 def run(main: Callable[..., None]) -> None:
-    """Run a stage's `main` on the words of the command line; print a user's mistake and exit 1."""
-    words = sys.argv[1:]
-    name = Path(inspect.getfile(main)).stem  # run as a program, its module is called __main__
+    """Run a stage's `main` with the command-line arguments; print a user-facing error and exit 1."""
+    arguments = sys.argv[1:]
+    name = Path(inspect.getfile(main)).stem  # `main.__module__` is __main__ in a program
     try:
-        inspect.signature(main).bind(*words)
+        inspect.signature(main).bind(*arguments)
     except TypeError:
-        wanted = " ".join(parameter.upper() for parameter in inspect.signature(main).parameters)
-        given = " ".join(words) or "nothing"
-        usage = f"usage: python -m stages.{name} {wanted}".rstrip()
+        expected = " ".join(parameter.upper() for parameter in inspect.signature(main).parameters)
+        given = " ".join(arguments) or "nothing"
+        usage = f"usage: python -m stages.{name} {expected}".rstrip()
         sys.exit(f"error: {given}: not the arguments of this stage\n{usage}")
     try:
-        libraries.check(name)
-        main(*words)
+        library_versions.check_versions(name)
+        main(*arguments)
     except ShoepairError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {refused(error)}")
+        sys.exit(f"error: {from_os_error(error)}")

@@ -1,11 +1,10 @@
-"""Where photos and stores are read: in the project's folder, or under `SHOEPAIR_ROOT` by machines that do not see it.
+"""Remote reading of photos and stores: from `SHOEPAIR_ROOT`, for machines that cannot see the project folder.
 
-The environment variable names a folder (`/mnt/class`), or an address that fsspec knows (`s3://bucket/class`). Under it
-lie the same files as in the project: `data/raw/<batch>/...`, `data/store/<batch>.h5` and `data/synthetic/`. It is no
-parameter: a photo that is read there is held against the digest in the batch's table, so that no output can come from
-another file.
+The environment variable names a folder (`/mnt/class`) or an fsspec address (`s3://bucket/class`). It holds the same
+files as the project: `data/raw/<batch>/...`, `data/store/<batch>.h5` and `data/synthetic/`. It is no parameter: the
+SHA-256 of every remote photo is compared with the batch's table, so no output can come from another file.
 
-How a store of objects is reached is its own library's matter: for S3, `AWS_ENDPOINT_URL`, `AWS_PROFILE` and so on.
+Object storage is configured as its library documents: for S3, `AWS_ENDPOINT_URL`, `AWS_PROFILE` and so on.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from fsspec.exceptions import FSTimeoutError
 
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel.scheduling import windows
+from shoepair.runtime.parallel.scheduling import chunked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,73 +33,73 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # Python 3.12 has it as collections.abc.Buffer
 
 
-ROOT = "SHOEPAIR_ROOT"
-SHARED = (paths.RAW, paths.STORES, paths.SYNTHETIC_STORES)  # the folders that lie under it
-ANSWER = 8  # seconds within which a server must answer at first
-FETCH = 60  # seconds that some photos may take
-AT_ONCE = 8  # photos that are fetched together: the wait for an answer is shared, and few are in memory
-HEAD = 2**16  # bytes of a store that are read at first: of its students' names, sizes, and where their photos lie
+ROOT_VARIABLE = "SHOEPAIR_ROOT"
+REMOTE_FOLDERS = (paths.RAW_FOLDER, paths.STORE_FOLDER, paths.SYNTHETIC_STORE_FOLDER)  # that are read remotely
+ANSWER_TIMEOUT = 8  # seconds within which a server must answer first
+FETCH_TIMEOUT = 60  # seconds for `PHOTOS_PER_FETCH` photos
+PHOTOS_PER_FETCH = 8  # fetched together: they share the latency, and few are in memory
+HEAD_BYTES = 2**16  # read first of a store: students' names, sizes, and positions of the photos
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A photo as a table lists it.
+class PhotoFile:
+    """The path and SHA-256 of a photo, as listed in a table.
 
     Args:
-        path: where it lies in the project's folder, or outside of the project.
-        sha256: the digest of its content.
+        path: in the project folder, or outside of the project.
+        sha256: hex digest of its content.
     """
 
     path: Path
     sha256: str
 
 
-def listed(folder: Path, rows: pd.DataFrame) -> list[Listed]:
-    """The photos of a folder that a table lists (columns `path`, `sha256`)."""
-    return [Listed(folder / path, digest) for path, digest in zip(rows["path"], rows["sha256"], strict=True)]
+def list_photo_files(folder: Path, rows: pd.DataFrame) -> list[PhotoFile]:
+    """Return the path and SHA-256 of each photo of a table (columns `path`, `sha256`)."""
+    return [PhotoFile(folder / path, digest) for path, digest in zip(rows["path"], rows["sha256"], strict=True)]
 
 
-def opened(photos: Iterable[Listed]) -> Iterator[Path | BinaryIO]:
-    """Each photo, ready to be decoded: a path, or bytes that were fetched from `SHOEPAIR_ROOT`.
+def iter_opened_photos(photos: Iterable[PhotoFile]) -> Iterator[Path | BinaryIO]:
+    """Yield each photo ready to decode: its path, or its bytes fetched from `SHOEPAIR_ROOT`.
 
     Raises:
-        ShoepairError: a photo cannot be fetched, or another file than the project's lies there.
+        ShoepairError: a photo cannot be fetched, or differs from the project's.
     """
-    for some in windows(photos, AT_ONCE):
-        place = _root_of(some[0].path)
-        if place:
-            yield from map(io.BytesIO, _fetched(place, some))
+    for chunk in chunked(photos, PHOTOS_PER_FETCH):
+        root_address = _remote_root_of(chunk[0].path)
+        if root_address:
+            yield from map(io.BytesIO, _fetch_photos(root_address, chunk))
         else:
-            yield from (photo.path for photo in some)
+            yield from (photo.path for photo in chunk)
 
 
-def store(path: Path) -> RemoteFile | None:
-    """The store of a batch where `SHOEPAIR_ROOT` has it, of which only what is asked for is fetched; else nothing.
+def open_remote_store(path: Path) -> RemoteFile | None:
+    """Open a store under `SHOEPAIR_ROOT`, read in parts; return None if `SHOEPAIR_ROOT` is not set.
 
     Raises:
-        ShoepairError: it cannot be opened, or is not as long as the one in the project's folder, if that is there.
+        ShoepairError: it cannot be opened, or its size differs from that of the project's store, if that exists.
     """
-    place = _root_of(path)
-    if not place:
+    root_address = _remote_root_of(path)
+    if not root_address:
         return None
-    address = f"{place}/{path.as_posix()}"
-    system, base = _system(place)
-    with _told(address):
-        # Photos lie one after the other and are asked for whole, each once: the head alone is worth keeping.
-        file = system.open(f"{base}/{path.as_posix()}", "rb", cache_type="first", block_size=HEAD)
-    here = path.stat().st_size if path.is_file() else file.size
-    if here != file.size:
-        found = f"{address}: {file.size:,} bytes, but {path} of this project has {here:,}"
-        raise ShoepairError(found, fix="upload it there again")
+    address = f"{root_address}/{path.as_posix()}"
+    system, base = _file_system(root_address)
+    with _translate_errors(address):
+        # Each photo is contiguous and read once: only the head is worth caching.
+        file = system.open(f"{base}/{path.as_posix()}", "rb", cache_type="first", block_size=HEAD_BYTES)
+    size = path.stat().st_size if path.is_file() else file.size
+    if size != file.size:
+        message = f"{address}: {file.size:,} bytes, but {path} of this project has {size:,}"
+        raise ShoepairError(message, fix="upload it again")
     return RemoteFile(file, address)
 
 
 class RemoteFile(io.RawIOBase):
-    """A file of `SHOEPAIR_ROOT`, read by parts by h5py. What goes wrong is a `ShoepairError`, also in the middle.
+    """A file under `SHOEPAIR_ROOT` that h5py reads in parts; every read error is a ShoepairError.
 
     Args:
-        file: as fsspec opened it.
-        address: what a message calls it.
+        file: opened by fsspec.
+        address: its name in messages.
     """
 
     def __init__(self, file: Any, address: str) -> None:
@@ -115,7 +114,7 @@ class RemoteFile(io.RawIOBase):
 
     def readinto(self, buffer: Buffer, /) -> int:
         """See `io.RawIOBase`."""
-        with _told(self.address):
+        with _translate_errors(self.address):
             return int(self._file.readinto(buffer))
 
     def close(self) -> None:
@@ -124,84 +123,84 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
 
-def root() -> str:
-    """What `SHOEPAIR_ROOT` names; nothing where it is not set."""
-    return os.environ.get(ROOT, "").rstrip("/")
+def remote_root() -> str:
+    """Return the value of `SHOEPAIR_ROOT` without a final slash, or "" if it is not set."""
+    return os.environ.get(ROOT_VARIABLE, "").rstrip("/")
 
 
-def _root_of(path: Path) -> str:
-    """The root under which a path of the project lies; none for others, such as a class that is being added."""
-    return root() if any(path.is_relative_to(folder) for folder in SHARED) else ""
+def _remote_root_of(path: Path) -> str:
+    """Return the remote root of a path; "" for paths not read remotely, such as a class that is being added."""
+    return remote_root() if any(path.is_relative_to(folder) for folder in REMOTE_FOLDERS) else ""
 
 
-def _fetched(place: str, some: Sequence[Listed]) -> list[bytes]:
-    """The content of some photos, held against their digests."""
-    system, base = _system(place)
-    names = [f"{base}/{photo.path.as_posix()}" for photo in some]
-    limit = {"timeout": FETCH} if isinstance(system, AsyncFileSystem) else {}
-    with _told(f"{place}/{some[0].path.as_posix()}"):
-        whole = system.cat(names, on_error="return", **limit)
+def _fetch_photos(root_address: str, photos: Sequence[PhotoFile]) -> list[bytes]:
+    """Return the content of photos, after comparing it with their SHA-256."""
+    system, base = _file_system(root_address)
+    names = [f"{base}/{photo.path.as_posix()}" for photo in photos]
+    limit = {"timeout": FETCH_TIMEOUT} if isinstance(system, AsyncFileSystem) else {}
+    with _translate_errors(f"{root_address}/{photos[0].path.as_posix()}"):
+        fetched = system.cat(names, on_error="return", **limit)
     contents = []
-    for name, photo in zip(names, some, strict=True):
-        address = f"{place}/{photo.path.as_posix()}"
-        with _told(address):
-            if isinstance(whole[name], Exception):
-                raise whole[name]
-        if hashlib.sha256(whole[name]).hexdigest() != photo.sha256:
-            found = f"{address}: another file than {photo.path} of this project"
-            raise ShoepairError(found, fix="upload it there again")
-        contents.append(whole[name])
+    for name, photo in zip(names, photos, strict=True):
+        address = f"{root_address}/{photo.path.as_posix()}"
+        with _translate_errors(address):
+            if isinstance(fetched[name], Exception):
+                raise fetched[name]
+        if hashlib.sha256(fetched[name]).hexdigest() != photo.sha256:
+            message = f"{address}: differs from {photo.path} of this project"
+            raise ShoepairError(message, fix="upload it again")
+        contents.append(fetched[name])
     return contents
 
 
 @cache
-def _system(place: str) -> tuple[AbstractFileSystem, str]:
-    """The file system of a root, which has answered once, and what the root is called there."""
+def _file_system(root_address: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a root, after a first answer, and the root's path in it."""
     try:
-        system, base = url_to_fs(place)
+        system, base = url_to_fs(root_address)
     except ImportError as error:
-        found = f"{ROOT}={place}: {str(error).rstrip('.')}"
-        extra = place.startswith(("s3:", "s3a:"))
+        message = f"{ROOT_VARIABLE}={root_address}: {str(error).rstrip('.')}"
+        extra = root_address.startswith(("s3:", "s3a:"))
         fix = "run `pip install 'shoepair[s3]'`" if extra else "install that package"
-        raise ShoepairError(found, fix=f"{fix} on every machine that works") from None
+        raise ShoepairError(message, fix=f"{fix} on every machine") from None
     except ValueError as error:
-        found = f"{ROOT}={place}: {error}"
-        raise ShoepairError(found, fix="set it to a folder, or to an address like s3://bucket/class") from None
+        message = f"{ROOT_VARIABLE}={root_address}: {error}"
+        raise ShoepairError(message, fix="set it to a folder, or to an address like s3://bucket/class") from None
     if isinstance(system, AsyncFileSystem):
-        # Any answer will do: whoever may read the photos need not be allowed to look at the folder.
-        with _told(place), suppress(FileNotFoundError, PermissionError):
-            system.info(base, timeout=ANSWER)
+        # Any answer will do: a key that may read the photos need not be allowed to list the folder.
+        with _translate_errors(root_address), suppress(FileNotFoundError, PermissionError):
+            system.info(base, timeout=ANSWER_TIMEOUT)
     return system, base
 
 
 @contextmanager
-def _told(address: str) -> Iterator[None]:
-    """What a file system raises, as one line about this address."""
+def _translate_errors(address: str) -> Iterator[None]:
+    """Convert errors of a file system into a ShoepairError about this address."""
     try:
         yield
     except FSTimeoutError:
-        fix = f"see that the server is there, and {ROOT} (for S3, AWS_ENDPOINT_URL too) names it"
-        found = f"{address}: no answer"
-        raise ShoepairError(found, fix=fix) from None
+        fix = f"check that the server runs, and that {ROOT_VARIABLE} (for S3, AWS_ENDPOINT_URL too) names it"
+        message = f"{address}: no answer"
+        raise ShoepairError(message, fix=fix) from None
     except FileNotFoundError as error:
-        found = f"{address}: {'no such bucket' if 'bucket does not exist' in str(error) else 'missing'}"
-        raise ShoepairError(found, fix=f"upload the project's {', '.join(map(str, SHARED))} there") from None
+        message = f"{address}: {'no such bucket' if 'bucket does not exist' in str(error) else 'missing'}"
+        raise ShoepairError(message, fix=f"upload the project's {', '.join(map(str, REMOTE_FOLDERS))} there") from None
     except PermissionError as error:
-        found = f"{address}: no permission ({_words(error)})"
-        raise ShoepairError(found, fix="let those who work read it, or give them another key") from None
-    except _failures() as error:
-        found = f"{address}: cannot be read ({_words(error)})"
-        raise ShoepairError(found, fix=f"see that {ROOT} is right, and that the server can be reached") from None
+        message = f"{address}: no permission ({_one_line(error)})"
+        raise ShoepairError(message, fix="grant read permission, or use another key") from None
+    except _file_system_errors() as error:
+        message = f"{address}: cannot be read ({_one_line(error)})"
+        raise ShoepairError(message, fix=f"check {ROOT_VARIABLE}, and that the server can be reached") from None
 
 
-def _words(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What file systems raise; S3's library has a family of errors of its own."""
+def _file_system_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that file systems raise; those of S3's library are no OSErrors."""
     try:
-        from botocore.exceptions import BotoCoreError  # here, since it is asked for only where something failed
+        from botocore.exceptions import BotoCoreError  # imported late: needed after a failure only
     except ImportError:
         return (OSError,)
     return (OSError, BotoCoreError)

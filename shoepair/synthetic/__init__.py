@@ -1,1 +1,1 @@
-"""Drawn shoes: what a photo of one is made of, the sample class, and students that training learns from."""
+"""Synthetic photos of shoes: rendering, the synthetic class, and additional training students."""

@@ -1,4 +1,4 @@
-"""The parameters of `synthetic`; params.yaml says what each of them means."""
+"""Parameters of `synthetic`; params.yaml explains each of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pydantic import Field
 from shoepair.runtime.params import Section
 
 
-class Synthetic(Section):
-    """The drawn students that training learns from beside the class."""
+class SyntheticConfig(Section):
+    """Number and seed of the synthetic training students."""
 
     students: int = Field(validation_alias="synthetic.students", ge=1, le=100_000)
     seed: int = Field(validation_alias="synthetic.seed", ge=0)

@@ -1,8 +1,8 @@
-"""Photos of solid surfaces on a floor: light, camera, shading, shadow, and a depth buffer.
+"""Rendering of surfaces on a floor: light, camera, shading, shadow and depth buffer.
 
-A shoe is a handful of patches: grids of points in shoe lengths, x across, y from heel to toe, z up from the floor.
+A shoe is a list of surface patches: grids of points in shoe lengths, x across, y from heel to toe, z up.
 Every point is coloured, lit by its normal and written into a depth buffer of twice the photo's edge, which is then
-averaged 2 x 2. No polygon is ever filled: the fillers of the libraries may round differently between processors.
+averaged 2 x 2. No polygon is filled: libraries that fill polygons may round differently between processors.
 
 Letters: A x B points of a patch, N points, E edge of the photo. Colours are 0..1, red, green, blue first.
 """
@@ -14,179 +14,189 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shoepair.synthetic.primitives import EDGE, TEXTURE, Colour, Floats, Mask, blur, flat, halve, smooth
+from shoepair.synthetic.primitives import (
+    PHOTO_EDGE,
+    TEXTURE_EDGE,
+    Colour,
+    Floats,
+    Mask,
+    blur_mask,
+    colour_array,
+    downsample_by_two,
+    smoothstep,
+)
 
-FINE = 2 * EDGE  # edge of the depth buffer
-REACH = 0.75  # of a shadow: floor lengths per height; light from lower than that would draw it out of the photo
+BUFFER_EDGE = 2 * PHOTO_EDGE  # edge of the depth buffer
+MAX_SHADOW_LENGTH = 0.75  # per height; a longer shadow would leave the photo
 
 
 @dataclass(frozen=True)
 class Light:
-    """One lamp and the room's own light."""
+    """One lamp and ambient light."""
 
-    towards: Colour  # unit vector from the floor to the lamp: right, towards the viewer, up
+    direction: Colour  # unit vector from the floor to the lamp: right, towards the viewer, up
     colour: Colour  # of the light, about 1
-    ambient: float  # share of the light that comes from everywhere, 0..1
-    fall: tuple[float, float]  # change of brightness from the left to the right and from the top to the bottom edge
+    ambient_share: float  # 0..1
+    brightness_slopes: tuple[float, float]  # change of brightness from left to right and from top to bottom
     vignette: float  # how much darker the corners are, 0..1
 
-    def field(self) -> Floats:
-        """Brightness over the photo: (E, E)."""
-        x = ((np.arange(EDGE) * 2 + 1 - EDGE) / EDGE).astype(np.float32)
+    def brightness_map(self) -> Floats:
+        """Return the brightness factor of every photo pixel: (E, E), slope and vignette."""
+        x = ((np.arange(PHOTO_EDGE) * 2 + 1 - PHOTO_EDGE) / PHOTO_EDGE).astype(np.float32)
         y = x[:, None]
-        slope = 1 + self.fall[0] * x + self.fall[1] * y
+        slope = 1 + self.brightness_slopes[0] * x + self.brightness_slopes[1] * y
         return slope * (1 - self.vignette * (x * x + y * y) / 2)
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the photo is taken from."""
+    """The view of one photo: orientation, scale, position and colour balance."""
 
     heading: tuple[float, float]  # cosine and sine of the angle between the shoe's axis and the vertical of the photo
     tilt: tuple[float, float]  # cosine and sine of the angle between the view and the plumb line
     scale: float  # photo pixels per shoe length
-    centre: tuple[float, float]  # of the shoe in the photo, pixels
-    turn: tuple[float, float]  # cosine and sine of the floor's turn
-    shift: tuple[float, float]  # of the floor, pixels
-    gain: Colour  # brightness of this photo's red, green and blue
+    shoe_centre: tuple[float, float]  # of the shoe in the photo, pixels
+    floor_rotation: tuple[float, float]  # cosine and sine of the floor's angle
+    floor_shift: tuple[float, float]  # pixels
+    channel_gains: Colour  # brightness of red, green and blue
 
-    def stand(self, points: Floats) -> Floats:
-        """Shoe to floor: (3, ...) shoe lengths to right, towards the viewer, up. The toe points to the lower left."""
+    def shoe_to_floor(self, shoe_points: Floats) -> Floats:
+        """Convert shoe to floor coordinates: (3, ...), right, towards the viewer, up; toe to the lower left."""
         cos, sin = self.heading
-        x, y, z = points.astype(np.float32)
+        x, y, z = shoe_points.astype(np.float32)
         y = y - 0.5
         return np.stack([-x * cos - y * sin, y * cos - x * sin, z])
 
-    def project(self, floor: Floats) -> tuple[Floats, Floats]:
-        """Floor to photo pixels, x and y: (...) each. What is higher stands higher in the photo."""
+    def floor_to_photo(self, floor_points: Floats) -> tuple[Floats, Floats]:
+        """Project floor coordinates to photo pixels: x and y, (...) each. Higher points are higher in the photo."""
         cos, sin = self.tilt
-        x, y, z = floor
-        return self.centre[0] + self.scale * x, self.centre[1] + self.scale * (y * cos - z * sin)
+        x, y, z = floor_points
+        return self.shoe_centre[0] + self.scale * x, self.shoe_centre[1] + self.scale * (y * cos - z * sin)
 
-    def depth(self, floor: Floats) -> Floats:
-        """How near a point is to the camera, in shoe lengths."""
+    def nearness(self, floor_points: Floats) -> Floats:
+        """Return how near points are to the camera, in shoe lengths; larger is nearer."""
         cos, sin = self.tilt
-        return np.asarray(floor[2] * cos + floor[1] * sin)
+        return np.asarray(floor_points[2] * cos + floor_points[1] * sin)
 
 
 @dataclass(frozen=True)
-class Patch:
-    """A coloured piece of surface."""
+class SurfacePatch:
+    """A coloured part of a shoe's surface."""
 
     points: Floats  # (3, A, B), shoe lengths
     colour: Floats  # (3, A, B)
     gloss: float = 0.0  # strength of the highlight, 0 suede to 1 patent leather
-    shown: Mask | None = None  # (A, B), the points that exist; all of them if left out
+    visible: Mask | None = None  # (A, B), the points to render; None: all of them
 
 
-def normals(points: Floats, view: Colour) -> Floats:
-    """Unit normals of a patch that look at the viewer: (3, A, B) to (3, A, B)."""
-    wide = np.pad(points, ((0, 0), (1, 1), (1, 1)), mode="edge")  # so that the ends too have neighbours
-    a, b = wide[:, 2:, 1:-1] - wide[:, :-2, 1:-1], wide[:, 1:-1, 2:] - wide[:, 1:-1, :-2]
+def surface_normals(points: Floats, view_direction: Colour) -> Floats:
+    """Return the unit normals of a surface patch that face the viewer: (3, A, B) to (3, A, B)."""
+    padded = np.pad(points, ((0, 0), (1, 1), (1, 1)), mode="edge")  # so that border points have neighbours
+    a, b = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1], padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
     x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
     length = np.sqrt(x * x + y * y + z * z) + 1e-12
-    facing = np.where(x * view[0] + y * view[1] + z * view[2] < 0, np.float32(-1), np.float32(1))
-    return np.asarray(np.stack([x, y, z]) * (facing / length))
+    towards_viewer = x * view_direction[0] + y * view_direction[1] + z * view_direction[2]
+    sign = np.where(towards_viewer < 0, np.float32(-1), np.float32(1))
+    return np.asarray(np.stack([x, y, z]) * (sign / length))
 
 
-def shade(patch: Patch, floor: Floats, light: Light, camera: Camera) -> Floats:
-    """Lit colours of a patch that stands on the floor at `floor`: (3, A, B)."""
+def shade_patch(patch: SurfacePatch, floor_points: Floats, light: Light, camera: Camera) -> Floats:
+    """Return the lit colours of a surface patch at `floor_points`: (3, A, B), diffuse, ambient and specular."""
     view = (0.0, camera.tilt[1], camera.tilt[0])
-    nx, ny, nz = normals(floor, view)
-    lx, ly, lz = light.towards
+    nx, ny, nz = surface_normals(floor_points, view)
+    lx, ly, lz = light.direction
     diffuse = np.maximum(nx * lx + ny * ly + nz * lz, 0.0)
     hx, hy, hz = lx, ly + view[1], lz + view[2]
     length = np.sqrt(hx * hx + hy * hy + hz * hz)
-    mirror = np.maximum((nx * hx + ny * hy + nz * hz) / length, 0.0)
+    specular = np.maximum((nx * hx + ny * hy + nz * hz) / length, 0.0)
     for _ in range(4):  # to the power 16, by squaring
-        mirror = mirror * mirror
-    ground = 0.72 + 0.28 * smooth(0.0, 0.12, floor[2])  # little light gets between shoe and floor
-    bright = (light.ambient * (0.75 + 0.25 * nz) + 1.05 * (1 - light.ambient) * diffuse) * ground
-    return np.asarray(patch.colour.astype(np.float32) * bright + patch.gloss * (0.5 * mirror + 0.05))
+        specular = specular * specular
+    occlusion = 0.72 + 0.28 * smoothstep(0.0, 0.12, floor_points[2])  # less light near the floor
+    bright = (light.ambient_share * (0.75 + 0.25 * nz) + 1.05 * (1 - light.ambient_share) * diffuse) * occlusion
+    return np.asarray(patch.colour.astype(np.float32) * bright + patch.gloss * (0.5 * specular + 0.05))
 
 
-class Canvas:
-    """A depth buffer at twice the photo's edge."""
+class DepthBuffer:
+    """A depth buffer (z-buffer) at twice the photo's edge."""
 
     def __init__(self) -> None:
-        self.key = np.zeros(FINE * FINE, dtype=np.int64)  # depth in the upper bits, number of the point below
-        self.colours: list[Floats] = []  # (3, N) of every patch
-        self.count = 1  # 0 is the empty pixel
+        self.depth_keys = np.zeros(BUFFER_EDGE * BUFFER_EDGE, dtype=np.int64)  # upper bits nearness, lower ones point
+        self.point_colours: list[Floats] = []  # (3, N) of every patch
+        self.next_point = 1  # 0: empty pixel
 
-    def splat(self, x: Floats, y: Floats, depth: Floats, colour: Floats) -> None:
-        """Write points at photo pixels x, y, the nearest one last; each on 2 x 2 fine pixels, to leave few holes."""
+    def splat_points(self, x: Floats, y: Floats, nearness: Floats, colours: Floats) -> None:
+        """Write points at photo pixels x, y into 2 x 2 pixels of the buffer each; nearer points hide farther ones."""
         i, j = np.floor(x * 2).astype(np.int64), np.floor(y * 2).astype(np.int64)
-        number = self.count + np.arange(x.size)
-        near = np.floor((depth + 8) * 65536).astype(np.int64) << 32
-        inside = (i >= 0) & (i < FINE - 1) & (j >= 0) & (j < FINE - 1)
-        place, key = (j * FINE + i)[inside], (near | number)[inside]
-        for step in (0, 1, FINE, FINE + 1):
-            np.maximum.at(self.key, place + step, key)
-        self.colours.append(colour)
-        self.count += x.size
+        number = self.next_point + np.arange(x.size)
+        near = np.floor((nearness + 8) * 65536).astype(np.int64) << 32
+        inside = (i >= 0) & (i < BUFFER_EDGE - 1) & (j >= 0) & (j < BUFFER_EDGE - 1)
+        position, key = (j * BUFFER_EDGE + i)[inside], (near | number)[inside]
+        for step in (0, 1, BUFFER_EDGE, BUFFER_EDGE + 1):
+            np.maximum.at(self.depth_keys, position + step, key)
+        self.point_colours.append(colours)
+        self.next_point += x.size
 
-    def picture(self) -> tuple[Floats, Floats]:
-        """Colours, already weighted by their cover, and cover: (3, E, E) and (E, E)."""
-        key = self.key.reshape(FINE, FINE)
-        for lines in (
-            key.T,
-            key,
-        ):  # views; steep surfaces leave gaps of one fine pixel along x and y: nearer ones fill
+    def to_image_and_coverage(self) -> tuple[Floats, Floats]:
+        """Average 2 x 2 pixels; returns premultiplied colours (3, E, E) and coverage (E, E)."""
+        key = self.depth_keys.reshape(BUFFER_EDGE, BUFFER_EDGE)
+        for lines in (key.T, key):  # views: fills gaps of one pixel, which steep surfaces leave along x and y
             np.maximum(lines[1:-1], np.minimum(lines[:-2], lines[2:]), out=lines[1:-1])
-        palette = np.concatenate([np.zeros((3, 1), dtype=np.float32), *self.colours], axis=1)
-        number = self.key & 0xFFFFFFFF
-        full = np.flatnonzero(number)
-        colour = np.zeros((4, FINE * FINE), dtype=np.float32)  # red, green, blue, cover
-        colour[:3, full] = palette.take(number[full], 1)
-        colour[3, full] = 1
-        mean = halve(colour.reshape(4, FINE, FINE))  # (4, E, E)
+        palette = np.concatenate([np.zeros((3, 1), dtype=np.float32), *self.point_colours], axis=1)
+        number = self.depth_keys & 0xFFFFFFFF
+        filled = np.flatnonzero(number)
+        colour = np.zeros((4, BUFFER_EDGE * BUFFER_EDGE), dtype=np.float32)  # red, green, blue, coverage
+        colour[:3, filled] = palette.take(number[filled], 1)
+        colour[3, filled] = 1
+        mean = downsample_by_two(colour.reshape(4, BUFFER_EDGE, BUFFER_EDGE))  # (4, E, E)
         return mean[:3], mean[3]
 
 
-def shadow(floors: Sequence[Floats], light: Light, camera: Camera) -> Floats:
-    """How much light the shoe keeps from the floor: (3, N) points of each patch there to (E, E), 0..1.
+def shadow_map(floor_points: Sequence[Floats], light: Light, camera: Camera) -> Floats:
+    """Return how much light the shoe keeps from each floor pixel: (3, N) points of each patch to (E, E), 0..1.
 
-    A soft cast shadow and a narrow one at the sole.
+    It has a soft cast shadow and a narrow contact shadow at the sole.
     """
-    reach = np.minimum(1.0, REACH * light.towards[2])
-    cast, contact = np.zeros((2, EDGE, EDGE), dtype=np.bool_)
-    for x, y, z in floors:
-        away = z * (reach / light.towards[2])
-        thrown = np.stack([x - away * light.towards[0], y - away * light.towards[1], np.zeros_like(z)])
-        for mask, points in ((cast, thrown), (contact, np.stack([x, y, np.zeros_like(z)])[:, z < 0.12])):
-            i, j = (np.floor(value).astype(np.int64) for value in camera.project(points))
-            inside = (i >= 0) & (i < EDGE) & (j >= 0) & (j < EDGE)
+    length = np.minimum(1.0, MAX_SHADOW_LENGTH * light.direction[2])
+    cast, contact = np.zeros((2, PHOTO_EDGE, PHOTO_EDGE), dtype=np.bool_)
+    for x, y, z in floor_points:
+        offset = z * (length / light.direction[2])
+        shifted = np.stack([x - offset * light.direction[0], y - offset * light.direction[1], np.zeros_like(z)])
+        for mask, points in ((cast, shifted), (contact, np.stack([x, y, np.zeros_like(z)])[:, z < 0.12])):
+            i, j = (np.floor(value).astype(np.int64) for value in camera.floor_to_photo(points))
+            inside = (i >= 0) & (i < PHOTO_EDGE) & (j >= 0) & (j < PHOTO_EDGE)
             mask[j[inside], i[inside]] = True
-    return 0.75 * (1 - light.ambient) * blur(cast, 4) + 0.45 * blur(contact, 2)
+    return 0.75 * (1 - light.ambient_share) * blur_mask(cast, 4) + 0.45 * blur_mask(contact, 2)
 
 
-def look(texture: Floats, camera: Camera) -> Floats:
-    """The floor as the camera sees it: (3, T, T) texture to (3, E, E), bilinear."""
-    x = np.arange(EDGE, dtype=np.float32) - EDGE / 2
+def render_floor_as_floats(texture: Floats, camera: Camera) -> Floats:
+    """Render the floor as the camera sees it: (3, T, T) texture to (3, E, E), bilinear."""
+    x = np.arange(PHOTO_EDGE, dtype=np.float32) - PHOTO_EDGE / 2
     y = x[:, None] / camera.tilt[0]
-    cos, sin = camera.turn
-    u = np.clip(TEXTURE / 2 + camera.shift[0] + x * cos - y * sin, 0, TEXTURE - 2)
-    v = np.clip(TEXTURE / 2 + camera.shift[1] + x * sin + y * cos, 0, TEXTURE - 2)
+    cos, sin = camera.floor_rotation
+    u = np.clip(TEXTURE_EDGE / 2 + camera.floor_shift[0] + x * cos - y * sin, 0, TEXTURE_EDGE - 2)
+    v = np.clip(TEXTURE_EDGE / 2 + camera.floor_shift[1] + x * sin + y * cos, 0, TEXTURE_EDGE - 2)
     i, j = np.floor(u), np.floor(v)
     s, t = u - i, v - j
-    flat, place = texture.reshape(3, -1), j.astype(np.int64) * TEXTURE + i.astype(np.int64)
-    upper = flat.take(place, 1) * (1 - s) + flat.take(place + 1, 1) * s
-    lower = flat.take(place + TEXTURE, 1) * (1 - s) + flat.take(place + TEXTURE + 1, 1) * s
+    flat, texel = texture.reshape(3, -1), j.astype(np.int64) * TEXTURE_EDGE + i.astype(np.int64)
+    upper = flat.take(texel, 1) * (1 - s) + flat.take(texel + 1, 1) * s
+    lower = flat.take(texel + TEXTURE_EDGE, 1) * (1 - s) + flat.take(texel + TEXTURE_EDGE + 1, 1) * s
     return np.asarray(upper * (1 - t) + lower * t)
 
 
-def render(patches: Sequence[Patch], texture: Floats, light: Light, camera: Camera) -> Floats:
-    """A photo without noise: (3, E, E) bytes as floats, not yet rounded or clipped."""
-    canvas, standing = Canvas(), []
+def render_photo_as_floats(
+    patches: Sequence[SurfacePatch], floor_texture: Floats, light: Light, camera: Camera
+) -> Floats:
+    """Render a photo of a shoe on a floor, without noise: (3, E, E) floats in 0..255, not rounded or clipped."""
+    buffer, shadow_points = DepthBuffer(), []
     for patch in patches:
-        floor = camera.stand(patch.points)
-        colour = shade(patch, floor, light, camera)
-        x, y = camera.project(floor)
-        shown = np.ones(x.shape, dtype=np.bool_) if patch.shown is None else patch.shown
-        canvas.splat(x[shown], y[shown], camera.depth(floor)[shown], colour[:, shown])
-        standing.append(floor[:, ::2, ::2][:, shown[::2, ::2]])  # the shadow is drawn at half the resolution
-    shoe, cover = canvas.picture()
-    ground = look(texture, camera) * (1 - shadow(standing, light, camera))
+        floor = camera.shoe_to_floor(patch.points)
+        colour = shade_patch(patch, floor, light, camera)
+        x, y = camera.floor_to_photo(floor)
+        visible = np.ones(x.shape, dtype=np.bool_) if patch.visible is None else patch.visible
+        buffer.splat_points(x[visible], y[visible], camera.nearness(floor)[visible], colour[:, visible])
+        shadow_points.append(floor[:, ::2, ::2][:, visible[::2, ::2]])  # half the resolution is enough
+    shoe, coverage = buffer.to_image_and_coverage()
+    ground = render_floor_as_floats(floor_texture, camera) * (1 - shadow_map(shadow_points, light, camera))
     lamp = light.colour
-    tone = (lamp[0] * camera.gain[0], lamp[1] * camera.gain[1], lamp[2] * camera.gain[2])
-    return (ground * (1 - cover) + shoe) * light.field() * (255 * flat(tone))
+    tone = (lamp[0] * camera.channel_gains[0], lamp[1] * camera.channel_gains[1], lamp[2] * camera.channel_gains[2])
+    return (ground * (1 - coverage) + shoe) * light.brightness_map() * (255 * colour_array(tone))

@@ -1,8 +1,8 @@
-"""Drawn students from whom training learns beside the class; nobody is ever judged by them.
+"""Synthetic training students: added to the training students of the class, never used for evaluation.
 
-They are drawn as those of the sample class are (`sample`), but from streams of their own: whatever the seeds, none of
-them is in a sample class. What they teach is what a small class has too little of: shoes of one colour that differ in
-shape, and shoes that are the same from two sides.
+They are drawn like those of the synthetic class (`sample`), but from separate random generators: whatever the seeds,
+none of them is in a synthetic class. They show what a small class has too little of: shoes of one colour that differ
+in shape, and the same shoe from two sides.
 """
 
 from __future__ import annotations
@@ -14,55 +14,62 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shoepair.ingestion import decode, decode_all
+from shoepair.ingestion import decoding, parallel_decoding
 from shoepair.runtime import parallel
 from shoepair.runtime.parallel import scheduling
-from shoepair.synthetic import sample_class
+from shoepair.synthetic import synthetic_class
 
-STREAM = len(sample_class.SETS)  # the place of these students among the sets of a sample class
-PIECE = 4  # students that a process draws at a time
+SUBSET_NUMBER = len(synthetic_class.SUBSETS)  # of the seed; those below are the subsets of a synthetic class
+STUDENTS_PER_TASK = 4
 
 
-def names(students: int) -> list[str]:
-    """Ids of the drawn students, ascending.
+def make_student_ids(student_count: int) -> list[str]:
+    """Return the ids of the synthetic training students, ascending.
 
-    Of ten digits, as no class hands them in: a student who withdraws is looked for in stores by number.
+    They have ten digits, unlike ids of a class: withdrawn students are looked up in stores by id.
     """
-    return [_name(number) for number in range(students)]
+    return [_student_id(number) for number in range(student_count)]
 
 
-def _name(number: int) -> str:
+def _student_id(number: int) -> str:
     return f"u{number + 1:010}"
 
 
-def draw(students: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
-    """Draw students, on all cores.
+def iter_decoded_student_photos(student_count: int, seed: int, edge: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield the decoded photos of each synthetic training student, drawn on all cores.
 
     Args:
-        students: how many; the same seed draws the same ones, byte for byte, however many there are.
-        seed: whence they are drawn.
+        student_count: the same seed draws the same students, byte for byte, however many there are.
+        seed: of all students.
         edge: S, of a photo in pixels.
 
     Yields:
         (3, 2, S, S, 3) bytes each: pair, side, height, width, RGB.
     """
-    pieces = list(scheduling.windows(range(students), PIECE))
-    work = partial(_drawn, seed=seed, edge=edge)
-    for piece in parallel.ordered(
-        work, pieces, tell=lambda some: f"synthetic: students {some[0] + 1} to {some[-1] + 1}"
-    ):
-        yield from piece
+    tasks = list(scheduling.chunked(range(student_count), STUDENTS_PER_TASK))
+    draw = partial(_draw_task, seed=seed, edge=edge)
+    for students in parallel.imap_ordered(draw, tasks, describe_lost_task=_describe_task):
+        yield from students
 
 
-def _drawn(numbers: list[int], seed: int, edge: int) -> list[NDArray[np.uint8]]:
-    return [student for number in numbers for student in decode_all.students(_shots(number, seed, edge), edge)]
+def _describe_task(numbers: list[int]) -> str:
+    return f"synthetic: students {numbers[0] + 1} to {numbers[-1] + 1}"
 
 
-def _shots(number: int, seed: int, edge: int) -> Iterator[decode.Photo]:
-    """The six photos of a student, made what every photo is made."""
-    student = sample_class.dressed(sample_class.stream(seed, STREAM, number, 0), "train", _name(number))
-    for _, _, shot in sample_class.shots(student, seed, STREAM, number):
+def _draw_task(numbers: list[int], seed: int, edge: int) -> list[NDArray[np.uint8]]:
+    return [
+        student
+        for number in numbers
+        for student in parallel_decoding.iter_student_photo_stacks(_draw_photos(number, seed, edge), edge)
+    ]
+
+
+def _draw_photos(number: int, seed: int, edge: int) -> Iterator[decoding.DecodedPhoto]:
+    """Yield the six photos of a student, decoded as all photos are."""
+    rng = synthetic_class.make_rng(seed, SUBSET_NUMBER, number, 0)
+    student = synthetic_class.sample_student_traits(rng, "train", _student_id(number))
+    for _, _, photo in synthetic_class.iter_drawn_photos(student, seed, SUBSET_NUMBER, number):
         file = io.BytesIO()
-        shot.save(file, format="PNG", compress_level=0)
+        photo.save(file, format="PNG", compress_level=0)
         file.seek(0)
-        yield decode.decode_photo(file, edge)
+        yield decoding.decode_photo(file, edge)

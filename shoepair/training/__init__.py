@@ -1,1 +1,1 @@
-"""Pairs -> weights: configuration, samplers, augmentation, loop, checkpoints, cross-validation."""
+"""Training: configuration, samplers, augmentation, loop, checkpoints, cross-validation."""

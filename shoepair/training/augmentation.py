@@ -1,10 +1,10 @@
-"""More to learn from the same photos: changes that leave a pair a pair, drawn anew for every batch.
+"""Augmentation: random changes of training photos that keep a pair's label, new ones for every mini-batch.
 
-Mirrored swap: a mirrored left shoe looks like a right shoe, so both mirrored and exchanged are another pair of the
-same label. Exchanged without being mirrored they are one too, to whoever does not ask which is the left one: most
-students hold the camera still and exchange the shoe, so that both point the same way. Colour and light change for all
-shoes of a group alike, since floor and lamp are theirs together and a difference in colour must stay one. Small turns,
-shifts and sizes are drawn for every photo by itself.
+A mirrored left shoe looks like a right shoe: a pair that is mirrored and has its sides swapped is another pair of the
+same label. So is a pair whose sides alone are swapped, for a model that ignores which shoe is the left one: most
+students hold the camera still and swap the shoe, so that both point the same way. Colour and light change alike for
+all shoes of a group: they share floor and lamp, and a difference in colour must remain one. Rotation, shift and scale
+are drawn for every photo.
 
 Letters: G groups of L left and L right shoes, S edge of an image.
 """
@@ -19,78 +19,82 @@ from torch import Tensor
 from torch.nn import functional
 
 from shoepair.training import sharding
-from shoepair.training.config import Augmentation
-from shoepair.training.sharding import Share
+from shoepair.training.config import AugmentationConfig
+from shoepair.training.sharding import Shard
 
-TINT, LIGHT, OFFSET = 0.15, 0.25, 0.1  # at strength 1: of each channel, of all (both as logarithms), added
-TURN, SCALE, SHIFT = 10.0, 0.1, 0.05  # at strength 1: degrees, logarithm of the size, part of the edge
+# Limits at strength 1. Colours: logarithms of the factors of each channel and of all channels, and what is added.
+MAX_LOG_TINT, MAX_LOG_GAIN, MAX_OFFSET = 0.15, 0.25, 0.1
+MAX_DEGREES, MAX_LOG_SCALE, MAX_SHIFT = 10.0, 0.1, 0.05  # the scale as a logarithm, the shift as a share of the edge
 
 
-def augment(shoes: Tensor, how: Augmentation, rng: torch.Generator, share: Share | None = None) -> Tensor:
-    """Changes photos at random.
+def augment_photos(
+    shoes: Tensor, augmentation: AugmentationConfig, rng: torch.Generator, shard: Shard | None = None
+) -> Tensor:
+    """Return photos changed at random: mirrored, sides swapped, moved, recoloured.
 
     Args:
         shoes: (G, L, 2, S, S, 3) floats of -0.5..0.5, on any device.
-        how: how much.
-        rng: on the CPU, so that every device sees the same changes; it draws for the whole batch.
-        share: which groups of a batch the shoes are; not given, they are the whole batch.
+        augmentation: which changes, and how strong.
+        rng: on the CPU, so that every device gets the same changes; it draws for the whole mini-batch.
+        shard: the groups of a mini-batch that `shoes` holds; by default all of them.
 
     Returns:
-        The same shape; the argument is not changed.
+        The same shape; `shoes` itself is not changed.
     """
     if not len(shoes):
-        return shoes  # torch moves no photos where there are none
-    draw = _Draw(rng, share or sharding.whole(len(shoes)))
-    if how.mirror:
-        shoes = _some(shoes, shoes.flip((2, 4)), draw)
-    if how.exchange:
-        shoes = _some(shoes, shoes.flip(2), draw)
-    if how.affine:
-        shoes = _moved(shoes, how.affine, draw)
-    if how.colour:
-        shoes = _coloured(shoes, how.colour, draw)
+        return shoes  # affine_grid refuses an empty tensor
+    random = _ShardRandom(rng, shard or sharding.full_shard(len(shoes)))
+    if augmentation.mirror_swap:
+        shoes = _apply_to_half(shoes, shoes.flip((2, 4)), random)
+    if augmentation.swap_sides:
+        shoes = _apply_to_half(shoes, shoes.flip(2), random)
+    if augmentation.affine:
+        shoes = _random_affine(shoes, augmentation.affine, random)
+    if augmentation.color_jitter:
+        shoes = _jitter_color(shoes, augmentation.color_jitter, random)
     return shoes
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """Random numbers for the groups of a share, of those that are drawn for the whole batch."""
+class _ShardRandom:
+    """Random numbers for the groups of a shard: drawn for the whole mini-batch, then selected."""
 
     rng: torch.Generator
-    share: Share
+    shard: Shard
 
-    def uniform(self, *shape: int, each: int = 1) -> Tensor:
-        """(G each, *shape) numbers of 0 to 1."""
-        return self.share.of(torch.rand((self.share.total * each, *shape), generator=self.rng))
+    def uniform(self, *shape: int, per_group: int = 1) -> Tensor:
+        """Return (G per_group, *shape) numbers of 0..1."""
+        return self.shard.select(torch.rand((self.shard.total_rows * per_group, *shape), generator=self.rng))
 
-    def spread(self, *shape: int, most: float, each: int = 1) -> Tensor:
-        """(G each, *shape) numbers evenly spread over -most..most."""
-        return (self.uniform(*shape, each=each) * 2 - 1) * most
-
-
-def _some(shoes: Tensor, changed: Tensor, draw: _Draw) -> Tensor:
-    """Half of the groups as changed, the others as they are."""
-    chosen = (draw.uniform() < 0.5).to(shoes.device)[:, None, None, None, None, None]
-    return torch.where(chosen, changed, shoes)
+    def symmetric(self, *shape: int, limit: float, per_group: int = 1) -> Tensor:
+        """Return (G per_group, *shape) numbers of -limit..limit, uniformly distributed."""
+        return (self.uniform(*shape, per_group=per_group) * 2 - 1) * limit
 
 
-def _coloured(shoes: Tensor, strength: float, draw: _Draw) -> Tensor:
-    """Every group in another light: each channel and all together multiplied, something added, cut off at 0 and 1."""
-    factor = torch.exp(draw.spread(3, most=TINT * strength) + draw.spread(1, most=LIGHT * strength))
-    offset = draw.spread(1, most=OFFSET * strength).expand(-1, 3)
-    factor, offset = (each.to(shoes)[:, None, None, None, None] for each in (factor, offset))
-    # (value + 0.5) * factor + offset - 0.5, in as few passes over the pixels as can be
+def _apply_to_half(shoes: Tensor, changed: Tensor, random: _ShardRandom) -> Tensor:
+    """Return a random half of the groups changed, the others unchanged."""
+    mask = (random.uniform() < 0.5).to(shoes.device)[:, None, None, None, None, None]
+    return torch.where(mask, changed, shoes)
+
+
+def _jitter_color(shoes: Tensor, strength: float, random: _ShardRandom) -> Tensor:
+    """Change the light of each group: factors per channel and of all, an offset; clip to 0..1."""
+    tint, gain = random.symmetric(3, limit=MAX_LOG_TINT * strength), random.symmetric(1, limit=MAX_LOG_GAIN * strength)
+    factor = torch.exp(tint + gain)
+    offset = random.symmetric(1, limit=MAX_OFFSET * strength).expand(-1, 3)
+    factor, offset = (values.to(shoes)[:, None, None, None, None] for values in (factor, offset))
+    # (value + 0.5) * factor + offset - 0.5, in as few passes over the pixels as possible
     return torch.addcmul(offset + (factor - 1) / 2, shoes, factor).clamp_(-0.5, 0.5)
 
 
-def _moved(shoes: Tensor, strength: float, draw: _Draw) -> Tensor:
-    """Every photo turned, scaled and shifted a little; what comes in from outside is the photo's own mirror image."""
-    each = shoes.shape[1] * 2
-    turn = draw.spread(most=math.radians(TURN) * strength, each=each)
-    scale = torch.exp(draw.spread(most=SCALE * strength, each=each))
-    shift = draw.spread(2, most=2 * SHIFT * strength, each=each)  # affine_grid counts from -1 to 1
-    rows = [torch.stack([turn.cos() * scale, -turn.sin() * scale, shift[:, 0]], dim=1)]
-    rows.append(torch.stack([turn.sin() * scale, turn.cos() * scale, shift[:, 1]], dim=1))
+def _random_affine(shoes: Tensor, strength: float, random: _ShardRandom) -> Tensor:
+    """Rotate, scale and shift every photo a little; pixels from outside are reflected ones."""
+    per_group = shoes.shape[1] * 2
+    angle = random.symmetric(limit=math.radians(MAX_DEGREES) * strength, per_group=per_group)
+    scale = torch.exp(random.symmetric(limit=MAX_LOG_SCALE * strength, per_group=per_group))
+    shift = random.symmetric(2, limit=2 * MAX_SHIFT * strength, per_group=per_group)  # affine_grid's edge is 2
+    rows = [torch.stack([angle.cos() * scale, -angle.sin() * scale, shift[:, 0]], dim=1)]
+    rows.append(torch.stack([angle.sin() * scale, angle.cos() * scale, shift[:, 1]], dim=1))
     photos = shoes.flatten(0, 2).movedim(3, 1)  # (G L 2, 3, S, S)
     grid = functional.affine_grid(torch.stack(rows, dim=1).to(shoes), list(photos.shape), align_corners=False)
     moved = functional.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)

@@ -1,13 +1,13 @@
-"""Checkpoints: a training run that was killed goes on from its last finished epoch, to the same bits.
+"""Checkpoints: an interrupted training resumes after its last finished epoch and ends with the same bits.
 
-One file per model, replaced after every epoch, gone when the training is done. It carries the key of its run, a digest
-of everything that the weights depend on: the config, the pairs, the photos and the code. A checkpoint of another key
-is never used. Random numbers need no state in it: what an epoch draws follows from the seed and its number. The number
-of ranks is not in the key, since a cluster that lost a machine shall go on: with another number of ranks a run ends in
-other last bits, with the same number in the same bits.
+One file per model, replaced after every epoch and deleted at the end of the training. It carries the run key, a digest
+of everything that the weights depend on: config, pairs, photos, code and libraries. A checkpoint with another key is
+never used. No RNG state is saved: each epoch is seeded from (seed, epoch). The number of ranks is not in the key,
+since a cluster that lost a machine must be able to resume: with another number of ranks the last bits differ, with the
+same number they are the same.
 
-Layout: safetensors; `model.*` and `best.*` the weights after the last epoch and after the best one, `average.*` their
-moving average, `adam.<i>.*` the optimizer's numbers of parameter i; the header's `run` is JSON: format, key, epochs
+Layout: safetensors; `model.*` and `best.*` are the weights after the last and after the best epoch, `average.*` their
+moving average, `adam.<i>.*` the optimizer's tensors of parameter i; the header's `run` is JSON: format, key, epochs
 and losses so far.
 """
 
@@ -29,127 +29,136 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from shoepair.models.registry import Weights, weights_of
-from shoepair.runtime import OUTPUT_VERSION, files, libraries, paths
+from shoepair.models.registry import Weights, copy_weights
+from shoepair.runtime import OUTPUT_VERSION, atomic_files, library_versions, paths
 
 FORMAT = 2
-HEADER = "run"
-# What weights follow from, as `train` in dvc.yaml has it: rooms of this package, and groups of libraries.
-ROOMS = ("data", "models", "training")
-LIBRARIES = ("arrays", "stores", "training")
+METADATA_KEY = "run"
+# What the weights depend on, as declared by stage `train` in dvc.yaml: packages, and groups of libraries.
+CODE_PACKAGES = ("data", "models", "training")
+LIBRARY_GROUPS = ("arrays", "stores", "training")
 
 
 @dataclass(frozen=True)
-class State:
-    """A training run after an epoch.
+class TrainingState:
+    """The state of a training after an epoch.
 
     Args:
-        model: the weights.
-        best: the weights to return if no later epoch is better.
-        average: the moving average of the weights; empty where none was taken.
-        adam: the optimizer's tensors of each parameter, in the order of the parameters.
-        course: what JSON can hold: the epochs and losses so far.
+        weights: the current weights.
+        best_weights: the weights to return if no later epoch is better.
+        ema_weights: the moving average of the weights; empty where there is none.
+        optimizer_state: the optimizer's tensors of each parameter, in the order of the parameters.
+        history: epochs and losses so far, as JSON values.
     """
 
-    model: Weights
-    best: Weights
-    average: Weights
-    adam: list[dict[str, Tensor]]
-    course: dict[str, Any]
+    weights: Weights
+    best_weights: Weights
+    ema_weights: Weights
+    optimizer_state: list[dict[str, Tensor]]
+    history: dict[str, Any]
 
 
-def key(chosen: object, rows: Sequence[pd.DataFrame]) -> str:
-    """A digest of what the weights depend on: what was chosen, pairs, photos, code and libraries.
+def compute_run_key(settings: object, pair_rows: Sequence[pd.DataFrame]) -> str:
+    """Return a digest of all that the weights depend on: settings, pairs, photos, code, libraries.
 
     Args:
-        chosen: everything that was chosen, as text by its `repr`.
-        rows: `Pairs` rows to learn from and to choose by; the stores that they name are read.
+        settings: all settings of the training; their `repr` is hashed.
+        pair_rows: `Pairs` rows to train on and to select the epoch by; the stores they refer to are hashed too.
 
     Returns:
         64 hexadecimal digits.
     """
-    versions = sorted(libraries.expected(LIBRARIES).items())
-    digest = hashlib.blake2b(f"{chosen} {OUTPUT_VERSION} {versions}".encode(), digest_size=32)
-    for each in rows:
-        digest.update(each.to_csv(index=False).encode())
-    stores = {paths.store(str(batch)) for each in rows for batch in each["batch"].unique()}
+    versions = sorted(library_versions.expected_version_by_library(LIBRARY_GROUPS).items())
+    digest = hashlib.blake2b(f"{settings} {OUTPUT_VERSION} {versions}".encode(), digest_size=32)
+    for rows in pair_rows:
+        digest.update(rows.to_csv(index=False).encode())
+    stores = {paths.store_path(str(batch)) for rows in pair_rows for batch in rows["batch"].unique()}
     package = Path(__file__).parent.parent
-    code = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
+    code = [path for room in CODE_PACKAGES for path in sorted((package / room).rglob("*.py"))]
     for path in [*code, *sorted(stores)]:
-        found = path.stat()
-        digest.update(_digest(path, (found.st_mtime_ns, found.st_size, found.st_ino)))
+        stat = path.stat()
+        digest.update(_file_digest(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino)))
     return digest.hexdigest()
 
 
 @cache
-def _digest(path: Path, _stamp: tuple[int, int, int]) -> bytes:
-    """Of a file, which is read once: a cross-validation asks for a key for each of its trainings."""
+def _file_digest(path: Path, _stamp: tuple[int, int, int]) -> bytes:
+    """Return the BLAKE2 digest of a file, read once: each training of a cross-validation needs it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest()
 
 
-def snapshot(
-    model: nn.Module, best: Weights, optimizer: torch.optim.Optimizer, average: AveragedModel, course: dict[str, Any]
-) -> State:
-    """The state of a run, to be written by `save`."""
-    adam = list(optimizer.state_dict()["state"].values())
-    averaged = weights_of(average.module) if average.n_averaged else {}
-    return State(weights_of(model), best, averaged, adam, course)
+def copy_training_state(
+    model: nn.Module,
+    best_weights: Weights,
+    optimizer: torch.optim.Optimizer,
+    ema_model: AveragedModel,
+    history: dict[str, Any],
+) -> TrainingState:
+    """Copy the current state of a training into a `TrainingState`, for `save_checkpoint`."""
+    optimizer_state = list(optimizer.state_dict()["state"].values())
+    ema_weights = copy_weights(ema_model.module) if ema_model.n_averaged else {}
+    return TrainingState(copy_weights(model), best_weights, ema_weights, optimizer_state, history)
 
 
-def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedModel) -> None:
-    """Put a run back to where it was."""
-    model.load_state_dict(state.model)
-    if state.average:
-        average.module.load_state_dict(state.average)
-        average.n_averaged.fill_(1)  # not 0, where the first weights would be taken as they are
-    whole = optimizer.state_dict()
-    whole["state"] = {
-        number: {name: _laid_like(value, weight) for name, value in values.items()}
-        for number, (weight, values) in enumerate(zip(model.parameters(), state.adam, strict=True))
+def restore_weights_and_optimizer(
+    state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer, ema_model: AveragedModel
+) -> None:
+    """Load a saved state into the model, its optimizer and its EMA."""
+    model.load_state_dict(state.weights)
+    if state.ema_weights:
+        ema_model.module.load_state_dict(state.ema_weights)
+        ema_model.n_averaged.fill_(1)  # at 0 the next update would copy the weights
+    optimizer_state = optimizer.state_dict()
+    optimizer_state["state"] = {
+        number: {name: _match_layout(value, weight) for name, value in values.items()}
+        for number, (weight, values) in enumerate(zip(model.parameters(), state.optimizer_state, strict=True))
     }
-    optimizer.load_state_dict(whole)
+    optimizer.load_state_dict(optimizer_state)
 
 
-def _laid_like(value: Tensor, weight: Tensor) -> Tensor:
-    """A tensor of the optimizer in the memory layout of its weight, so that the next step works in the same order."""
+def _match_layout(value: Tensor, weight: Tensor) -> Tensor:
+    """Return an optimizer tensor in the memory layout of its weight, which fixes the order of sums."""
     return torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
 
 
-def save(path: Path, key: str, state: State) -> None:
-    """Write a checkpoint as a whole: the one before it, or this one, is there at any moment."""
-    parts = {"model": state.model, "best": state.best, "average": state.average}
-    parts |= {f"adam.{number}": values for number, values in enumerate(state.adam)}
-    tensors = {f"{part}.{name}": value.cpu().contiguous() for part, of in parts.items() for name, value in of.items()}
-    header = json.dumps({"format": FORMAT, "key": key, **state.course})
-    with files.replacing(path) as part:
-        part.write_bytes(serialized(tensors, {HEADER: header}))
+def save_checkpoint(path: Path, run_key: str, state: TrainingState) -> None:
+    """Write a checkpoint file atomically."""
+    parts = {"model": state.weights, "best": state.best_weights, "average": state.ema_weights}
+    parts |= {f"adam.{number}": values for number, values in enumerate(state.optimizer_state)}
+    tensors = {
+        f"{part}.{name}": value.cpu().contiguous() for part, values in parts.items() for name, value in values.items()
+    }
+    header = json.dumps({"format": FORMAT, "key": run_key, **state.history})
+    with atomic_files.atomic_write(path) as temporary:
+        temporary.write_bytes(serialized(tensors, {METADATA_KEY: header}))
 
 
-def read(path: Path, key: str) -> bytes:
-    """The file of the checkpoint of this run; empty where there is none, or one of another run."""
+def read_checkpoint_bytes(path: Path, run_key: str) -> bytes:
+    """Return the bytes of a checkpoint file; b"" if it is missing, damaged or of another run."""
     try:
         content = path.read_bytes()
-        course = _course(content)
+        header = _read_header(content)
     except (FileNotFoundError, ValueError):
         return b""
-    return content if course.get("format") == FORMAT and course.get("key") == key else b""
+    return content if header.get("format") == FORMAT and header.get("key") == run_key else b""
 
 
-def _course(content: bytes) -> dict[str, Any]:
-    """What the header holds: in safetensors 8 bytes say how long it is, and it is JSON."""
+def _read_header(content: bytes) -> dict[str, Any]:
+    """Parse the safetensors header: 8 bytes with its length, then JSON."""
     length = int.from_bytes(content[:8], "little")
-    course: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length]).get("__metadata__", {}).get(HEADER, "{}"))
-    return course
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    header: dict[str, Any] = json.loads(metadata.get(METADATA_KEY, "{}"))
+    return header
 
 
-def parsed(content: bytes) -> State | None:
-    """The state in what `read` gave; None where that is empty, or was torn."""
+def decode_training_state(content: bytes) -> TrainingState | None:
+    """Decode a checkpoint's bytes into a `TrainingState`; None if empty or damaged."""
     try:
         tensors = deserialized(content)
     except SafetensorError:
         return None
-    course = _course(content)
+    header = _read_header(content)
     parts: dict[str, Weights] = {"model": {}, "best": {}, "average": {}}
     adam: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -159,5 +168,6 @@ def parsed(content: bytes) -> State | None:
             adam.setdefault(int(number), {})[rest] = value
         else:
             parts[part][rest] = value
-    told = {name: value for name, value in course.items() if name not in ("format", "key")}
-    return State(parts["model"], parts["best"], parts["average"], [adam[number] for number in sorted(adam)], told)
+    history = {name: value for name, value in header.items() if name not in ("format", "key")}
+    optimizer_state = [adam[number] for number in sorted(adam)]
+    return TrainingState(parts["model"], parts["best"], parts["average"], optimizer_state, history)

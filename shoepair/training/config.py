@@ -1,4 +1,4 @@
-"""Everything that is chosen for a training, as one value."""
+"""Parameters of a training as one value: model, data, augmentation, optimizer, schedule, device."""
 
 from __future__ import annotations
 
@@ -10,54 +10,52 @@ from pydantic import Field
 from shoepair.models.config import ModelConfig
 from shoepair.runtime.params import Section
 
-WARM_UP = 0.2  # part of the iterations in which the learning rate of schedule `cosine` grows
+WARMUP_SHARE = 0.2  # of the iterations: the learning rate of schedule `cosine` rises
 
-Keep = Literal["best", "last"]
+KeepEpoch = Literal["best", "last"]
 Precision = Literal["float32", "bf16"]
 
 
-class Augmentation(Section):
-    """How much photos are changed while training.
+class AugmentationConfig(Section):
+    """Which random changes training photos get, and how strong they are.
 
     Args:
-        mirror: half of the groups are mirrored and their sides swapped.
-        colour: strength of the changes of colour and light, 0 for none, 1 for up to 15 % a channel and 25 % in all.
-        affine: strength of turns (10 degrees at 1), sizes (10 %) and shifts (5 % of the edge), 0 for none.
-        exchange: the sides of half of the groups are swapped, whether mirrored or not.
+        mirror_swap: half of the groups are mirrored and their sides swapped.
+        color_jitter: strength of changes of colour and light; 0: none, 1: up to 15 % per channel and 25 % in all.
+        affine: strength of rotation (10 degrees at 1), scaling (10 %) and shift (5 % of the edge); 0: none.
+        swap_sides: the sides of half of the groups are swapped, whether mirrored or not.
     """
 
-    mirror: bool = Field(default=False, validation_alias="train.mirror")
-    colour: float = Field(default=0.0, validation_alias="train.colour", ge=0, le=4)
+    mirror_swap: bool = Field(default=False, validation_alias="train.mirror_swap")
+    color_jitter: float = Field(default=0.0, validation_alias="train.color_jitter", ge=0, le=4)
     affine: float = Field(default=0.0, validation_alias="train.affine", ge=0, le=4)
-    exchange: bool = Field(default=False, validation_alias="train.exchange")
+    swap_sides: bool = Field(default=False, validation_alias="train.swap_sides")
 
 
 class TrainConfig(Section):
-    """How a model is built and trained.
+    """All settings of a training: model, data, optimizer, schedule, device.
 
     Args:
-        epochs: passes over the training pairs, at most.
-        batch_size: pairs in a batch, half same, half different. Where whole students are compared, a student, six
-            photos, for every three of them.
+        epochs: maximum number of passes over the training pairs.
+        batch_size: pairs in a mini-batch, half same, half different; for models trained on students, a student (six
+            photos) for every three pairs.
         lr: learning rate of Adam.
         weight_decay: L2 penalty, as Adam applies it.
         seed: of the weights, of the order of the pairs, of augmentation and of dropout.
-        different: the three standard different pairs of a student, three of the six drawn anew every epoch, or all six
-            (then every same pair comes twice, which weighs both alike).
-        synthetic: synthetic students in an epoch for each photographed one, others every time, all that there are at
-            most; 0 for none.
+        negatives: the three standard different pairs of a student, three random ones of the six every epoch, or all
+            six (then every same pair comes twice, so that both labels weigh alike).
+        synthetic_ratio: synthetic students in an epoch per real one, sampled anew every epoch, at most all; 0: none.
         augmentation: how photos are changed.
-        schedule: of the learning rate: constant, or growing for a fifth of the iterations and then falling to 0 as a
-            cosine.
+        lr_schedule: constant, or cosine: the learning rate rises for a fifth of the iterations, then falls to 0.
         patience: epochs without a better validation accuracy after which training ends; 0 for never.
-        keep: the weights of the best epoch by validation (of one view, see `ModelConfig.tta`), or of the last one.
-        average: how much of a moving average of the weights stays at each iteration; the average is what is measured
-            and kept. 0: the weights themselves. (Polyak and Juditsky, "Acceleration of stochastic approximation by
-            averaging", 1992; here exponential.)
-        precision: float32, or bf16 where the processor has it.
-        compiled: whether `torch.compile` makes the step.
-        network: what the model is built from; not read where a model is given.
-        device: see `devices.chosen`; not read where a model is given.
+        keep_epoch: keep the weights of the best epoch by validation (one view, see `ModelConfig.tta`), or of the last.
+        ema_decay: decay of the exponential moving average (EMA) of the weights per iteration; the average is measured
+            and kept. 0: the weights themselves. (After Polyak and Juditsky, "Acceleration of stochastic approximation
+            by averaging", 1992.)
+        precision: float32, or bf16 where the processor supports it.
+        compiled: whether the training step is compiled by `torch.compile`.
+        network: architecture of the model; ignored where a model is given.
+        device: see `devices.select_device`; ignored where a model is given.
         memory_mb: photos that take more are streamed from the stores; no result depends on it.
         threads: CPU threads.
     """
@@ -67,13 +65,13 @@ class TrainConfig(Section):
     lr: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = Field(default=1, ge=0)
-    different: Literal["standard", "drawn", "all"] = Field(default="standard", validation_alias="train.different")
-    synthetic: float = Field(default=0.0, validation_alias="train.synthetic", ge=0, allow_inf_nan=False)
-    augmentation: Augmentation = Augmentation()
-    schedule: Literal["constant", "cosine"] = Field(default="constant", validation_alias="train.schedule")
+    negatives: Literal["standard", "random", "all"] = Field(default="standard", validation_alias="train.negatives")
+    synthetic_ratio: float = Field(default=0.0, validation_alias="train.synthetic_ratio", ge=0, allow_inf_nan=False)
+    augmentation: AugmentationConfig = AugmentationConfig()
+    lr_schedule: Literal["constant", "cosine"] = Field(default="constant", validation_alias="train.lr_schedule")
     patience: int = Field(default=0, validation_alias="train.patience", ge=0)
-    keep: Keep = Field(default="best", validation_alias="train.keep")
-    average: float = Field(default=0.0, validation_alias="train.average", ge=0, lt=1)
+    keep_epoch: KeepEpoch = Field(default="best", validation_alias="train.keep_epoch")
+    ema_decay: float = Field(default=0.0, validation_alias="train.ema_decay", ge=0, lt=1)
     precision: Precision = Field(default="float32", validation_alias="train.precision")
     compiled: bool = Field(default=False, validation_alias="train.compile")
     network: ModelConfig = ModelConfig()
@@ -81,15 +79,15 @@ class TrainConfig(Section):
     memory_mb: int = Field(default=4096, validation_alias="train.memory_mb", ge=0)
     threads: int = Field(default=2, validation_alias="train.threads", ge=1)
 
-    def card(self) -> dict[str, Any]:
-        """What the card of a trained model says of its training."""
+    def card_fields(self) -> dict[str, Any]:
+        """Return the settings that are recorded in the model card."""
         return self.model_dump(exclude={"network", "device", "memory_mb", "threads"})
 
-    def lr_factor(self, iteration: int, total: int) -> float:
-        """The learning rate in an iteration 0..total-1, as a part of `lr`."""
-        if self.schedule == "constant":
+    def lr_factor(self, iteration: int, total_iterations: int) -> float:
+        """Return the learning rate of an iteration, 0..total_iterations-1, as a fraction of `lr`."""
+        if self.lr_schedule == "constant":
             return 1.0
-        grows = max(1, round(WARM_UP * total))
-        if iteration < grows:
-            return (iteration + 1) / grows
-        return (1 + math.cos(math.pi * (iteration - grows) / max(1, total - grows))) / 2
+        warmup = max(1, round(WARMUP_SHARE * total_iterations))
+        if iteration < warmup:
+            return (iteration + 1) / warmup
+        return (1 + math.cos(math.pi * (iteration - warmup) / max(1, total_iterations - warmup))) / 2

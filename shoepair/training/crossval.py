@@ -1,9 +1,9 @@
-"""Grouped cross-validation: every student is judged once a repeat, by models that never saw them.
+"""Grouped cross-validation: in each repeat every student is scored by a model that was not trained on them.
 
-Folds are of students, the same for all models and parameters, dealt by a hash; test students take no part. The
-trainings are tasks on the engine, each on its own `train.threads` cores. A fold's scores are kept as soon as they are
-there, under the key of what they depend on, so that a run that was killed, or is asked for again with other models or
-parameters, trains only what is missing.
+Folds consist of students, assigned by a hash and the same for all models and parameters; test students take no part.
+The trainings are tasks of the executor, each on `train.threads` cores. A fold's scores are saved as soon as they are
+computed, under a key of everything that they depend on: an interrupted run, or one with other models or parameters,
+trains only the missing folds.
 """
 
 from __future__ import annotations
@@ -16,49 +16,49 @@ from itertools import product
 
 import pandas as pd
 
-from shoepair.data import tables
-from shoepair.data.naming import DEALT
-from shoepair.data.schemas import Scores, students_of
+from shoepair.data import parquet_files
+from shoepair.data.naming import NON_TEST_SPLITS
+from shoepair.data.schemas import Scores, make_student_keys
 from shoepair.models import devices, inference
 from shoepair.runtime import parallel, paths, progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import job, loop
 from shoepair.training.config import TrainConfig
 
-FEWEST = 2  # students in a fold
-WORKING = 2**30  # bytes that a training takes beside its photos: torch, and what a batch becomes in the layers
-FEWEST_FOLDS = 3  # where one is left out, one to choose an epoch by, and the rest to learn from
+MIN_STUDENTS_PER_FOLD = 2  # students in a fold
+WORKING_BYTES = 2**30  # of a training beside its photos: torch, and the activations of a mini-batch
+MIN_FOLDS = 3  # one held out, one to select the epoch by, the others to train on
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The cross-validation of one model with one config.
+class CVRun:
+    """A cross-validation to run: one model, one config, its folds and repeats.
 
     Args:
-        model: name in the model table.
-        folds: parts of the students, each left out once a repeat.
-        repeats: times that the students are dealt anew.
-        config: how it is trained.
-        tried: the parameters that tell it from other plans of the model, such as ("lr", "5.0e-4").
+        model_name: name in the model registry.
+        folds: parts of the students, each held out once a repeat.
+        repeats: number of partitions into folds.
+        config: how the model is trained.
+        overrides: the parameters that differ from other runs of the model, such as ("lr", "5.0e-4").
     """
 
-    model: str
+    model_name: str
     folds: int
     repeats: int
     config: TrainConfig
-    tried: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        return " ".join([self.model, *(f"{key}={value}" for key, value in self.tried)])
+        return " ".join([self.model_name, *(f"{key}={value}" for key, value in self.overrides)])
 
 
-def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
-    """Put students into folds of equal size, by the order of their hashes.
+def assign_fold_by_student(students: list[str], folds: int, repeat: int) -> dict[str, int]:
+    """Assign students to folds of equal size, in the order of their hashes.
 
     Args:
         students: `batch/student`, each once.
         folds: 2 or more.
-        repeat: 0, 1, ...: deals anew.
+        repeat: 0, 1, ...: another partition.
 
     Returns:
         student -> fold 0..folds-1.
@@ -66,116 +66,128 @@ def deal(students: list[str], folds: int, repeat: int) -> dict[str, int]:
     Raises:
         ShoepairError: there are too few students.
     """
-    if len(students) < FEWEST * folds:
-        found = f"crossval: {len(students)} students in train and valid, expected {FEWEST * folds} for {folds} folds"
-        raise ShoepairError(found, fix="take fewer folds: `--folds 2`")
+    if len(students) < MIN_STUDENTS_PER_FOLD * folds:
+        required = MIN_STUDENTS_PER_FOLD * folds
+        message = f"crossval: {len(students)} students in train and valid, expected {required} for {folds} folds"
+        raise ShoepairError(message, fix="take fewer folds: `--folds 2`")
     ranked = sorted(students, key=lambda student: hashlib.blake2b(f"{repeat}/{student}".encode()).digest())
-    return {student: place % folds for place, student in enumerate(ranked)}
+    return {student: position % folds for position, student in enumerate(ranked)}
 
 
 @dataclass(frozen=True)
-class Task:
-    """One training: a model, and the fold that it does not see."""
+class FoldTask:
+    """One training of a cross-validation: the run, the repeat and the held-out fold."""
 
-    plan: Plan
+    cv_run: CVRun
     repeat: int
     fold: int
 
     def __str__(self) -> str:
-        return f"crossval {self.plan}: repeat {self.repeat + 1}, fold {self.fold + 1}"
+        return f"crossval {self.cv_run}: repeat {self.repeat + 1}, fold {self.fold + 1}"
 
 
-def run(plans: Sequence[Plan], rows: pd.DataFrame, report: Callable[[str], object]) -> dict[Plan, pd.DataFrame]:
-    """Cross-validates several models, or one with several configs, all of their folds as tasks on the engine.
+def cross_validate(
+    cv_runs: Sequence[CVRun], pair_rows: pd.DataFrame, print_line: Callable[[str], object]
+) -> dict[CVRun, pd.DataFrame]:
+    """Run cross-validations, all folds in parallel, and return the held-out scores of each.
 
     Args:
-        plans: no two are the same.
-        rows: `Pairs` rows of all splits; those of train and valid are used.
-        report: prints a line after every fold.
+        cv_runs: no two are the same.
+        pair_rows: `Pairs` rows of all splits; those of train and valid are used.
+        print_line: prints a line after every fold.
 
     Returns:
-        `Folded` rows of each plan, nine pairs of every student in every repeat.
+        `FoldScores` rows of each run, nine pairs of every student in every repeat.
 
     Raises:
-        ShoepairError: there are too few students, or too few folds to choose an epoch by one of them.
+        ShoepairError: there are too few students, or too few folds to select an epoch by one of them.
     """
-    for plan in plans:
-        if _chooses(plan.config) and plan.folds < FEWEST_FOLDS:
-            found = f"crossval: {plan.folds} folds, expected {FEWEST_FOLDS} or more where one chooses the epoch"
-            raise ShoepairError(found, fix="take `--folds 3`, or set `train.keep: last` and `train.patience: 0`")
-    own = rows[rows["split"].isin(DEALT)]
-    scored: dict[Plan, list[pd.DataFrame]] = {_settled(plan): [] for plan in plans}
-    for task, scores in _scores(list(scored), own):
-        done = scored[task.plan]
-        done.append(scores.assign(repeat=task.repeat, fold=task.fold))
-        right = (scores["logit"] > 0) == (scores["same"] == 1)
-        share = right.groupby(scores["same"]).mean().mean()
-        every = task.plan.repeats * task.plan.folds
-        report(f"{task.plan}: {len(done)} of {every} folds, balanced accuracy {share:.1%}")
-    return {plan: pd.concat(scored[_settled(plan)], ignore_index=True) for plan in plans}
+    for cv_run in cv_runs:
+        if _selects_epoch(cv_run.config) and cv_run.folds < MIN_FOLDS:
+            message = f"crossval: {cv_run.folds} folds, expected {MIN_FOLDS} or more, since one selects the epoch"
+            raise ShoepairError(
+                message, fix="take `--folds 3`, or set `train.keep_epoch: last` and `train.patience: 0`"
+            )
+    train_valid_rows = pair_rows[pair_rows["split"].isin(NON_TEST_SPLITS)]
+    scores_by_run: dict[CVRun, list[pd.DataFrame]] = {_resolve_device(cv_run): [] for cv_run in cv_runs}
+    for task, scores in _iter_fold_scores(list(scores_by_run), train_valid_rows):
+        fold_scores = scores_by_run[task.cv_run]
+        fold_scores.append(scores.assign(repeat=task.repeat, fold=task.fold))
+        is_correct = (scores["logit"] > 0) == (scores["same"] == 1)
+        balanced = is_correct.groupby(scores["same"]).mean().mean()
+        total = task.cv_run.repeats * task.cv_run.folds
+        print_line(f"{task.cv_run}: {len(fold_scores)} of {total} folds, balanced accuracy {balanced:.1%}")
+    return {cv_run: pd.concat(scores_by_run[_resolve_device(cv_run)], ignore_index=True) for cv_run in cv_runs}
 
 
-def _scores(plans: Sequence[Plan], rows: pd.DataFrame) -> Iterator[tuple[Task, pd.DataFrame]]:
-    """Every task with the scores of the pairs that it left out: those of an earlier run, or fresh ones."""
-    tasks = [Task(plan, *each) for plan in plans for each in product(range(plan.repeats), range(plan.folds))]
-    keys = {task: _assemble(task, rows)[1] for task in tasks}
-    places = {task: paths.fold(task.plan.model, key) for task, key in keys.items()}
-    missing = {task: keys[task] for task in tasks if not places[task].is_file()}
-    work, room = partial(_score, rows=rows), _room([plan.config for plan in plans], rows)
-    scored = parallel.ordered(work, list(missing.items()), tell=lambda piece: str(piece[0]), room=room)
-    what = f"cross-validate {', '.join(dict.fromkeys(plan.model for plan in plans))}"
-    for task in progress.track(tasks, what, "fold"):
-        scores = next(scored) if task in missing else tables.read(places[task], Scores)
-        if not places[task].is_file():  # the worker keeps them too, but perhaps on a disk of its own
-            tables.write(places[task], scores, Scores)
+def _iter_fold_scores(cv_runs: Sequence[CVRun], pair_rows: pd.DataFrame) -> Iterator[tuple[FoldTask, pd.DataFrame]]:
+    """Yield every task with its held-out scores: saved ones of an earlier run, or new ones."""
+    tasks = [FoldTask(run, *part) for run in cv_runs for part in product(range(run.repeats), range(run.folds))]
+    keys = {task: _prepare_fold(task, pair_rows)[1] for task in tasks}
+    paths_of = {task: paths.fold_scores_path(task.cv_run.model_name, key) for task, key in keys.items()}
+    missing = {task: keys[task] for task in tasks if not paths_of[task].is_file()}
+    score = partial(_score_fold, pair_rows=pair_rows)
+    resources = _training_resources([run.config for run in cv_runs], pair_rows)
+    new_scores = parallel.imap_ordered(
+        score, list(missing.items()), describe_lost_task=lambda item: str(item[0]), resources=resources
+    )
+    title = f"cross-validate {', '.join(dict.fromkeys(run.model_name for run in cv_runs))}"
+    for task in progress.track(tasks, title, "fold"):
+        scores = next(new_scores) if task in missing else parquet_files.read_table(paths_of[task], Scores)
+        if not paths_of[task].is_file():  # the worker saved them too, but perhaps on another node's disk
+            parquet_files.write_table(paths_of[task], scores, Scores)
         yield task, scores
 
 
-def _settled(plan: Plan) -> Plan:
-    """The same plan with the device that `auto` means here: another machine could have another one."""
-    device = devices.chosen(plan.config.device).type
-    return replace(plan, config=plan.config.model_copy(update={"device": device}))
+def _resolve_device(cv_run: CVRun) -> CVRun:
+    """Return the run with the device that `auto` selects on this machine; other nodes may differ."""
+    device = devices.select_device(cv_run.config.device).type
+    return replace(cv_run, config=cv_run.config.model_copy(update={"device": device}))
 
 
-def _room(configs: Sequence[TrainConfig], rows: pd.DataFrame) -> parallel.Room:
-    """What the most demanding of the trainings takes."""
-    batches = [*rows["batch"].unique(), *([paths.SYNTHETIC] if any(each.synthetic for each in configs) else [])]
-    stored = sum(paths.store(str(batch)).stat().st_size for batch in batches)
-    photos = min(stored, max(each.memory_mb for each in configs) * 2**20)
-    accelerator = any(each.device != "cpu" for each in configs)
-    return parallel.Room(max(each.threads for each in configs), WORKING + photos, accelerator)
+def _training_resources(configs: Sequence[TrainConfig], pair_rows: pd.DataFrame) -> parallel.Resources:
+    """Return the resources of the most demanding training."""
+    synthetic = [paths.SYNTHETIC_BATCH] if any(config.synthetic_ratio for config in configs) else []
+    batches = [*pair_rows["batch"].unique(), *synthetic]
+    stored = sum(paths.store_path(str(batch)).stat().st_size for batch in batches)
+    photos = min(stored, max(config.memory_mb for config in configs) * 2**20)
+    accelerator = any(config.device != "cpu" for config in configs)
+    return parallel.Resources(max(config.threads for config in configs), WORKING_BYTES + photos, accelerator)
 
 
-def _chooses(config: TrainConfig) -> bool:
-    """Whether an epoch is chosen by pairs that are not learnt from."""
-    return config.keep == "best" or config.patience > 0
+def _selects_epoch(config: TrainConfig) -> bool:
+    """Whether an epoch is selected by pairs that are not trained on."""
+    return config.keep_epoch == "best" or config.patience > 0
 
 
-def _assemble(task: Task, rows: pd.DataFrame) -> tuple[job.Job, str, pd.DataFrame]:
-    """The training of a task, the key of its scores, and the pairs of the class that it leaves out."""
-    who = students_of(rows)
-    fold_of = who.map(deal(sorted(who.unique()), task.plan.folds, task.repeat))
-    out = fold_of == task.fold
-    # The next fold is what an epoch is chosen by, where one is chosen.
-    inner = (fold_of == (task.fold + 1) % task.plan.folds) & _chooses(task.plan.config)
-    ready = job.assemble(task.plan.model, task.plan.config, rows[~out & ~inner], rows[inner] if inner.any() else None)
-    return ready, ready.key(rows[out]), rows[out]
+def _prepare_fold(task: FoldTask, pair_rows: pd.DataFrame) -> tuple[job.Job, str, pd.DataFrame]:
+    """Return a task's training, the key of its scores, and its held-out `Pairs` rows."""
+    cv_run, students = task.cv_run, make_student_keys(pair_rows)
+    fold_of = students.map(assign_fold_by_student(sorted(students.unique()), cv_run.folds, task.repeat))
+    held_out = fold_of == task.fold
+    # The next fold selects the epoch, where one is selected.
+    selects_epoch = (fold_of == (task.fold + 1) % cv_run.folds) & _selects_epoch(cv_run.config)
+    valid_rows = pair_rows[selects_epoch] if selects_epoch.any() else None
+    fold_job = job.build_model_and_job(
+        cv_run.model_name, cv_run.config, pair_rows[~held_out & ~selects_epoch], valid_rows
+    )
+    return fold_job, fold_job.compute_run_key(pair_rows[held_out]), pair_rows[held_out]
 
 
-def _score(piece: tuple[Task, str], rows: pd.DataFrame) -> pd.DataFrame:
-    """The pairs that were left out, with the scores of a model trained on the others; a task comes with its key.
+def _score_fold(task_and_key: tuple[FoldTask, str], pair_rows: pd.DataFrame) -> pd.DataFrame:
+    """Train on the other folds and return the held-out pairs with their scores; a task comes with its key.
 
-    They are kept at once: what is done stays, though an earlier fold is not.
+    The scores are saved at once: a finished fold is not lost while an earlier one still runs.
     """
-    task, key = piece
-    place = paths.fold(task.plan.model, key)
-    if place.is_file():  # a worker died after it had written them, or another choice has the same key
-        return tables.read(place, Scores)
-    ready, _, out = _assemble(task, rows)
-    checkpoint = loop.Checkpoint(place.with_suffix(".safetensors"), key, report=lambda _line: None)
-    ready.fit(checkpoint, curves=False)
-    logits = inference.logits(ready.model, ready.load(out))
-    scores = out.assign(model=task.plan.model, logit=(logits[:, 1] - logits[:, 0]).numpy())
-    tables.write(place, scores, Scores)
+    task, key = task_and_key
+    path = paths.fold_scores_path(task.cv_run.model_name, key)
+    if path.is_file():  # a worker died after writing them, or another run has the same key
+        return parquet_files.read_table(path, Scores)
+    fold_job, _, held_out = _prepare_fold(task, pair_rows)
+    checkpoint = loop.CheckpointFile(path.with_suffix(".safetensors"), key, print_line=lambda _line: None)
+    fold_job.fit(checkpoint, measure_train=False)
+    logits = inference.predict_logits(fold_job.model, fold_job.load_pairs(held_out))
+    scores = held_out.assign(model=task.cv_run.model_name, logit=(logits[:, 1] - logits[:, 0]).numpy())
+    parquet_files.write_table(path, scores, Scores)
     checkpoint.path.unlink(missing_ok=True)
     return scores

@@ -1,4 +1,4 @@
-"""The course of a training run: losses, accuracies after every epoch, and the curves that DVC plots."""
+"""Training history: losses, metrics after every epoch, and the curves that DVC plots."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair.runtime.files import write_text
-from shoepair.training.config import Keep
+from shoepair.runtime.atomic_files import write_text
+from shoepair.training.config import KeepEpoch
 
-DIGITS = 6  # of every number in curves and cards
+DECIMALS = 6  # of every number in curves and cards
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What is known after an epoch: mean loss of its iterations, accuracies 0..1 after it."""
+class EpochMetrics:
+    """The metrics of one epoch: mean training loss, accuracies 0..1 on train and valid."""
 
     epoch: int  # 1, 2, ...
     train_loss: float
@@ -27,7 +27,7 @@ class Epoch:
 
     @property
     def valid_balanced(self) -> float:
-        """What the best epoch is chosen by."""
+        """The balanced accuracy on valid, by which the best epoch is selected."""
         return (self.valid_positive + self.valid_negative) / 2
 
     def __str__(self) -> str:
@@ -40,38 +40,38 @@ class Epoch:
 
 @dataclass
 class History:
-    """The course of a training run: the epochs, and the loss of every iteration."""
+    """The metrics of every epoch and the loss of every iteration of a training."""
 
-    epochs: list[Epoch] = field(default_factory=list)
+    epochs: list[EpochMetrics] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, course: dict[str, Any]) -> History:
-        """A course that `asdict` made plain, such as a checkpoint holds."""
-        return cls([Epoch(**each) for each in course["epochs"]], list(course["losses"]))
+    def from_dict(cls, fields: dict[str, Any]) -> History:
+        """Create a history from the dict that `dataclasses.asdict` made of one."""
+        return cls([EpochMetrics(**values) for values in fields["epochs"]], list(fields["losses"]))
 
     @property
-    def best(self) -> Epoch:
+    def best_epoch(self) -> EpochMetrics:
         """The first epoch with the best validation accuracy."""
         return max(self.epochs, key=lambda epoch: epoch.valid_balanced)
 
-    def selected(self, keep: Keep) -> Epoch:
-        """The epoch that the weights are from."""
-        return self.best if keep == "best" else self.epochs[-1]
+    def selected_epoch(self, keep_epoch: KeepEpoch) -> EpochMetrics:
+        """Return the metrics of the epoch whose weights are kept: the best or the last one."""
+        return self.best_epoch if keep_epoch == "best" else self.epochs[-1]
 
-    def epoch_table(self) -> pd.DataFrame:
-        """One row per epoch, wide: the columns are what DVC plots."""
+    def epoch_curve(self) -> pd.DataFrame:
+        """Return the metrics per epoch, one row per epoch; DVC plots the columns."""
         rows = pd.DataFrame([asdict(epoch) for epoch in self.epochs])
         for split in ("train", "valid"):
             rows[f"{split}_balanced"] = (rows[f"{split}_positive"] + rows[f"{split}_negative"]) / 2
         return rows
 
-    def iteration_table(self) -> pd.DataFrame:
-        """One row per iteration: number from 1, and loss."""
+    def loss_curve(self) -> pd.DataFrame:
+        """Return the loss per iteration: columns `iteration`, from 1, and `loss`."""
         return pd.DataFrame({"iteration": range(1, len(self.losses) + 1), "loss": self.losses})
 
 
-def write_curves(history: History, epochs: Path, iterations: Path) -> None:
-    """Write the course of a training run as the two CSV files that DVC plots."""
-    for path, rows in ((epochs, history.epoch_table()), (iterations, history.iteration_table())):
-        write_text(path, rows.round(DIGITS).to_csv(index=False, lineterminator="\n"))
+def write_curves(history: History, epoch_curve_path: Path, loss_curve_path: Path) -> None:
+    """Write the metrics per epoch and the loss per iteration as two CSV files."""
+    for path, rows in ((epoch_curve_path, history.epoch_curve()), (loss_curve_path, history.loss_curve())):
+        write_text(path, rows.round(DECIMALS).to_csv(index=False, lineterminator="\n"))

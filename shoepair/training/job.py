@@ -1,4 +1,4 @@
-"""One training from beginning to end: assembled from pairs and config, run, written."""
+"""A training job: build it from pairs and config, run it, write its results."""
 
 from __future__ import annotations
 
@@ -7,107 +7,111 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 import torch
 
-from shoepair.data import loading, schemas, tables
-from shoepair.data.pair_dataset import Pairing
+from shoepair.data import loading, parquet_files, schemas
+from shoepair.data.pair_dataset import PairSource
 from shoepair.models import devices, distributed, registry
-from shoepair.models.base import Model, Threshold
+from shoepair.models.base import Model, ThresholdModel
 from shoepair.runtime import cpu, paths, progress
 from shoepair.training import checkpoints, loop
 from shoepair.training.config import TrainConfig
-from shoepair.training.history import DIGITS, History, write_curves
+from shoepair.training.history import DECIMALS, History, write_curves
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training that is ready to start, built by `assemble`.
+    """A training ready to start: model, config and pairs; built by `build_model_and_job`.
 
     Args:
-        name: of the model, in the model table.
+        model_name: name in the model registry.
         model: with fresh weights, on its device.
-        config: as it holds for this model on this machine, see `build_model`.
-        train: `Pairs` rows to learn from, those of synthetic students among them.
-        valid: `Pairs` rows by which an epoch is chosen; None where the last one is taken.
+        config: adapted to this model and machine, see `build_model_and_config`.
+        train_rows: `Pairs` rows to train on, those of synthetic students included.
+        valid_rows: `Pairs` rows by which the epoch is selected; None where the last one is kept.
     """
 
-    name: str
+    model_name: str
     model: Model
     config: TrainConfig
-    train: pd.DataFrame
-    valid: pd.DataFrame | None
+    train_rows: pd.DataFrame
+    valid_rows: pd.DataFrame | None
 
-    def key(self, *others: pd.DataFrame) -> str:
-        """The digest of everything that the weights depend on, and of other `Pairs` rows, see `checkpoints.key`."""
+    def compute_run_key(self, *extra_rows: pd.DataFrame) -> str:
+        """Return the digest of all that the weights depend on, and of `extra_rows` (`Pairs` rows)."""
         fields = self.config.model_dump(exclude={"network", "memory_mb"})
-        learnt = [self.train] if self.valid is None else [self.train, self.valid]
-        return checkpoints.key((self.name, self.model.config, fields), [*learnt, *others])
+        job_rows = [self.train_rows] if self.valid_rows is None else [self.train_rows, self.valid_rows]
+        return checkpoints.compute_run_key((self.model_name, self.model.config, fields), [*job_rows, *extra_rows])
 
-    def load(self, rows: pd.DataFrame) -> Pairing:
-        """The photos of `Pairs` rows as this training wants them, see `loading.within`."""
+    def load_pairs(self, pair_rows: pd.DataFrame) -> PairSource:
+        """Load the photos of `Pairs` rows at this training's edge and device, see `loading.load_pairs`."""
         config = self.config
-        return loading.within(rows, config.network.edge, config.memory_mb * 2**20, torch.device(config.device))
+        device = torch.device(config.device)
+        return loading.load_or_stream_pairs(pair_rows, config.network.edge, config.memory_mb * 2**20, device)
 
-    def fit(self, checkpoint: loop.Checkpoint, *, curves: bool = True) -> History:
-        """Trains the model, see `loop.fit`."""
-        cpu.use_threads(self.config.threads)
-        train, valid = self.load(self.train), None if self.valid is None else self.load(self.valid)
-        return loop.fit(self.model, train, valid, self.config, checkpoint, curves=curves)
+    def fit(self, checkpoint: loop.CheckpointFile, *, measure_train: bool = True) -> History:
+        """Train the model, see `loop.fit`."""
+        cpu.configure_torch_cpu(self.config.threads)
+        train = self.load_pairs(self.train_rows)
+        valid = None if self.valid_rows is None else self.load_pairs(self.valid_rows)
+        return loop.fit(self.model, train, valid, self.config, checkpoint, measure_train=measure_train)
 
 
-def build_model(name: str, config: TrainConfig) -> tuple[Model, TrainConfig]:
-    """Builds a model with fresh weights on its device, and adapts the config to it.
+def build_model_and_config(model_name: str, config: TrainConfig) -> tuple[Model, TrainConfig]:
+    """Build a model with fresh weights; return it and the config adapted to it and its device.
 
-    `device` becomes the one that is used. A model without gradients counts in double precision on the processor, and
-    gets no synthetic students, since its one threshold is that of the class.
+    `device` becomes the selected one. A threshold model computes in double precision on the CPU and gets no synthetic
+    students: its only threshold must be that of the class.
 
     Raises:
         ShoepairError: there is no such model, or no such device.
     """
-    model = registry.build(name, config.network, config.seed)
-    device = devices.agreed(devices.chosen(config.device)).type
-    if isinstance(model, Threshold):
-        return model, config.model_copy(update={"device": "cpu", "synthetic": 0.0})
+    model = registry.build_model(model_name, config.network, config.seed)
+    device = devices.require_same_device_type(devices.select_device(config.device)).type
+    if isinstance(model, ThresholdModel):
+        return model, config.model_copy(update={"device": "cpu", "synthetic_ratio": 0.0})
     return model.to(device), config.model_copy(update={"device": device})
 
 
-def assemble(name: str, config: TrainConfig, train: pd.DataFrame, valid: pd.DataFrame | None) -> Job:
-    """Makes a training ready to start.
+def build_model_and_job(
+    model_name: str, config: TrainConfig, train_rows: pd.DataFrame, valid_rows: pd.DataFrame | None
+) -> Job:
+    """Build the model, add synthetic pairs, filter standard pairs, and return the job.
 
     Args:
-        name: of the model, in the model table.
-        config: how it is built and trained.
-        train: `Pairs` rows of the class to learn from; `config.synthetic` and `config.different` say what is added
-            and what is left out.
-        valid: `Pairs` rows by which an epoch is chosen, if one is.
+        model_name: name in the model registry.
+        config: how the model is built and trained; `synthetic_ratio` adds pairs, `negatives` leaves some out.
+        train_rows: `Pairs` rows of the class to train on.
+        valid_rows: `Pairs` rows by which the epoch is selected, if one is.
 
     Raises:
-        ShoepairError: see `build_model`; or the synthetic students are missing.
+        ShoepairError: see `build_model_and_config`; or the synthetic students are missing.
     """
-    model, config = build_model(name, config)
-    if config.synthetic:
-        train = loading.add_synthetic_pairs(train)
-    if config.different == "standard" and not model.whole_students:
-        train, valid = train[train["standard"]], None if valid is None else valid[valid["standard"]]
-    return Job(name, model, config, train, valid)
+    model, config = build_model_and_config(model_name, config)
+    if config.synthetic_ratio:
+        train_rows = loading.append_synthetic_pair_rows(train_rows)
+    if config.negatives == "standard" and not model.trains_on_students:
+        train_rows = train_rows[train_rows["standard"]]
+        valid_rows = None if valid_rows is None else valid_rows[valid_rows["standard"]]
+    return Job(model_name, model, config, train_rows, valid_rows)
 
 
-def train(name: str, config: TrainConfig) -> str:
-    """Trains a model on the pairs of train, as one of the ranks that were started; the first one writes.
+def train_save_and_summarize(model_name: str, config: TrainConfig) -> str:
+    """Train a model on the split `train` in all ranks; rank 0 writes weights, card and curves.
 
     Returns:
-        What was done, in a line; nothing on other ranks than the first.
+        A summary line; "" on the other ranks.
     """
-    with distributed.joined():
-        registry.check_name(name)  # before anything is read that may be missing too
-        rows = tables.read(paths.PAIRS, schemas.Pairs)
-        job = assemble(name, config, *(rows[rows["split"] == split] for split in ("train", "valid")))
-        key = job.key() if distributed.first() else ""
-        checkpoint = loop.Checkpoint(paths.checkpoint(name), key, report=progress.say)
+    with distributed.join_process_group():
+        registry.check_model_name(model_name)  # before reading files that may be missing too
+        rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
+        job = build_model_and_job(model_name, config, *(rows[rows["split"] == split] for split in ("train", "valid")))
+        key = job.compute_run_key() if distributed.is_main_rank() else ""
+        checkpoint = loop.CheckpointFile(paths.checkpoint_path(model_name), key, print_line=progress.print_above_bar)
         history = job.fit(checkpoint)
-        if not distributed.first():
+        if not distributed.is_main_rank():
             return ""
-        epoch = history.selected(config.keep)
-        numbers = {name: round(value, DIGITS) for name, value in asdict(epoch).items()}
-        registry.save(name, job.model, {"recipe": job.config.card(), "epoch": numbers})
-        write_curves(history, paths.epochs(name), paths.iterations(name))
+        epoch = history.selected_epoch(config.keep_epoch)
+        rounded_metrics = {name: round(value, DECIMALS) for name, value in asdict(epoch).items()}
+        registry.save_model(model_name, job.model, {"config": job.config.card_fields(), "epoch": rounded_metrics})
+        write_curves(history, paths.epoch_curve_path(model_name), paths.loss_curve_path(model_name))
         checkpoint.path.unlink(missing_ok=True)
-        return f"train {name}: weights of epoch {epoch.epoch} of {len(history.epochs)}"
+        return f"train {model_name}: weights of epoch {epoch.epoch} of {len(history.epochs)}"

@@ -1,12 +1,12 @@
-"""The training loop. It knows no model by name: anything that takes (B, 3, 2S, S) and gives (B, 2) logits will do.
+"""The training loop, for any module that maps pair images (B, 3, 2S, S) to logits (B, 2).
 
-Each batch is half same and half different pairs, both reshuffled every epoch, and the last short batch is used; a
-model that compares whole students (`Model.whole_students`) gets all nine combinations of some students instead, same
-and different weighing as much. After every epoch come a checkpoint and the accuracies on train and valid, positive
-and negative apart, of one view of each pair (`Model.forward`). The weights of the epoch with the best validation
-accuracy (the first such) are the result, or those of the last epoch (`TrainConfig.keep`).
+Each mini-batch is half same and half different pairs, both reshuffled every epoch; the last, shorter one is used too.
+Models trained on students (`Model.trains_on_students`) get all nine pairs of some students instead, with equal total
+weights of same and different. Every epoch ends with a checkpoint and the accuracies on train and valid, separate for
+same and different pairs, from one view of each pair (`Model.forward`). The result is the weights of the (first) epoch
+with the best validation accuracy, or of the last epoch (`TrainConfig.keep_epoch`).
 
-What an epoch draws follows from the seed and the epoch's number alone.
+The random numbers of an epoch depend on the seed and the epoch's number alone.
 """
 
 from __future__ import annotations
@@ -24,193 +24,223 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from shoepair.data import pair_dataset
-from shoepair.data.pair_dataset import Pairing
+from shoepair.data.pair_dataset import PairSource
 from shoepair.models import distributed
-from shoepair.models.base import Model, Threshold
-from shoepair.models.inference import SCORED, accuracies, logits, map_batches, pair_logits
-from shoepair.models.registry import Weights, weights_of
+from shoepair.models.base import Model, ThresholdModel
+from shoepair.models.inference import (
+    SCORING_BATCH_SIZE,
+    compute_class_logits_of_pairs,
+    map_mini_batches_over_ranks,
+    positive_and_negative_accuracy,
+    predict_logits,
+)
+from shoepair.models.registry import Weights, copy_weights
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, sharding
-from shoepair.training.augmentation import augment
+from shoepair.training.augmentation import augment_photos
 from shoepair.training.config import TrainConfig
-from shoepair.training.history import Epoch, History
-from shoepair.training.samplers import pair_batches, student_batches
+from shoepair.training.history import EpochMetrics, History
+from shoepair.training.samplers import iter_pair_index_mini_batches, iter_student_index_mini_batches
 
-WHOLE = 12  # what a student's nine combinations weigh: six different ones once, three same ones twice
+STUDENT_LOSS_WEIGHT = 12  # of a student's nine pairs: six different ones count once, three same ones twice
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """What a training run leaves behind after every epoch, and takes up again after a kill.
+class CheckpointFile:
+    """Where a training saves its checkpoint after every epoch, and resumes from when it was killed.
 
     Args:
-        path: the file; each epoch replaces the one before. It survives a killed run and is no output of the stage.
-        key: of the run, see `checkpoints.key`.
-        report: prints a line.
+        path: the file, replaced every epoch; it survives a kill and is no output of the stage.
+        run_key: see `checkpoints.compute_run_key`.
+        print_line: prints a line.
     """
 
     path: Path
-    key: str
-    report: Callable[[str], object]
+    run_key: str
+    print_line: Callable[[str], object]
 
 
 def fit(
     model: nn.Module,
-    train: Pairing,
-    valid: Pairing | None,
+    train_pairs: PairSource,
+    valid_pairs: PairSource | None,
     config: TrainConfig,
-    checkpoint: Checkpoint | None = None,
-    after_epoch: Callable[[Epoch, Weights], None] = lambda _epoch, _weights: None,
+    checkpoint: CheckpointFile | None = None,
+    after_epoch: Callable[[EpochMetrics, Weights], None] = lambda _epoch, _weights: None,
     *,
-    curves: bool = True,
+    measure_train: bool = True,
 ) -> History:
-    """Train a model; afterwards it holds the weights of the best epoch, or of the last one.
+    """Train a model, leave the weights of the best or last epoch in it, and return its history.
 
     Args:
-        model: takes (B, 3, 2S, S) float32, gives (B, 2) logits: different, same; on the device of the pairs.
-        train: the pairs to learn from; accuracies are measured on those that are photographed.
-        valid: the pairs by which the best epoch is chosen; None where `config.keep` is last.
-        config: how.
-        checkpoint: where a killed run is taken up again.
-        after_epoch: called with the accuracies and the weights after every epoch.
-        curves: whether the accuracies on `train` are wanted, which take a third of the time.
+        model: maps (B, 3, 2S, S) float32 to (B, 2) logits: different, same; on the device of the pairs.
+        train_pairs: the pairs to train on; accuracies are measured on those of real students.
+        valid_pairs: the pairs that select the best epoch; None where `config.keep_epoch` is last.
+        config: the settings.
+        checkpoint: where a killed run is resumed from.
+        after_epoch: called with metrics and weights after every epoch.
+        measure_train: whether to measure accuracies on `train_pairs`, which takes a third of the time.
 
     Returns:
-        The course of the training, with NaN for accuracies that were not measured. The same inputs give the same bits
-        on the same machine.
+        The history, with NaN for accuracies that were not measured. The same inputs give the same bits on the same
+        machine.
 
     Raises:
         ShoepairError: the loss is no longer finite.
     """
-    photographed = pair_dataset.without_synthetic(train)
-    if isinstance(model, Threshold):
-        return _fit_threshold(model, photographed, valid, after_epoch)
-    optimizer = start(model, config)
-    moving = get_ema_multi_avg_fn(config.average)  # type: ignore[no-untyped-call]  # torch ships it untyped
-    average = AveragedModel(model, multi_avg_fn=moving, use_buffers=True)
-    judged = average.module if config.average else model
+    real_pairs = pair_dataset.drop_synthetic_pairs(train_pairs)
+    if isinstance(model, ThresholdModel):
+        return _fit_threshold_model(model, real_pairs, valid_pairs, after_epoch)
+    optimizer = make_optimizer(model, config)
+    ema_update = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]  # torch ships it untyped
+    ema_model = AveragedModel(model, multi_avg_fn=ema_update, use_buffers=True)
+    measured_model = ema_model.module if config.ema_decay else model
     history, best = History(), {}
-    writer = checkpoint if distributed.first() else None
-    content = distributed.told(checkpoints.read(writer.path, writer.key) if writer else b"")
-    if state := checkpoints.parsed(content):
-        checkpoints.restore(state, model, optimizer, average)
-        history, best = History.of(state.course), state.best
+    writer = checkpoint if distributed.is_main_rank() else None
+    content = distributed.broadcast_bytes(
+        checkpoints.read_checkpoint_bytes(writer.path, writer.run_key) if writer else b""
+    )
+    if state := checkpoints.decode_training_state(content):
+        checkpoints.restore_weights_and_optimizer(state, model, optimizer, ema_model)
+        history, best = History.from_dict(state.history), state.best_weights
         if writer:
-            writer.report(f"goes on after epoch {len(history.epochs)}, where an earlier run was stopped")
+            writer.print_line(f"resumes after epoch {len(history.epochs)}, where an earlier run was stopped")
     numbers = range(len(history.epochs) + 1, config.epochs + 1)
-    bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not distributed.first())
+    bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not distributed.is_main_rank())
     for number in bar:
-        if config.patience and history.epochs and number - history.best.epoch > config.patience:
+        if config.patience and history.epochs and number - history.best_epoch.epoch > config.patience:
             break
         losses = []
-        for loss in epoch(model, train, optimizer, config, number):
+        for loss in iter_epoch_losses(model, train_pairs, optimizer, config, number):
             losses.append(loss)
-            if config.average:
-                average.update_parameters(model)
+            if config.ema_decay:
+                ema_model.update_parameters(model)
         history.losses += losses
-        history.epochs.append(_measure(judged, photographed if curves else None, valid, number, losses))
-        if config.keep == "last" or history.best.epoch == number:
-            best = weights_of(judged)
+        history.epochs.append(
+            _measure_epoch(measured_model, real_pairs if measure_train else None, valid_pairs, number, losses)
+        )
+        if config.keep_epoch == "last" or history.best_epoch.epoch == number:
+            best = copy_weights(measured_model)
         if writer:
-            saved = checkpoints.snapshot(model, best, optimizer, average, asdict(history))
-            checkpoints.save(writer.path, writer.key, saved)
+            saved = checkpoints.copy_training_state(model, best, optimizer, ema_model, asdict(history))
+            checkpoints.save_checkpoint(writer.path, writer.run_key, saved)
         bar.set_postfix_str(str(history.epochs[-1]))
-        if distributed.first():
-            after_epoch(history.epochs[-1], weights_of(judged))
+        if distributed.is_main_rank():
+            after_epoch(history.epochs[-1], copy_weights(measured_model))
     bar.close()
     model.load_state_dict(best)
     return history
 
 
-def start(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Puts the weights into channels-last layout, in which convolutions are fast, and returns their optimizer."""
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Return an Adam optimizer for the model, whose weights are put into channels-last layout."""
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     return torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
 
 
-def _fit_threshold(
-    model: Threshold, train: Pairing, valid: Pairing | None, after_epoch: Callable[[Epoch, Weights], None]
+def _fit_threshold_model(
+    model: ThresholdModel,
+    train_pairs: PairSource,
+    valid_pairs: PairSource | None,
+    after_epoch: Callable[[EpochMetrics, Weights], None],
 ) -> History:
-    """A model without gradients, "trained" in one pass over all pairs, same and different weighing alike."""
-    plan = torch.split(torch.arange(len(train.same)), SCORED)
-    distances = map_batches(
-        plan,
-        train.pairs,
-        lambda shoes: model.distance(shoes.flatten(1, 3).movedim(3, 1)),
+    """Fit a model without gradients in one pass over all pairs, both labels weighing alike."""
+    mini_batches = torch.split(torch.arange(len(train_pairs.same)), SCORING_BATCH_SIZE)
+    distances = map_mini_batches_over_ranks(
+        mini_batches,
+        train_pairs.iter_pair_photos,
+        lambda shoes: model.compute_distances(shoes.flatten(1, 3).movedim(3, 1)),
         torch.zeros((), dtype=torch.float64),
     )
-    model.settle(distances, train.same, _balancing(train.same))
-    loss = functional.cross_entropy(logits(model, train), train.same).item()
-    history = History([_measure(model, train, valid, 1, [loss])], [loss])
-    if distributed.first():
-        after_epoch(history.epochs[0], weights_of(model))
+    model.fit_threshold(distances, train_pairs.same, _balancing_weights(train_pairs.same))
+    loss = functional.cross_entropy(predict_logits(model, train_pairs), train_pairs.same).item()
+    history = History([_measure_epoch(model, train_pairs, valid_pairs, 1, [loss])], [loss])
+    if distributed.is_main_rank():
+        after_epoch(history.epochs[0], copy_weights(model))
     return history
 
 
-def _balancing(same: Tensor) -> Tensor:
-    """Weights of pairs with which both kinds count alike, 1 on average."""
-    share = same.double().mean()
-    return torch.where(same == 1, 0.5 / share, 0.5 / (1 - share))
+def _balancing_weights(same: Tensor) -> Tensor:
+    """Return weights of pairs with which both labels weigh alike, 1 on average."""
+    same_share = same.double().mean()
+    return torch.where(same == 1, 0.5 / same_share, 0.5 / (1 - same_share))
 
 
-def _generator(*words: int) -> torch.Generator:
-    """Random numbers that follow from some numbers, such as seed and epoch."""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
+def _seeded_generator(*seeds: int) -> torch.Generator:
+    """Return a generator seeded from several numbers, such as seed and epoch."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> 1))
 
 
-def epoch(
-    model: nn.Module, train: Pairing, optimizer: torch.optim.Optimizer, config: TrainConfig, number: int = 1
+def iter_epoch_losses(
+    model: nn.Module,
+    train_pairs: PairSource,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    epoch_number: int = 1,
 ) -> Iterator[float]:
-    """One pass over the training pairs, yielding the loss of every iteration."""
-    rng = _generator(config.seed, number)
-    whole = isinstance(model, Model) and model.whole_students
-    plan = list(student_batches(train, config, rng) if whole else pair_batches(train, config, rng))
-    mine = _dealt([torch.zeros(len(which)) if whole else train.same[which] for which in plan])
-    which_of = [which[share.rows] for which, share in zip(plan, mine, strict=True)]
-    shoes_of = train.students(which_of) if whole else train.pairs(which_of)
+    """Train for one epoch; yield the loss of every iteration."""
+    rng = _seeded_generator(config.seed, epoch_number)
+    by_student = isinstance(model, Model) and model.trains_on_students
+    sample = iter_student_index_mini_batches if by_student else iter_pair_index_mini_batches
+    plan = list(sample(train_pairs, config, rng))  # of all ranks
+    shards = _shard_mini_batches([torch.zeros(len(rows)) if by_student else train_pairs.same[rows] for rows in plan])
+    own_plan = [rows[shard.rows] for rows, shard in zip(plan, shards, strict=True)]
+    photos = train_pairs.iter_student_photos(own_plan) if by_student else train_pairs.iter_pair_photos(own_plan)
     device, bf16 = next(model.parameters()).device, config.precision == "bf16"
-    kinds = torch.tensor([1.0, 2.0], device=device) if whole else None  # of a student's nine combinations six differ
-    answer = torch.compile(pair_logits) if config.compiled else pair_logits
+    class_weights = torch.tensor([1.0, 2.0], device=device) if by_student else None  # six of nine pairs are different
+    forward = torch.compile(compute_class_logits_of_pairs) if config.compiled else compute_class_logits_of_pairs
     model.train()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))  # dropout draws from the global generator only
-        for place, (which, share, shoes) in enumerate(zip(which_of, mine, shoes_of, strict=True)):
-            labels = torch.eye(3, dtype=torch.int64).expand(len(which), 3, 3) if whole else train.same[which]
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))  # dropout uses the global generator only
+        for iteration, (rows, shard, shoes) in enumerate(zip(own_plan, shards, photos, strict=True)):
+            labels = torch.eye(3, dtype=torch.int64).expand(len(rows), 3, 3) if by_student else train_pairs.same[rows]
             labels = labels.flatten().to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16), sharding.seeing_all(share):
-                got = answer(model, augment(shoes, config.augmentation, rng, share)).float()  # (B, 2)
-                loss = functional.cross_entropy(got, labels, kinds, reduction="sum")
-                loss = loss / (WHOLE * share.total if whole else share.total)
+            with (
+                torch.autocast(device.type, torch.bfloat16, enabled=bf16),
+                sharding.sync_batch_norm_and_dropout(shard),
+            ):
+                logits = forward(model, augment_photos(shoes, config.augmentation, rng, shard)).float()  # (B, 2)
+                loss = functional.cross_entropy(logits, labels, class_weights, reduction="sum")
+                loss = loss / (STUDENT_LOSS_WEIGHT * shard.total_rows if by_student else shard.total_rows)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
-            value = distributed.sum_gradients(model, loss)
-            rate = config.lr * config.lr_factor((number - 1) * len(plan) + place, config.epochs * len(plan))
-            if not math.isfinite(value):
-                found = f"training: the loss is {value} in epoch {number}, iteration {place + 1}, with lr {rate:g}"
-                raise ShoepairError(found, fix=f"try a smaller `lr`, such as {config.lr / 10:g}")
+            total_loss = distributed.sum_gradients_and_loss_over_ranks(model, loss)
+            lr = config.lr * config.lr_factor((epoch_number - 1) * len(plan) + iteration, config.epochs * len(plan))
+            if not math.isfinite(total_loss):
+                where = f"epoch {epoch_number}, iteration {iteration + 1}, with lr {lr:g}"
+                message = f"training: the loss is {total_loss} in {where}"
+                raise ShoepairError(message, fix=f"try a smaller `lr`, such as {config.lr / 10:g}")
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = lr
             optimizer.step()
-            yield value
+            yield total_loss
 
 
-def _dealt(kinds: Sequence[Tensor]) -> list[sharding.Share]:
-    """This rank's share of each batch of an epoch, which has rows of (T,) kinds; each rank needs its part of each.
+def _shard_mini_batches(strata: Sequence[Tensor]) -> list[sharding.Shard]:
+    """Return this rank's shard of each mini-batch of an epoch, stratified by labels (T,).
 
     Raises:
-        ShoepairError: there are more ranks than the first, the fullest batch has rows of a kind.
+        ShoepairError: there are more ranks than rows of a label in the first, fullest mini-batch.
     """
-    fewest = min(Counter(kinds[0].tolist()).values())
-    if distributed.size() > fewest:
-        found = f"training: {distributed.size()} ranks, expected at most {fewest}, the rows of each kind in a batch"
-        raise ShoepairError(found, fix="start fewer ranks, or set a larger `batch_size`")
-    return [sharding.dealt(each) for each in kinds]
+    fewest = min(Counter(strata[0].tolist()).values())
+    if (ranks := distributed.get_world_size()) > fewest:
+        message = f"training: {ranks} ranks, expected at most {fewest}, the rows of each label in a mini-batch"
+        raise ShoepairError(message, fix="start fewer ranks, or set a larger `batch_size`")
+    return [sharding.stratified_shard(labels) for labels in strata]
 
 
-def _measure(
-    model: nn.Module, train: Pairing | None, valid: Pairing | None, number: int, losses: Sequence[float]
-) -> Epoch:
-    missing = (math.nan, math.nan)  # and a curve has no need of four views
-    measured = [accuracies(model, data, tta=False) if data else missing for data in (train, valid)]
-    return Epoch(number, float(np.mean(losses)), *measured[0], *measured[1])
+def _measure_epoch(
+    model: nn.Module,
+    train_pairs: PairSource | None,
+    valid_pairs: PairSource | None,
+    epoch_number: int,
+    losses: Sequence[float],
+) -> EpochMetrics:
+    train, valid = (
+        positive_and_negative_accuracy(model, pairs, tta=False)
+        if pairs
+        else (math.nan, math.nan)  # curves need no TTA
+        for pairs in (train_pairs, valid_pairs)
+    )
+    return EpochMetrics(epoch_number, float(np.mean(losses)), *train, *valid)

@@ -1,4 +1,4 @@
-"""The page: its numbers, its pictures, the same bytes every time, and the stage that writes it."""
+"""The stage `analyze`: output and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_stage_writes_the_page(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     analyze.main()
-    before = contents(project / paths.ANALYSIS)
+    before = contents(project / paths.ANALYSIS_FOLDER)
     analyze.main()
-    assert contents(project / paths.ANALYSIS) == before
+    assert contents(project / paths.ANALYSIS_FOLDER) == before
     assert "analyze: reports/analysis/index.md written, for n = 4 and K = 3" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What becomes of colours that are not plain sRGB: of 16 bits, with a profile, transparent; and of everything else."""
+"""Metadata of photos: no location or device in any output."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ RNG = np.random.default_rng(5)
 
 
 @pytest.mark.usefixtures("project")
-def test_nothing_of_place_or_device_comes_into_any_output() -> None:
+def test_no_location_or_device_gets_into_any_output() -> None:
     secrets = [b"51.477928-0.001545", b"SHOECAM-9000", b"XMP-SECRET", b"COMMENT-SECRET", b"THUMB-SECRET"]
-    write_class(paths.raw("tiny"))
-    for number, path in enumerate(sorted(paths.raw("tiny").rglob("*.jpg"))):
+    write_class(paths.raw_path("tiny"))
+    for number, path in enumerate(sorted(paths.raw_path("tiny").rglob("*.jpg"))):
         exif = Image.Exif()
         exif[0x010F] = secrets[1].decode()
         exif.get_ifd(0x8825)[0x001D] = secrets[0].decode()
@@ -28,8 +28,8 @@ def test_nothing_of_place_or_device_comes_into_any_output() -> None:
         info = PngImagePlugin.PngInfo()
         info.add_text("Comment", secrets[3].decode())
         image.save(path, "PNG" if number % 2 else "JPEG", exif=exif, comment=secrets[3], xmp=secrets[2], pnginfo=info)
-    held = b"".join(path.read_bytes() for path in paths.raw("tiny").rglob("*.jpg"))
-    assert [secret for secret in secrets if secret not in held] == [], "not planted"
+    photos = b"".join(path.read_bytes() for path in paths.raw_path("tiny").rglob("*.jpg"))
+    assert [secret for secret in secrets if secret not in photos] == [], "not planted"
     for stage in (ingest, validate, normalize):
         stage.main("tiny")
     written = {name: data for name, data in outputs(Path()).items() if not name.startswith("data/raw")}

@@ -1,4 +1,4 @@
-"""A new batch beside those that are there: what differs is told, what does not is not."""
+"""Drift of a new batch against the existing ones: only what differs is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.commands import CLI, Run
 from support.field import write_class, write_student
 
 from shoepair.commands.collection import drift
-from shoepair.ingestion import rules, scan
+from shoepair.ingestion import file_manifest, validation
 from shoepair.runtime import paths
 from stages import ingest, validate
 
@@ -25,10 +25,10 @@ EVEN = [f"u{number}" for number in range(300, 340, 2)]
 
 
 @pytest.fixture
-def there(project: Path) -> Path:
-    """A batch of 20 students, worked; half of them with women's shoes."""
-    shutil.rmtree(paths.raw("tiny"))
-    write_half(paths.raw("tiny"), ODD)
+def existing(project: Path) -> Path:
+    """A project with one validated batch of 20 students, half of them with women's shoes."""
+    shutil.rmtree(paths.raw_path("tiny"))
+    write_half(paths.raw_path("tiny"), ODD)
     for stage in (ingest, validate):
         stage.main("tiny")
     return project
@@ -39,20 +39,20 @@ def write_half(folder: Path, students: list[str]) -> None:
         write_student(folder / "train", student, "mw"[number % 2])
 
 
-def compared(folder: Path) -> list[drift.Shift]:
-    verdict = rules.check("new", folder, scan.scan(folder), EDGE)
-    return drift.compare(verdict.accepted, verdict.measured)
+def compare(folder: Path) -> list[drift.Shift]:
+    result = validation.validate_batch_or_raise("new", folder, file_manifest.build_manifest(folder), EDGE)
+    return drift.compare_with_listed_batches(result.accepted, result.image_stats)
 
 
 def shifted(folder: Path) -> set[str]:
-    found = compared(folder)
-    assert [shift.measure for shift in found] == [*drift.MEASURES, "women"]
-    return {shift.measure for shift in found if shift.shifted}
+    shifts = compare(folder)
+    assert [shift.measure for shift in shifts] == [*drift.MEASURES, "women"]
+    return {shift.measure for shift in shifts if shift.is_shifted}
 
 
-def test_batch_of_the_same_source_is_not_flagged(there: Path) -> None:
-    write_half(there / "new", EVEN)
-    assert shifted(there / "new") == set()
+def test_batch_of_the_same_source_is_not_flagged(existing: Path) -> None:
+    write_half(existing / "new", EVEN)
+    assert shifted(existing / "new") == set()
 
 
 def darkened(image: Image.Image) -> Image.Image:
@@ -67,29 +67,29 @@ def blurred(image: Image.Image) -> Image.Image:
     ("change", "measure"),
     [(darkened, "brightness"), (blurred, "sharpness")],
 )
-def test_changed_batch_is_flagged_by_what_changed(there: Path, change: Change, measure: str) -> None:
-    write_half(there / "new", EVEN)
-    for path in (there / "new").rglob("*.jpg"):
+def test_changed_batch_is_flagged_by_what_changed(existing: Path, change: Change, measure: str) -> None:
+    write_half(existing / "new", EVEN)
+    for path in (existing / "new").rglob("*.jpg"):
         with Image.open(path) as image:
             changed = change(image.convert("RGB"))
         changed.save(path, "PNG")
-    assert measure in shifted(there / "new")
+    assert measure in shifted(existing / "new")
 
 
-def test_files_of_another_size_and_women_alone_are_flagged(there: Path) -> None:
+def test_files_of_another_size_and_women_alone_are_flagged(existing: Path) -> None:
     for student in EVEN:
-        write_student(there / "new/train", student, "w")
-    for path in (there / "new").rglob("*.jpg"):
+        write_student(existing / "new/train", student, "w")
+    for path in (existing / "new").rglob("*.jpg"):
         path.write_bytes(path.read_bytes() + bytes(9000))
-    assert {"size", "women"} <= shifted(there / "new")
+    assert {"size", "women"} <= shifted(existing / "new")
 
 
-def test_few_students_or_nothing_to_compare_with_say_nothing(there: Path) -> None:
-    write_class(there / "new", {"train": ("u400", "u401")})
-    assert compared(there / "new") == []
-    paths.signs("tiny").unlink()
-    write_half(there / "more", EVEN)
-    assert compared(there / "more") == []
+def test_few_students_or_no_existing_stats_are_not_compared(existing: Path) -> None:
+    write_class(existing / "new", {"train": ("u400", "u401")})
+    assert compare(existing / "new") == []
+    paths.image_stats_path("tiny").unlink()
+    write_half(existing / "more", EVEN)
+    assert compare(existing / "more") == []
 
 
 def test_false_alarms_are_rare() -> None:
@@ -97,18 +97,18 @@ def test_false_alarms_are_rare() -> None:
     rng = np.random.default_rng(1)
     alarms = 0
     for _ in range(200):
-        here, there = (pd.Series(rng.normal(size=size)) for size in (12, 80))
-        alarms += drift._shift("brightness", here, there).shifted
+        new, existing = (pd.Series(rng.normal(size=size)) for size in (12, 80))
+        alarms += drift._compare_measure("brightness", new, existing).is_shifted
     assert alarms <= 3
 
 
-def test_adding_tells_the_drift(there: Path, run: Run) -> None:
-    write_half(there / "new", EVEN)
-    for path in (there / "new").rglob("*.jpg"):
+def test_add_prints_the_drift(existing: Path, run: Run) -> None:
+    write_half(existing / "new", EVEN)
+    for path in (existing / "new").rglob("*.jpg"):
         with Image.open(path) as image:
             dark = darkened(image.convert("RGB"))
         dark.save(path, "PNG")
-    said = run(*CLI, "add", "new", "--name", "new", "--dry-run").stdout
-    assert "drift: brightness" in said
-    assert "look at some photos before you go on" in said
-    assert "no drift in" in said
+    output = run(*CLI, "add", "new", "--name", "new", "--dry-run").stdout
+    assert "drift: brightness" in output
+    assert "check some photos before you continue" in output
+    assert "no drift in" in output

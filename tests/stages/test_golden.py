@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from support.field import CLASS, copy_project, edit, write_class
 
-from shoepair.evaluation.config import Evaluate
+from shoepair.evaluation.config import EvaluateConfig
 from shoepair.models import inference, registry
 from shoepair.runtime import OUTPUT_VERSION, params, paths
 from shoepair.training import history
@@ -70,7 +70,7 @@ def write_outputs(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Run every stage in a project folder, the current one; training is left out, and its outputs are made up."""
     write_class(folder / "data/raw/tiny", CLASS | {"train": CLASS["train"] + MORE})
     edit(folder / "params.yaml", "students: 2 ", "students: 5 ")
-    listed = "batches: [tiny]\nsamples:\n  drawn: {students: 1, test_students: 1, seed: 3}\n"
+    listed = "batches: [tiny]\nsynthetic_classes:\n  drawn: {students: 1, test_students: 1, seed: 3}\n"
     (folder / "data/batches.yaml").write_text(listed)
     sample.main("drawn")
     for stage in (ingest, validate, normalize):
@@ -79,17 +79,18 @@ def write_outputs(folder: Path, patch: pytest.MonkeyPatch) -> None:
         step.main()
     chosen = params.load(TrainConfig)
     course = history.History(
-        [history.Epoch(1, 0.7, 0.5, 0.6, 0.5, 0.6), history.Epoch(2, 0.6, 0.6, 0.7, 0.6, 0.7)], [0.7, 0.6]
+        [history.EpochMetrics(1, 0.7, 0.5, 0.6, 0.5, 0.6), history.EpochMetrics(2, 0.6, 0.6, 0.7, 0.6, 0.7)],
+        [0.7, 0.6],
     )
-    for name in params.load(Evaluate).models:
-        model = registry.build(name, chosen.network, chosen.seed)
-        registry.save(
+    for name in params.load(EvaluateConfig).models:
+        model = registry.build_model(name, chosen.network, chosen.seed)
+        registry.save_model(
             name,
             model,
-            {"recipe": {"epochs": 2, "lr": 0.001, "batch_size": 32, "synthetic": 1.0}, "epoch": {"epoch": 2}},
+            {"config": {"epochs": 2, "lr": 0.001, "batch_size": 32, "synthetic_ratio": 1.0}, "epoch": {"epoch": 2}},
         )
-        history.write_curves(course, paths.epochs(name), paths.iterations(name))
-    patch.setattr(inference, "score", fixed_scores)
+        history.write_curves(course, paths.epoch_curve_path(name), paths.loss_curve_path(name))
+    patch.setattr(inference, "pair_score_rows", fixed_scores)
     evaluate.main()
     report.main()
 

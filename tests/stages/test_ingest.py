@@ -1,4 +1,4 @@
-"""ingest and validate: what is found, what is refused, and in which words."""
+"""Stages ingest and validate: files that are accepted or refused, and the messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from support.field import write_photo, write_student
 
-from shoepair.data import documents, schemas, tables
+from shoepair.data import json_files, parquet_files, schemas
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, validate
@@ -31,19 +31,19 @@ def run_both() -> None:
 
 
 def refused() -> str:
-    """The message, after a check that nothing was written."""
+    """Return the error message of stage validate, after checking that nothing was written."""
     ingest.main("tiny")
     with pytest.raises(ShoepairError) as caught:
         validate.main("tiny")
-    assert not paths.valid("tiny").exists()
-    assert not paths.validation("tiny").exists()
+    assert not paths.accepted_path("tiny").exists()
+    assert not paths.validation_report_path("tiny").exists()
     return str(caught.value)
 
 
 @pytest.mark.usefixtures("project")
-def test_sound_class_is_accepted_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_photos_of_a_valid_class_are_accepted(capsys: pytest.CaptureFixture[str]) -> None:
     run_both()
-    rows = tables.read(paths.valid("tiny"), schemas.Photos)
+    rows = parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos)
     assert len(rows) == 48
     assert list(rows["student"].unique()) == ["u001", "u002", "u003", "u005", "u008", "u013", "u021", "u034"]
     assert list(zip(rows["pair"], rows["side"], strict=True))[:6] == [
@@ -56,20 +56,21 @@ def test_sound_class_is_accepted_whole(capsys: pytest.CaptureFixture[str]) -> No
 def test_student_whose_files_end_in_png_is_not_lost() -> None:
     write_student(TRAIN, "u052", extension="png")
     run_both()
-    assert (tables.read(paths.valid("tiny"), schemas.Photos)["student"] == "u052").sum() == 6
+    rows = parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos)
+    assert (rows["student"] == "u052").sum() == 6
 
 
 @pytest.mark.usefixtures("project")
 def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
     run_both()
-    before = tables.read(paths.valid("tiny"), schemas.Photos)
+    before = parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos)
     for name in (".DS_Store", "Thumbs.db", "._u001_1_left_m.jpg"):
         (TRAIN / name).write_bytes(b"x")
     run_both()
-    assert tables.read(paths.valid("tiny"), schemas.Photos).equals(before)
-    report = documents.read_json(paths.validation("tiny"), "")
+    assert parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos).equals(before)
+    report = json_files.read_json(paths.validation_report_path("tiny"), "")
     counts = {"files": 51, "accepted": 48, "quarantined": 0, "ignored": 3, "students": 8, "quarantined_students": 0}
-    assert report.pop("flags")  # of noise, as the tiny class is
+    assert report.pop("flags")  # the tiny class is noise
     assert report == {"batch": "tiny", **counts, "changed": {}, "reasons": {}}
 
 
@@ -77,12 +78,12 @@ def test_system_files_are_ignored_counted_and_shift_nobody() -> None:
 def test_photos_directly_in_the_batch_count_as_train() -> None:
     write_student(TRAIN.parent, "u060")
     run_both()
-    rows = tables.read(paths.valid("tiny"), schemas.Photos)
-    assert set(rows.loc[rows["student"] == "u060", "set"]) == {"train"}
+    rows = parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos)
+    assert set(rows.loc[rows["student"] == "u060", "subset"]) == {"train"}
 
 
 @pytest.mark.usefixtures("project")
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     (TRAIN / "u001_1_left_m.jpg").unlink()
     write_photo(TRAIN / "u002_4_left_m.jpg", [1])
     (TRAIN / "u003_2_right_m.jpg").write_bytes(b"no image")
@@ -95,11 +96,11 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "message"),
     [
         ("notes.txt", "train/notes.txt: not a photo's name, expected like u052_3_left_w.png"),
         ("u002_1_up_m.jpg", "side 'up', expected left or right"),
-        ("u002_1_left_x.jpg", "kind 'x', expected m or w"),
+        ("u002_1_left_x.jpg", "category 'x', expected m or w"),
         ("U002_1_left_m.jpg", "student 'U002', expected a small u and digits"),
         ("u002_1_Left_m.png", "side 'Left', expected left or right"),
         ("u002_0_left_m.jpg", "pair 0, expected 1-3"),
@@ -107,9 +108,9 @@ def test_all_faults_are_told_at_once() -> None:
     ],
 )
 @pytest.mark.usefixtures("project")
-def test_name_that_breaks_the_grammar(name: str, text: str) -> None:
+def test_name_that_breaks_the_grammar(name: str, message: str) -> None:
     write_photo(TRAIN / name, [99])
-    assert text in refused()
+    assert message in refused()
 
 
 @pytest.mark.usefixtures("project")
@@ -119,30 +120,30 @@ def test_name_with_control_characters_is_shown_escaped() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_shoe_there_twice_is_named() -> None:
+def test_repeated_shoe_is_reported() -> None:
     write_photo(TRAIN / "u001_1_left_m.png", [77])
     assert "u001: 7 photos, expected 6 (more than once: pair 1 left)" in refused()
 
 
 @pytest.mark.usefixtures("project")
-def test_shoes_of_a_pair_of_two_kinds() -> None:
+def test_pair_of_two_categories() -> None:
     (TRAIN / "u001_1_left_m.jpg").rename(TRAIN / "u001_1_left_w.jpg")
-    assert "u001: pair 1 is both m and w, expected one kind" in refused()
+    assert "u001: pair 1 is both m and w, expected one category" in refused()
 
 
 @pytest.mark.usefixtures("project")
-def test_kind_that_the_test_set_does_not_hold() -> None:
-    write_student(TRAIN.parent / "test_m", "u070", kind="w")
-    write_student(TRAIN.parent / "test_w", "u071", kind="m")
+def test_category_that_does_not_belong_to_the_test_subset() -> None:
+    write_student(TRAIN.parent / "test_m", "u070", category="w")
+    write_student(TRAIN.parent / "test_w", "u071", category="m")
     message = refused()
-    assert "u070: test_m/u070_1_left_w.jpg is of kind w, expected only m in test_m" in message
-    assert "u071: test_w/u071_3_right_m.jpg is of kind m, expected only w in test_w" in message
+    assert "u070: test_m/u070_1_left_w.jpg is of category w, expected only m in test_m" in message
+    assert "u071: test_w/u071_3_right_m.jpg is of category m, expected only w in test_w" in message
 
 
 @pytest.mark.usefixtures("project")
-def test_student_in_two_sets() -> None:
+def test_student_in_two_subsets() -> None:
     write_student(TRAIN.parent / "test_m", "u001")
-    assert "u001: in the sets test_m and train, expected one" in refused()
+    assert "u001: in the subsets test_m and train, expected one" in refused()
 
 
 @pytest.mark.usefixtures("project")
@@ -152,7 +153,7 @@ def test_two_files_of_the_same_content() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_folder_that_is_no_set() -> None:
+def test_folder_that_is_no_subset() -> None:
     write_photo(TRAIN / "more" / "u090_1_left_m.jpg", [5])
     assert "train/more/u090_1_left_m.jpg: in folder 'train/more', expected train, test_m, test_w or none" in refused()
 
@@ -192,20 +193,20 @@ def test_batch_without_photos(project: Path) -> None:
 
 @pytest.mark.usefixtures("project")
 def test_batch_without_a_folder_exits_1_without_a_traceback() -> None:
-    words = [sys.executable, "-m", "stages.ingest", "winter"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "stages.ingest", "winter"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "error: data/raw/winter: no such folder, but the batch is listed in data/batches.yaml",
         "put the photos there, or take 'winter' from the list",
     ]
-    assert not Path("data/table").exists()
+    assert not Path("data/manifest").exists()
 
 
 @pytest.mark.usefixtures("project")
-def test_stage_called_with_other_words_says_how() -> None:
-    words = [sys.executable, "-m", "stages.ingest"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+def test_stage_called_without_arguments_prints_its_usage() -> None:
+    command = [sys.executable, "-m", "stages.ingest"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "usage: python -m stages.ingest BATCH" in done.stderr
 
@@ -213,25 +214,25 @@ def test_stage_called_with_other_words_says_how() -> None:
 @pytest.mark.usefixtures("project")
 def test_same_rows_give_the_same_bytes() -> None:
     ingest.main("tiny")
-    first = paths.table("tiny").read_bytes()
+    first = paths.manifest_path("tiny").read_bytes()
     ingest.main("tiny")
-    assert paths.table("tiny").read_bytes() == first
+    assert paths.manifest_path("tiny").read_bytes() == first
 
 
 @pytest.mark.usefixtures("project")
-def test_table_of_another_kind_or_no_table_is_refused() -> None:
+def test_another_table_or_no_table_is_refused() -> None:
     run_both()
-    with pytest.raises(ShoepairError, match="table photos of format 1, expected files of format 1"):
-        tables.read(paths.valid("tiny"), schemas.Files)
-    paths.valid("tiny").write_bytes(b"junk")
+    with pytest.raises(ShoepairError, match="table acceptedphotos of format 1, expected manifest of format 1"):
+        parquet_files.read_table(paths.accepted_path("tiny"), schemas.Manifest)
+    paths.accepted_path("tiny").write_bytes(b"junk")
     with pytest.raises(ShoepairError, match="not a Parquet file"):
-        tables.read(paths.valid("tiny"), schemas.Photos)
+        parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos)
     with pytest.raises(ShoepairError, match=r"none.parquet: missing\nrun `dvc repro`"):
-        tables.read(paths.valid("none"), schemas.Photos)
+        parquet_files.read_table(paths.accepted_path("none"), schemas.AcceptedPhotos)
 
 
 @pytest.mark.usefixtures("project")
-def test_whole_message_in_the_order_of_the_names() -> None:
+def test_message_lists_problems_sorted_by_file_or_student() -> None:
     (TRAIN / "u003_2_right_m.jpg").write_bytes(b"")
     (TRAIN / "w note.txt").write_text("x")
     for side in ("left", "right"):
@@ -249,16 +250,16 @@ def test_whole_message_in_the_order_of_the_names() -> None:
 @pytest.mark.usefixtures("project")
 def test_refused_batch_leaves_what_was_accepted_before() -> None:
     run_both()
-    before = paths.valid("tiny").read_bytes(), paths.validation("tiny").read_bytes()
+    before = paths.accepted_path("tiny").read_bytes(), paths.validation_report_path("tiny").read_bytes()
     (TRAIN / "u001_1_left_m.jpg").unlink()
     ingest.main("tiny")
     with pytest.raises(ShoepairError, match="1 problem, nothing of batch 'tiny' was accepted"):
         validate.main("tiny")
-    assert (paths.valid("tiny").read_bytes(), paths.validation("tiny").read_bytes()) == before
+    assert (paths.accepted_path("tiny").read_bytes(), paths.validation_report_path("tiny").read_bytes()) == before
 
 
 @pytest.mark.usefixtures("project")
-def test_content_that_is_there_three_times_is_told_once_with_every_file() -> None:
+def test_content_of_three_files_is_reported_once_with_all_of_them() -> None:
     for name in ("u001_1_right_m.jpg", "u002_1_left_m.jpg"):
         (TRAIN / name).write_bytes((TRAIN / "u001_1_left_m.jpg").read_bytes())
     message = refused()
@@ -273,23 +274,23 @@ def test_files_of_file_managers_and_hidden_folders_are_ignored(capsys: pytest.Ca
     write_photo(TRAIN / ".thumbnails" / "u001_1_left_m.jpg", [1])
     run_both()
     assert "ingest tiny: 52 files, 4 of them system files, ignored" in capsys.readouterr().out
-    report = documents.read_json(paths.validation("tiny"), "")
+    report = json_files.read_json(paths.validation_report_path("tiny"), "")
     assert report["files"] == report["accepted"] + report["ignored"] == 48 + 4
 
 
 @pytest.mark.usefixtures("project")
-def test_stray_photo_is_told_and_moves_no_other_students_rows() -> None:
+def test_single_photo_of_a_student_is_reported_and_changes_no_other_rows() -> None:
     write_photo(TRAIN / "u000_1_left_m.jpg", [6])  # first of all in the listing
     assert "1 problem," in refused()
-    rows = tables.read(paths.table("tiny"), schemas.Files)
+    rows = parquet_files.read_table(paths.manifest_path("tiny"), schemas.Manifest)
     assert list(rows["student"]) == [Path(path).name[:4] for path in rows["path"]]
 
 
 @pytest.mark.usefixtures("project")
-def test_student_in_two_sets_is_told_that_and_nothing_that_follows_from_it() -> None:
-    write_student(TRAIN.parent / "test_w", "u001", kind="w")
+def test_errors_that_follow_from_two_subsets_are_not_reported() -> None:
+    write_student(TRAIN.parent / "test_w", "u001", category="w")
     assert [line for line in refused().splitlines() if "u001" in line] == [
-        "  u001: in the sets test_w and train, expected one"
+        "  u001: in the subsets test_w and train, expected one"
     ]
 
 
@@ -298,25 +299,25 @@ def test_men_and_women_shoes_of_one_student_are_accepted_in_train() -> None:
     for side in ("left", "right"):
         (TRAIN / f"u001_3_{side}_m.jpg").rename(TRAIN / f"u001_3_{side}_w.jpg")
     run_both()
-    rows = tables.read(paths.valid("tiny"), schemas.Photos)
-    assert list(rows.loc[rows["student"] == "u001", "kind"]) == ["m", "m", "m", "m", "w", "w"]
+    rows = parquet_files.read_table(paths.accepted_path("tiny"), schemas.AcceptedPhotos)
+    assert list(rows.loc[rows["student"] == "u001", "category"]) == ["m", "m", "m", "m", "w", "w"]
 
 
 @pytest.mark.usefixtures("project")
-def test_refusal_seen_from_outside() -> None:
+def test_refused_batch_exits_1_without_a_traceback() -> None:
     (TRAIN / "u001_1_left_m.jpg").unlink()
     ingest.main("tiny")
-    words = [sys.executable, "-m", "stages.validate", "tiny"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "stages.validate", "tiny"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: data/raw/tiny: 1 problem, nothing of batch 'tiny' was accepted\n  u001: 5")
     assert "Traceback" not in done.stderr
-    assert not Path("data/valid").exists()
+    assert not Path("data/accepted").exists()
     assert not Path("reports").exists()
 
 
 @pytest.mark.usefixtures("project")
-def test_file_that_cannot_be_read_is_told_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_is_reported_with_the_other_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     real = hashlib.file_digest
 
     def denied(file: Any, name: str) -> object:
@@ -348,7 +349,7 @@ def test_name_that_is_not_utf8_is_shown_escaped() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_link_that_leads_out_of_the_batch_is_not_followed(tmp_path: Path) -> None:
+def test_link_out_of_the_batch_is_not_followed(tmp_path: Path) -> None:
     write_photo(tmp_path / "secret.png", [6])
     path = TRAIN / "u001_1_left_m.jpg"
     path.unlink()

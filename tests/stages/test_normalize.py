@@ -1,17 +1,17 @@
-"""The HDF5 store, and the batches read from it."""
+"""Stage normalize: the stores, and the splits loaded from them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from shoepair.data import loading, schemas, store, tables
+from shoepair.data import loading, parquet_files, schemas, store
 from shoepair.runtime import errors, paths
 from stages import ingest, normalize, pairs, split, validate
 
 
 def prepare() -> None:
-    """All stages before training on the tiny class."""
+    """Run all stages before training on the tiny class."""
     for stage in (ingest, validate, normalize):
         stage.main("tiny")
     split.main()
@@ -19,23 +19,23 @@ def prepare() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_load_split_gives_the_assignments_array() -> None:
+def test_load_split_returns_the_array_of_the_assignment() -> None:
     prepare()
-    rows = tables.read(paths.SPLIT, schemas.Split)
+    rows = parquet_files.read_table(paths.SPLIT, schemas.StudentSplits)
     train = loading.load_split("train")
     assert train.dtype == np.float32
     assert train.shape == ((rows["split"] == "train").sum(), 3, 2, 32, 32, 3)
-    with store.Store(paths.store("tiny")) as opened:
-        pixels = opened.read(rows[rows["split"] == "train"]["row"].to_numpy())
+    with store.Store(paths.store_path("tiny")) as opened:
+        pixels = opened.read_students(rows[rows["split"] == "train"]["row"].to_numpy())
     assert (train == (pixels / 255 - 0.5).astype(np.float32)).all()
     with pytest.raises(errors.ShoepairError, match="split 'tset', expected one of train, valid, test_m, test_w"):
         loading.load_split("tset")
 
 
 @pytest.mark.usefixtures("project")
-def test_test_sets_are_not_mixed_up() -> None:
+def test_test_splits_are_not_mixed_up() -> None:
     prepare()
     for name, student in (("test_m", "u021"), ("test_w", "u034")):
-        with store.Store(paths.store("tiny")) as opened:
-            pixels = opened.read([opened.students.index(student)])
-        assert (loading.load_split(name) == store.scaled(pixels)).all()
+        with store.Store(paths.store_path("tiny")) as opened:
+            pixels = opened.read_students([opened.student_ids.index(student)])
+        assert (loading.load_split(name) == store.scale_to_centred_float(pixels)).all()

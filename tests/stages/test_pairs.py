@@ -1,4 +1,4 @@
-"""The table of pairs, from the split to the file; the laws of single pairs are in test_splits_and_pairs.py."""
+"""Stage pairs: the table of pairs; the nine combinations of a student are in test_split_and_pairs.py."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 from support.classes import SPLIT
 
-from shoepair.data import naming, pairs, schemas, tables
+from shoepair.data import naming, pairs, parquet_files, schemas
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, split, validate
 from stages import pairs as stage
 
 
-def test_splits_come_in_their_order_and_students_in_theirs() -> None:
-    rows = pairs.build(SPLIT)
+def test_pairs_are_sorted_by_split_and_keep_the_order_of_students() -> None:
+    rows = pairs.build_pair_rows(SPLIT)
     assert list(rows["student"].unique()) == ["u2", "u8", "u3", "u7", "u1"]
     assert list(rows["split"].unique()) == list(naming.SPLITS)
     assert rows.index.tolist() == list(range(45))
 
 
 @pytest.mark.parametrize("name", naming.SPLITS)
-def test_standard_pairs_are_of_the_asked_split_alone_and_half_of_them_same(name: str) -> None:
-    rows = pairs.build(SPLIT)
+def test_standard_pairs_of_a_split_are_three_same_and_three_different_per_student(name: str) -> None:
+    rows = pairs.build_pair_rows(SPLIT)
     rows = rows[rows["standard"] & (rows["split"] == name)]
     assert set(rows["student"]) == set(SPLIT[SPLIT["split"] == name]["student"])
     assert (rows.groupby(["student", "same"]).size() == 3).all()
@@ -30,19 +30,19 @@ def test_standard_pairs_are_of_the_asked_split_alone_and_half_of_them_same(name:
 
 def test_generated_pairs_are_those_of_the_table() -> None:
     data = np.arange(2 * 3 * 2, dtype=np.float32).reshape(2, 3, 2, 1, 1, 1) * np.ones((1, 1, 1, 2, 2, 3), np.float32)
-    rows = pairs.build(SPLIT[SPLIT["split"] == "train"].assign(row=[0, 1]))
+    rows = pairs.build_pair_rows(SPLIT[SPLIT["split"] == "train"].assign(row=[0, 1]))
     for same, generate in (
         (schemas.SAME, pairs.generate_same_pair),
         (schemas.DIFFERENT, pairs.generate_different_pair),
     ):
-        chosen = rows[rows["standard"] & (rows["same"] == same)]
-        row, left, right = (chosen[name].to_numpy() for name in ("row", "left", "right"))
-        told = np.concatenate([data[row, left - 1, 0], data[row, right - 1, 1]], axis=1)
-        assert (generate(data) == told).all()
+        standard = rows[rows["standard"] & (rows["same"] == same)]
+        row, left, right = (standard[name].to_numpy() for name in ("row", "left", "right"))
+        expected = np.concatenate([data[row, left - 1, 0], data[row, right - 1, 1]], axis=1)
+        assert (generate(data) == expected).all()
 
 
 @pytest.mark.usefixtures("project")
-def test_stage_writes_the_same_bytes_again_and_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stage_writes_the_same_bytes_again_and_prints_counts(capsys: pytest.CaptureFixture[str]) -> None:
     ingest.main("tiny")
     validate.main("tiny")
     split.main()
@@ -52,7 +52,9 @@ def test_stage_writes_the_same_bytes_again_and_says_how_many(capsys: pytest.Capt
     paths.PAIRS.unlink()
     stage.main()
     assert paths.PAIRS.read_bytes() == first
-    assert tables.read(paths.PAIRS, schemas.Pairs).equals(pairs.build(tables.read(paths.SPLIT, schemas.Split)))
+    assert parquet_files.read_table(paths.PAIRS, schemas.Pairs).equals(
+        pairs.build_pair_rows(parquet_files.read_table(paths.SPLIT, schemas.StudentSplits))
+    )
 
 
 @pytest.mark.usefixtures("project")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.field import outputs
 
-from shoepair.ingestion import decode_all, scan
+from shoepair.ingestion import file_manifest, parallel_decoding
 from shoepair.runtime import parallel
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import local, ray_cluster
@@ -26,24 +26,25 @@ def worked(make: Callable[[], None], project: Path) -> dict[str, bytes]:
 def test_outputs_are_the_same_however_the_work_is_split(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = worked(lambda: monkeypatch.setattr(local, "count_cores", lambda: 1), project)
     assert {name for name in one if name.startswith("data")} == {
-        f"data/{name}" for name in ("table/tiny.parquet", "valid/tiny.parquet", "signs/tiny.parquet", "store/tiny.h5")
+        f"data/{name}"
+        for name in ("manifest/tiny.parquet", "accepted/tiny.parquet", "image_stats/tiny.parquet", "store/tiny.h5")
     }
 
     def small() -> None:
-        for module in (decode_all, scan):
-            monkeypatch.setattr(module, "PIECE", 6)
+        monkeypatch.setattr(parallel_decoding, "PHOTOS_PER_TASK", 6)
+        monkeypatch.setattr(file_manifest, "FILES_PER_TASK", 6)
         monkeypatch.setattr(local, "count_cores", lambda: 3)
 
     assert worked(small, project) == one
-    assert worked(lambda: monkeypatch.setattr(local, "FEW", 0), project) == one
+    assert worked(lambda: monkeypatch.setattr(local, "MAX_THREAD_TASKS", 0), project) == one
 
 
 def test_outputs_are_the_same_on_ray(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     here = worked(lambda: None, project)
-    monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
-    monkeypatch.setenv(parallel.SWITCH, "ray")
-    monkeypatch.setattr(decode_all, "PIECE", 6)
+    monkeypatch.delenv(ray_cluster.ADDRESS_VARIABLE, raising=False)
+    monkeypatch.setenv(parallel.ENGINE_VARIABLE, "ray")
+    monkeypatch.setattr(parallel_decoding, "PHOTOS_PER_TASK", 6)
     try:
         assert worked(lambda: None, project) == here
         assert ray.is_initialized()
@@ -51,10 +52,10 @@ def test_outputs_are_the_same_on_ray(project: Path, monkeypatch: pytest.MonkeyPa
         missing.rename("elsewhere")
         with pytest.raises(ShoepairError, match=rf"node [0-9.]+: {missing}: No such file") as caught:
             normalize.main("tiny")
-        assert "let every node see the project's folder under the same path" in caught.value.fix
+        assert "give every node the project folder and its photos under the same path" in caught.value.fix
         missing.mkdir()
         with pytest.raises(ShoepairError, match=rf"node [0-9.]+: {missing}: Is a directory") as caught:
             normalize.main("tiny")
-        assert "the rights and the disk of that node" in caught.value.fix
+        assert "the permissions and the disk of that node" in caught.value.fix
     finally:
         ray.shutdown()

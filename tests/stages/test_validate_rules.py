@@ -1,4 +1,4 @@
-"""Students with faults set aside: who goes, who stays, why, and that the counts add up."""
+"""Stage validate quarantines students with errors; the counts add up."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from support.faults import FAULTS
 from support.field import edit, write_class, write_photo, write_student
 
 from shoepair.commands.collection import add, overview
-from shoepair.data import documents, tables
-from shoepair.data.schemas import Split
-from shoepair.ingestion import rules
+from shoepair.data import json_files, parquet_files
+from shoepair.data.schemas import StudentSplits
+from shoepair.ingestion import validation
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, normalize, split, validate
@@ -23,8 +23,8 @@ from stages import ingest, normalize, split, validate
 TRAIN = Path("data/raw/tiny/train")
 
 
-def set_aside(share: float = 1.0) -> None:
-    """Quarantine, up to this share of the students."""
+def allow_quarantine(share: float = 1.0) -> None:
+    """Let students be quarantined, up to this share of a batch."""
     edit(paths.PARAMS, "on_invalid: fail ", "on_invalid: quarantine ")
     edit(paths.PARAMS, "max_quarantined: 0.10 ", f"max_quarantined: {share} ")
 
@@ -32,39 +32,39 @@ def set_aside(share: float = 1.0) -> None:
 def report() -> dict[str, object]:
     ingest.main("tiny")
     validate.main("tiny")
-    return documents.read_json(paths.validation("tiny"), "")
+    return json_files.read_json(paths.validation_report_path("tiny"), "")
 
 
 @pytest.mark.usefixtures("project")
-def test_student_with_a_fault_is_set_aside_and_the_rest_goes_on() -> None:
-    set_aside()
+def test_student_with_an_error_is_quarantined_and_the_others_are_accepted() -> None:
+    allow_quarantine()
     (TRAIN / "u001_1_left_m.jpg").unlink()
     (TRAIN / "u002_2_right_m.jpg").write_bytes(b"")
     (TRAIN / "notes.txt").write_text("x")
     (TRAIN / ".DS_Store").write_text("x")
-    got = report()
-    counts = {name: got[name] for name in rules.COUNTS}
+    result = report()
+    counts = {name: result[name] for name in validation.COUNT_NAMES}
     assert counts == {
         **{"files": 49, "accepted": 36, "quarantined": 12, "ignored": 1},
         **{"students": 6, "quarantined_students": 2},
     }
-    assert got["reasons"] == {
+    assert result["reasons"] == {
         "train/notes.txt": ["train/notes.txt: not a photo's name, expected like u052_3_left_w.png"],
         "u001": ["u001: 5 photos, expected 6 (missing: pair 1 left)"],
         "u002": ["train/u002_2_right_m.jpg: cannot be decoded (the file is empty)"],
     }
     normalize.main("tiny")
     split.main()
-    students = tables.read(paths.SPLIT, Split)["student"]
+    students = parquet_files.read_table(paths.SPLIT, StudentSplits)["student"]
     assert {"u001", "u002"}.isdisjoint(students)
     assert len(students) == 6
-    metrics = documents.read_json(paths.VALIDATION_METRICS, "")
+    metrics = json_files.read_json(paths.VALIDATION_METRICS, "")
     assert metrics == {"total": counts, "tiny": counts}
 
 
 @pytest.mark.usefixtures("project")
-def test_both_students_with_the_same_photo_are_set_aside() -> None:
-    set_aside()
+def test_both_students_with_the_same_photo_are_quarantined() -> None:
+    allow_quarantine()
     shutil.copyfile(TRAIN / "u001_1_left_m.jpg", TRAIN / "u002_1_left_m.jpg")
     reasons = report()["reasons"]
     same = "train/u001_1_left_m.jpg: same content as train/u002_1_left_m.jpg"
@@ -72,26 +72,25 @@ def test_both_students_with_the_same_photo_are_set_aside() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_too_many_set_aside_refuse_the_batch() -> None:
-    set_aside(share=0.2)
+def test_too_many_quarantined_students_reject_the_batch() -> None:
+    allow_quarantine(share=0.2)
     (TRAIN / "u001_1_left_m.jpg").unlink()
     assert report()["quarantined_students"] == 1
     (TRAIN / "u002_1_left_m.jpg").unlink()
     ingest.main("tiny")
-    with pytest.raises(
-        ShoepairError, match="2 problems, 2 of 8 students of batch 'tiny' would be set aside"
-    ) as caught:
+    message = "2 problems, 2 of 8 students of batch 'tiny' would be quarantined"
+    with pytest.raises(ShoepairError, match=message) as caught:
         validate.main("tiny")
     assert caught.value.fix == "correct the files; `validate.max_quarantined` allows a share of 0.2"
 
 
 @pytest.mark.usefixtures("project")
-def test_batch_of_which_nobody_is_left_is_refused() -> None:
-    set_aside()
+def test_batch_without_accepted_students_is_rejected() -> None:
+    allow_quarantine()
     for path in TRAIN.parent.rglob("*_1_left_*"):
         path.unlink()
     ingest.main("tiny")
-    with pytest.raises(ShoepairError, match="8 of 8 students of batch 'tiny' would be set aside"):
+    with pytest.raises(ShoepairError, match="8 of 8 students of batch 'tiny' would be quarantined"):
         validate.main("tiny")
 
 
@@ -108,42 +107,42 @@ def test_changed_photos_are_counted() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_twenty_planted_faults_are_all_told_and_the_counts_add_up(run: Run) -> None:
-    folder = paths.raw("tiny") / "train"
+def test_twenty_planted_errors_are_all_reported_and_the_counts_add_up(run: Run) -> None:
+    folder = paths.raw_path("tiny") / "train"
     students = [f"u{number}" for number in range(400, 420)]
     for number, student in enumerate(students):
         write_student(folder, student)
         FAULTS[number % len(FAULTS)](sorted(folder.glob(f"{student}_*")))
     done = run(*CLI, "validate", "--json", status=1)
-    (got,) = json.loads(done.stdout)
-    assert sorted(got["reasons"]) == students
-    assert got["quarantined_students"] == 20
-    assert got["accepted"] == 48
-    assert got["files"] == sum(1 for path in paths.raw("tiny").rglob("*") if not path.is_dir())
-    assert got["files"] == got["accepted"] + got["quarantined"] + got["ignored"]
+    (result,) = json.loads(done.stdout)
+    assert sorted(result["reasons"]) == students
+    assert result["quarantined_students"] == 20
+    assert result["accepted"] == 48
+    assert result["files"] == sum(1 for path in paths.raw_path("tiny").rglob("*") if not path.is_dir())
+    assert result["files"] == result["accepted"] + result["quarantined"] + result["ignored"]
 
 
 @pytest.mark.usefixtures("project")
-def test_all_batches_are_judged_at_once(run: Run) -> None:
+def test_all_batches_are_validated_at_once(run: Run) -> None:
     assert "48" in run(*CLI, "validate").stdout
-    write_class(paths.raw("late"), {"train": ("u200", "u201")})
-    edit(paths.BATCHES, "  - tiny\n", "  - tiny\n  - late\n")
+    write_class(paths.raw_path("late"), {"train": ("u200", "u201")})
+    edit(paths.BATCH_LIST, "  - tiny\n", "  - tiny\n  - late\n")
     (TRAIN / "u001_1_left_m.jpg").unlink()
-    (paths.raw("late") / "train/u200_1_left_m.jpg").unlink()
+    (paths.raw_path("late") / "train/u200_1_left_m.jpg").unlink()
     done = run(*CLI, "validate", "--md", status=1)
     assert "| all | 58 | 48 | 10 | 0 | 8 | 2 |" in done.stdout
-    assert "- `set aside: u001: 5 photos, expected 6 (missing: pair 1 left)`" in done.stdout
-    assert "- `set aside: u200: 5 photos, expected 6 (missing: pair 1 left)`" in done.stdout
-    assert list(overview.judged()) == ["tiny", "late"]
+    assert "- `quarantined: u001: 5 photos, expected 6 (missing: pair 1 left)`" in done.stdout
+    assert "- `quarantined: u200: 5 photos, expected 6 (missing: pair 1 left)`" in done.stdout
+    assert list(overview.validation_result_by_batch()) == ["tiny", "late"]
 
 
 @pytest.mark.usefixtures("repository")
-def test_class_that_arrives_with_a_fault_is_taken_where_students_may_be_set_aside(run: Run, tmp_path: Path) -> None:
+def test_class_with_an_error_is_added_if_students_may_be_quarantined(run: Run, tmp_path: Path) -> None:
     write_class(tmp_path / "new", {"train": ("u300", "u301")})
     (tmp_path / "new/train/u300_1_left_m.jpg").unlink()
     with pytest.raises(ShoepairError, match="1 problem, nothing of batch 'new' was accepted"):
-        add.add(tmp_path / "new", "new")
-    set_aside()
+        add.add_batch(tmp_path / "new", "new")
+    allow_quarantine()
     said = run(*CLI, "add", str(tmp_path / "new"), "--name", "new").stdout
-    assert "set aside: u300: 5 photos, expected 6 (missing: pair 1 left)" in said
-    assert "1 students, 6 photos, 0 system files ignored: now batch 'new'" in said
+    assert "quarantined: u300: 5 photos, expected 6 (missing: pair 1 left)" in said
+    assert "1 students, 6 photos, 0 system files ignored: added as batch 'new'" in said

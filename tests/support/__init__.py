@@ -1,1 +1,1 @@
-"""What tests of all tiers share."""
+"""Helpers shared by the tests of all tiers."""

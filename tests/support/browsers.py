@@ -1,4 +1,4 @@
-"""Headless Chromium for the tests of pages, driven by Playwright; what axe-core finds on a page."""
+"""Headless Chromium for the tests of pages, driven by Playwright, and accessibility checks by axe-core."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_axe = pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm ci --
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A browser."""
+    """Yield a headless browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
@@ -32,7 +32,7 @@ def launched() -> Iterator[Browser]:
 
 
 def violations(page: Page) -> list[str]:
-    """What breaks a rule of axe-core, and where."""
+    """Return a line for each violation of a rule of axe-core: the rule, the element, the reason."""
     page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{each['id']}: {node['html']}: {node['failureSummary']}" for each in found for node in each["nodes"]]
+    rules = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{rule['id']}: {node['html']}: {node['failureSummary']}" for rule in rules for node in rule["nodes"]]

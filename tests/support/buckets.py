@@ -1,4 +1,4 @@
-"""A server of the test's own that answers as S3 does, and classes in its buckets."""
+"""A local S3 server, and classes in its buckets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ROOT = f"s3://{BUCKET}/class"
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Its address."""
+    """Start a local S3 server and yield its address."""
     server = pytest.importorskip("moto.server", reason="no moto: the extra `dev` has it")
     pytest.importorskip("s3fs", reason="no s3fs: the extra `s3` has it")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would write a line for every request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line per request
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     running.start()
     try:
@@ -34,39 +34,39 @@ def serving() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The address of a server that the tests of a file share."""
+    """Address of a local S3 server, shared by the tests of a file."""
     with serving() as endpoint:
         yield endpoint
 
 
 def use(patch: pytest.MonkeyPatch, endpoint: str) -> None:
-    """Let S3's library meet this server and no other, with keys that mean nothing; forget what it met before."""
+    """Point S3's library to this server, with fake keys; forget earlier connections."""
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    nothing_else = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), "no-such-file")
-    for name, value in (keys | nothing_else | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
+    no_files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), "no-such-file")
+    for name, value in (keys | no_files | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
         patch.setenv(name, value)
     patch.setenv("AWS_ENDPOINT_URL", endpoint)
     forget()
 
 
 def forget() -> None:
-    """What was met stays open for a process; a test meets others."""
+    """Clear the cached connections of this process."""
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
-    storage._system.cache_clear()
+    storage._file_system.cache_clear()
 
 
 def system() -> Any:
-    """The server, as fsspec sees it."""
+    """Return the server's file system of fsspec."""
     return fsspec.filesystem("s3")
 
 
 def upload(project: Path) -> None:
-    """Photos and stores of a project to `ROOT`, as `aws s3 sync` does."""
-    there = system()
-    there.mkdirs(BUCKET, exist_ok=True)
-    for folder in storage.SHARED:
+    """Upload photos and stores of a project to `ROOT`, as `aws s3 sync` does."""
+    bucket_system = system()
+    bucket_system.mkdirs(BUCKET, exist_ok=True)
+    for folder in storage.REMOTE_FOLDERS:
         for path in sorted((project / folder).rglob("*")):
             if path.is_file():
-                there.pipe_file(f"{ROOT}/{path.relative_to(project).as_posix()}", path.read_bytes())
+                bucket_system.pipe_file(f"{ROOT}/{path.relative_to(project).as_posix()}", path.read_bytes())

@@ -1,4 +1,4 @@
-"""The real `dvc` and `git`, and programs of this Python."""
+"""Run the real `dvc` and `git`, and programs of this Python."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def ran(output: str) -> set[str]:
-    """The stages that `dvc repro` ran, from what it printed."""
+    """Return the stages that `dvc repro` ran, from its output."""
     return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
 
 
 def set_environment(patch: pytest.MonkeyPatch) -> None:
-    """This Python's programs first on the PATH, `python` and `dvc` preloaded, no statistics sent, a name for git."""
+    """Put this Python's programs first on the PATH, `python` and `dvc` preloaded; set git's user; no statistics."""
     use_real_programs(patch)
     patch.setenv("PATH", f"{preloaded.folder()}{os.pathsep}{os.environ['PATH']}")
-    patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # no files but those that the commands mean to write
+    patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # commands write their outputs only
     patch.setenv("DVC_NO_ANALYTICS", "1")
-    for who in ("AUTHOR", "COMMITTER"):
-        patch.setenv(f"GIT_{who}_NAME", "t")
-        patch.setenv(f"GIT_{who}_EMAIL", "t@example.org")
+    for role in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{role}_NAME", "t")
+        patch.setenv(f"GIT_{role}_EMAIL", "t@example.org")
 
 
 def use_real_programs(patch: pytest.MonkeyPatch) -> None:
-    """This Python's own programs first on the PATH: for tests that look at the processes themselves."""
+    """Put this Python's programs first on the PATH, not preloaded: for tests that look at processes."""
     patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a real command; its output comes back as text."""
+    """Run a real command, check its status, and return its output as text."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
 
 def put_under_version_control() -> None:
-    """The project in the current directory under git and dvc, its batch tracked."""
+    """Put the project in the current directory under git and dvc, with its batch tracked."""
     command("git", "init", "-q", "-b", "main")
     command("dvc", "init", "-q")
     command("dvc", "add", "-q", "data/raw/tiny")

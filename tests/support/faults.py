@@ -1,4 +1,4 @@
-"""What can be wrong with the photos of a student, done to files."""
+"""Faults in the photos of a student, applied to files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pipe(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """Change one byte; length and time stay, so that DVC notices nothing."""
+    """Change one byte, but not size and time, so that DVC does not notice."""
     times = path.stat()
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -31,7 +31,7 @@ def flip(path: Path) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-# What goes wrong with a student's six photos.
+# Each takes a student's six photos and applies one fault.
 FAULTS: tuple[Callable[[list[Path]], object], ...] = (
     lambda six: six[0].unlink(),
     lambda six: six[1].write_bytes(b""),

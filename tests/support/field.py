@@ -1,4 +1,4 @@
-"""Tiny classes: photos of random pixels, and a project around them."""
+"""Tiny classes: photos of random pixels, and a project that contains them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmarks.kill import outputs as outputs
 
 ROOT = Path(__file__).parent.parent.parent
 EDGE = 32
-# What dvc.yaml plots of models that are not trained here.
+# Plots in dvc.yaml of models that are not trained in tests.
 UNTRAINED = re.compile(r" *plots/\w+/(histogram|siamese)\.csv: ")
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
 
 
 def write_photo(path: Path, seed: Iterable[int], edge: int = EDGE) -> None:
-    """An RGBA PNG of its own colour and noise, whatever the name of the file says."""
+    """Write an RGBA PNG of a random colour with noise, whatever the suffix of the file."""
     rng = np.random.default_rng(list(seed))
     pixels = rng.integers(0, 60, (edge, edge, 4), np.uint8) + rng.integers(0, 190, 4, np.uint8)
     pixels[..., 3] = 255
@@ -29,41 +29,41 @@ def write_photo(path: Path, seed: Iterable[int], edge: int = EDGE) -> None:
     Image.fromarray(pixels).save(path, "PNG")
 
 
-def write_student(folder: Path, student: str, kind: str = "m", extension: str = "jpg") -> list[Path]:
-    """Six photos of one student."""
+def write_student(folder: Path, student: str, category: str = "m", extension: str = "jpg") -> list[Path]:
+    """Write the six photos of one student and return their paths."""
     written = []
     for pair in (1, 2, 3):
-        for place, side in enumerate(("left", "right")):
-            path = folder / f"{student}_{pair}_{side}_{kind}.{extension}"
-            write_photo(path, [int(student[1:]), pair, place, len(folder.name)])
+        for number, side in enumerate(("left", "right")):
+            path = folder / f"{student}_{pair}_{side}_{category}.{extension}"
+            write_photo(path, [int(student[1:]), pair, number, len(folder.name)])
             written.append(path)
     return written
 
 
 def write_class(folder: Path, sets: dict[str, tuple[str, ...]] | None = None) -> None:
-    """Students in `train`, `test_m` and `test_w`."""
+    """Write the photos of students in the subsets `train`, `test_m` and `test_w`."""
     for name, students in (sets or CLASS).items():
         for student in students:
             write_student(folder / name, student, "w" if name == "test_w" else "m")
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 240) -> None:
-    """Wait for something that comes."""
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Wait until a condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come"
+    while not condition():
+        assert time.monotonic() < end, "the condition never held"
         time.sleep(0.05)
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    """Replace a text that stands in the file exactly once."""
+    """Replace a text that occurs exactly once in a file."""
     text = path.read_text()
-    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path.name}"
     path.write_text(text.replace(old, new))
 
 
 def copy_project(folder: Path) -> Path:
-    """The project's own files, as git tracks them or would, with small parameters and a tiny class."""
+    """Copy the project's tracked files to `folder`, with small parameters and a tiny class."""
     for name in ("shoepair", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "metrics/crossval").mkdir(parents=True)
@@ -78,7 +78,7 @@ def copy_project(folder: Path) -> Path:
         shutil.copyfile(ROOT / name, folder / name)
     edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
     edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")
-    # Small, and two models only: every stage more costs every test seconds.
+    # Two models only: every further stage costs every test seconds.
     edit(folder / "params.yaml", "models: [histogram, cnn, cnn_channel, siamese]", "models: [cnn, cnn_channel]")
     plots = (folder / "dvc.yaml").read_text().splitlines(keepends=True)
     (folder / "dvc.yaml").write_text("".join(line for line in plots if not UNTRAINED.match(line)))
@@ -89,5 +89,5 @@ def copy_project(folder: Path) -> Path:
     edit(folder / "params.yaml", "lr: 4.0e-3 ", "lr: 1.0e-3 ")
     edit(folder / "params.yaml", "resamples: 2000 ", "resamples: 100 ")
     write_class(folder / "data/raw/tiny")
-    (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsamples: {}\n")
+    (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsynthetic_classes: {}\n")
     return folder

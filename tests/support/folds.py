@@ -1,4 +1,4 @@
-"""The tiny project before training, and plans for its cross-validation."""
+"""The tiny project before training, and runs of its cross-validation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from shoepair.training.config import TrainConfig
 from stages import ingest, normalize, pairs, split, synthetic, validate
 
 
-def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.Plan:
-    """With some parameters of its own."""
-    return crossval.Plan(model, folds, repeats, params.load(TrainConfig, words))
+def plan(model: str, folds: int, repeats: int, words: dict[str, str]) -> crossval.CVRun:
+    """Return a cross-validation of a model, with parameters overridden by `words`."""
+    return crossval.CVRun(model, folds, repeats, params.load(TrainConfig, words))
 
 
 def build_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six students of train and valid, two test students, two drawn ones, made in this process alone."""
+    """Run all stages before training: six students of train and valid, two test students, two synthetic ones."""
     monkeypatch.setattr(local, "count_cores", lambda: 1)
-    for each in (ingest, validate, normalize):
-        each.main("tiny")
+    for batch_stage in (ingest, validate, normalize):
+        batch_stage.main("tiny")
     for stage in (split, pairs, synthetic):
         stage.main()

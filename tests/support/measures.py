@@ -1,4 +1,4 @@
-"""Photos whose measures are known."""
+"""Quality measures of images."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from PIL import Image
 
-from shoepair.ingestion import decode, quality
+from shoepair.ingestion import decoding, quality
 
 EDGE = 224
 
 
 def measured(image: Image.Image, path: Path) -> dict[str, Any]:
-    """The measures of an image, after it was written and read."""
+    """Write an image, read it again, and return its quality measures."""
     image.save(path, "PNG")
-    return quality.measure(decode.decode_photo(path, EDGE))
+    return quality.measure_image_stats(decoding.decode_photo(path, EDGE))

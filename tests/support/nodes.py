@@ -1,4 +1,4 @@
-"""Machines of a Ray cluster, as network namespaces of this one: each has its own address, and can be killed whole."""
+"""Nodes of a Ray cluster as network namespaces of this machine: each has an address and can be killed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PORT = 6379
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_memory_monitor_refresh_ms": "0",  # or other programs of this machine could end the workers
-    # A node that does not answer is given up after some seconds, not half a minute.
+    "RAY_memory_monitor_refresh_ms": "0",  # else memory use of other programs could end the workers
+    # Give up a node without answer after some seconds, not half a minute.
     "RAY_health_check_initial_delay_ms": "2000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "3000",
@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 
 def skip_without_nodes() -> None:
-    """Skip a test where there can be no such machines."""
+    """Skip a test if this system allows no network namespaces."""
     pytest.importorskip("ray", reason="Ray is not installed")
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need Linux, root and iproute2")
@@ -41,10 +41,10 @@ def skip_without_nodes() -> None:
 
 
 class Nodes:
-    """A bridge with one machine, the head, and others that join it.
+    """A head node with a network bridge, and other nodes that join it.
 
     Args:
-        folder: short, for Ray's sockets.
+        folder: of Ray's files; its path must be short for sockets.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,15 +53,15 @@ class Nodes:
         self.address = f"{self._ip(0)}:{PORT}"
 
     def start(self, *words: str, changed: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> int:
-        """Start one machine more; the first one is the head.
+        """Start one more node; the first one is the head.
 
         Args:
             words: for `ray start`.
-            changed: shell commands that run before it, such as mounts that only this machine sees.
-            environment: variables of its own.
+            changed: shell commands that run before it, such as mounts that only this node sees.
+            environment: additional variables of this node.
 
         Returns:
-            Its number.
+            The number of the node.
         """
         number = len(self.names)
         name = f"sp{os.getpid()}n{number}"
@@ -72,43 +72,40 @@ class Nodes:
         if number == 0:
             _run("ip", "-n", name, "link", "add", link, "type", "bridge")
         else:
-            link, other, head = "eth", f"port{number}", self.names[0]
-            _run("ip", "link", "add", link, "netns", name, "type", "veth", "peer", other, "netns", head)
-            _run("ip", "-n", head, "link", "set", other, "master", "bridge", "up")
+            link, other, head_name = "eth", f"port{number}", self.names[0]
+            _run("ip", "link", "add", link, "netns", name, "type", "veth", "peer", other, "netns", head_name)
+            _run("ip", "-n", head_name, "link", "set", other, "master", "bridge", "up")
         _run("ip", "-n", name, "address", "add", f"{self._ip(number)}/24", "dev", link)
         _run("ip", "-n", name, "link", "set", link, "up")
-        where = (
-            ["--head", f"--port={PORT}", "--include-dashboard=false"] if number == 0 else [f"--address={self.address}"]
-        )
-        ray = ["ray", "start", *where, f"--node-ip-address={self._ip(number)}", f"--temp-dir={self.folder / name}"]
+        head = ["--head", f"--port={PORT}", "--include-dashboard=false"]
+        role = head if number == 0 else [f"--address={self.address}"]
+        ray = ["ray", "start", *role, f"--node-ip-address={self._ip(number)}", f"--temp-dir={self.folder / name}"]
         ray += ["--object-store-memory=80000000", "--disable-usage-stats", *words]
         script = " && ".join([*changed, " ".join(ray)])
-        with (self.folder / f"{name}.log").open("w") as log:  # no pipe: what it starts would hold it open
-            command = self._within(number, "sh", "-c", script)
-            done = subprocess.run(
-                command, stdout=log, stderr=log, env=_environment(environment), check=False, timeout=200
-            )
+        with (self.folder / f"{name}.log").open("w") as log:  # no pipe: the processes it starts would hold it open
+            command, env = self._within(number, "sh", "-c", script), _environment(environment)
+            done = subprocess.run(command, stdout=log, stderr=log, env=env, check=False, timeout=200)
         assert done.returncode == 0, (self.folder / f"{name}.log").read_text()
         return number
 
     def command(self, *words: str) -> list[str]:
-        """A command as the head's machine runs it."""
+        """Return a command to be run on the head node."""
         return self._within(0, *words)
 
     def environment(self) -> dict[str, str]:
-        """The variables of a command that works on this cluster."""
+        """Return the variables of a command that uses this cluster."""
         return _environment({"SHOEPAIR_ENGINE": "ray", "RAY_ADDRESS": self.address})
 
     def processes(self, number: int) -> set[int]:
-        """The ids of all processes of a machine."""
+        """Return the ids of all processes of a node."""
         return _processes(self.names[number])
 
     def kill(self, number: int) -> None:
-        """End all processes of a machine at once, as a cut of its power would."""
+        """End all processes of a node at once, as a power failure would."""
         _kill(self.names[number])
 
     def remove(self) -> None:
-        """End all machines and leave nothing of them."""
+        """End all nodes and remove their namespaces."""
         for name in reversed(self.names):
             _kill(name)
             _run("ip", "netns", "del", name)
@@ -122,7 +119,7 @@ class Nodes:
 
 @contextmanager
 def cluster() -> Iterator[Nodes]:
-    """A cluster of no nodes yet, which is gone after the block, however that ends."""
+    """Yield a cluster without nodes; its nodes are removed after the block."""
     _sweep()
     with tempfile.TemporaryDirectory(prefix="sp", dir="/tmp", ignore_cleanup_errors=True) as folder:
         nodes = Nodes(Path(folder))
@@ -133,7 +130,7 @@ def cluster() -> Iterator[Nodes]:
 
 
 def _sweep() -> None:
-    """Remove what tests left that were killed themselves."""
+    """Remove the nodes that killed tests left."""
     for name in re.findall(r"^sp\d+n\d+", _run("ip", "netns", "list"), re.MULTILINE):
         if not psutil.pid_exists(int(name[2:].partition("n")[0])):
             _kill(name)
@@ -142,8 +139,8 @@ def _sweep() -> None:
 
 def _kill(name: str) -> None:
     """End all processes of a namespace."""
-    while found := _processes(name):
-        for process in found:
+    while processes := _processes(name):
+        for process in processes:
             try:
                 os.kill(process, signal.SIGKILL)
             except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Classes for the tests of the report, whose facts are made up but go together; a reader of the page made of them."""
+"""Invented but consistent results for the tests of the report, and a parser of its page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shoepair.data import pairs, schemas, store, tables
+from shoepair.data import pairs, parquet_files, schemas, store
 from shoepair.evaluation import comparison, metrics, thresholds
 from shoepair.reports import page, results
-from shoepair.reports.format import CROISSANT, DATA_CARD, MODEL_CARD, PAGE
-from shoepair.reports.results import Facts
+from shoepair.reports.formatting import CROISSANT_PATH, DATA_CARD_PATH, MODEL_CARD_PATH, PAGE_PATH
+from shoepair.reports.results import Results
 from shoepair.runtime import paths
 from support.classes import scores_of
 
@@ -23,7 +23,7 @@ CLASS = {"train": 6, "valid": 8, "test_m": 5, "test_w": 4}
 CARD = {
     "parameters": 1234,
     "layers": {"edge": 16, "tta": False},
-    "recipe": {"epochs": 3, "lr": 0.001, "batch_size": 32, "synthetic": 1.0},
+    "config": {"epochs": 3, "lr": 0.001, "batch_size": 32, "synthetic_ratio": 1.0},
     "epoch": {"epoch": 2},
 }
 
@@ -34,74 +34,75 @@ def made(
     noise: float = 1.2,
     folded: Iterable[str] = (),
     **report: Any,
-) -> Facts:
-    """Write the store of a class `a` into the current directory, and make up what the stages would say of it.
+) -> Results:
+    """Write the store of a batch `a` into the current directory, and return invented results of the stages.
 
     Args:
-        sets: students of every split.
-        models: that were trained.
-        noise: of their scores; 0 for models that are always right.
-        folded: models that were cross-validated.
-        report: what the validation report says otherwise.
+        sets: number of students of every split.
+        models: the trained ones.
+        noise: of their logits; 0 for models that are always right.
+        folded: the cross-validated models.
+        report: fields of the validation report that replace the default.
     """
     counts = dict.fromkeys(CLASS, 0) | (sets or CLASS)
     split = _split(counts)
     parts = [
-        scores_of(students, 7 * place + number, split=name, model=model, noise=noise, first=_first(counts, name))
+        scores_of(students, 7 * index + number, split=name, model=model, noise=noise, first=_first(counts, name))
         for number, model in enumerate(models)
-        for place, (name, students) in enumerate(counts.items())
+        for index, (name, students) in enumerate(counts.items())
         if students and name != "train"
     ]
     scores = pd.concat(parts, ignore_index=True)
     scores["row"] = scores["student"].map(split.set_index("student")["row"])
-    details = comparison.assess(scores, list(models), 100, 1)
+    details = comparison.compare_models(scores, list(models), 100, 1)
     best = details["best"]
     _write_store(list(split["student"]))
-    tables.write(paths.SPLIT, split, schemas.Split)
-    tables.write(paths.PAIRS, pairs.build(split), schemas.Pairs)
+    parquet_files.write_table(paths.SPLIT, split, schemas.StudentSplits)
+    parquet_files.write_table(paths.PAIRS, pairs.build_pair_rows(split), schemas.Pairs)
     curve = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.9, 0.7, 0.5]})
     for name in ("train_positive", "train_negative", "valid_positive", "valid_negative"):
         curve[name] = [0.4, 0.6, 0.75]
-    return Facts(
+    return Results(
         batches=["a"],
-        drawn=[],
-        validation={"a": _validation(len(split)) | report},
-        counts={name: _counts(name, number) for name, number in counts.items()},
-        split=split,
-        twice=pd.DataFrame({name: [] for name in schemas.Duplicates.to_schema().columns}),
+        synthetic_batches=[],
+        validation_reports={"a": _validation(len(split)) | report},
+        split_counts={name: _counts(name, number) for name, number in counts.items()},
+        split_table=split,
+        duplicates=pd.DataFrame({name: [] for name in schemas.NearDuplicates.to_schema().columns}),
         suspects=_suspects(split),
-        audit={"order": {"balanced": 0.5, "low": 0.47, "high": 0.53, "leaks": False}},
+        probe_results={"order": {"balanced": 0.5, "low": 0.47, "high": 0.53, "leaks": False}},
         details=details,
         scores=scores,
-        decision=thresholds.decide(scores, best, details["temperatures"][best]),
-        cards=dict.fromkeys(models, CARD),
-        epochs=dict.fromkeys(models, curve),
-        iterations={
+        decision_rule=thresholds.fit_decision_rule(scores, best, details["temperatures"][best]),
+        model_cards=dict.fromkeys(models, CARD),
+        epoch_curves=dict.fromkeys(models, curve),
+        loss_curves={
             model: pd.DataFrame({"iteration": range(1, 31), "loss": np.linspace(1, 0.5, 30)}) for model in models
         },
-        folded={model: metrics.metrics(metrics.of_set(parts[0], "valid"), 100, 1) for model in folded},
+        cv_metrics={
+            model: metrics.compute_metrics(metrics.select_split_rows(parts[0], "valid"), 100, 1) for model in folded
+        },
         resamples=100,
     )
 
 
-def written_page(found: Facts) -> str:
-    """The page as it is written."""
-    results.refuse_mismatch(found)
-    page.write(found)
-    return PAGE.read_text(encoding="utf-8")
+def written_page(data: Results) -> str:
+    """Write the report and return its page."""
+    results.raise_if_inconsistent(data)
+    page.write_report(data)
+    return PAGE_PATH.read_text(encoding="utf-8")
 
 
 def cards(**changes: Any) -> tuple[str, str, dict[str, Any]]:
-    """The two cards and the metadata."""
-    found = made(**changes)
-    written_page(found)
-    document: dict[str, Any] = json.loads(CROISSANT.read_text())
-    return MODEL_CARD.read_text(), DATA_CARD.read_text(), document
+    """Write the report; return the model card, the data card and the metadata."""
+    written_page(made(**changes))
+    document: dict[str, Any] = json.loads(CROISSANT_PATH.read_text())
+    return MODEL_CARD_PATH.read_text(), DATA_CARD_PATH.read_text(), document
 
 
 def _first(counts: dict[str, int], name: str) -> int:
     names = list(counts)
-    return 100 + sum(counts[each] for each in names[: names.index(name)])
+    return 100 + sum(counts[split] for split in names[: names.index(name)])
 
 
 def _split(counts: dict[str, int]) -> pd.DataFrame:
@@ -118,7 +119,7 @@ def _split(counts: dict[str, int]) -> pd.DataFrame:
 def _write_store(students: list[str]) -> None:
     rng = np.random.default_rng(1)
     images = (rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8) for _ in students)
-    store.write(paths.store("a"), students, images, EDGE)
+    store.write_store(paths.store_path("a"), students, images, EDGE)
 
 
 def _validation(students: int) -> dict[str, Any]:
@@ -127,22 +128,26 @@ def _validation(students: int) -> dict[str, Any]:
 
 
 def _counts(name: str, students: int) -> dict[str, int]:
-    kinds = {"m": 0 if name == "test_w" else students, "w": students if name == "test_w" else 0}
-    parts = {
-        f"{what}_{kind}": times * got for kind, got in kinds.items() for what, times in (("students", 1), ("pairs", 3))
+    categories = {"m": 0 if name == "test_w" else students, "w": students if name == "test_w" else 0}
+    by_category = {
+        f"{unit}_{category}": factor * number
+        for category, number in categories.items()
+        for unit, factor in (("students", 1), ("pairs", 3))
     }
-    return {"students": students, "pairs": 3 * students, **parts}
+    return {"students": students, "pairs": 3 * students, **by_category}
 
 
 def _suspects(split: pd.DataFrame) -> pd.DataFrame:
-    rows = split[["batch", "student"]].assign(rank=range(1, len(split) + 1), why="pair 1: left and right do not match")
+    rows = split[["batch", "student"]].assign(
+        rank=range(1, len(split) + 1), reason="pair 1: left and right do not match"
+    )
     chances = np.linspace(0.4, 0, len(split))
-    rows = rows.assign(suspicion=chances, mispaired=chances, swapped=0.0, not_a_shoe=0.0)
-    return rows[list(schemas.Suspects.to_schema().columns)]
+    rows = rows.assign(issue_probability=chances, mispaired=chances, swapped=0.0, not_a_shoe=0.0)
+    return rows[list(schemas.LabelIssues.to_schema().columns)]
 
 
 class Reader(HTMLParser):
-    """What stands on a page: tables by their captions, headings, addresses, ids, words."""
+    """Parser of an HTML page: tables by caption, levels of headings, addresses, ids, texts."""
 
     VOID = frozenset({"meta", "link", "img", "br", "path", "use"})
 
@@ -161,14 +166,14 @@ class Reader(HTMLParser):
 
     @property
     def words(self) -> str:
-        """All text, spaces made one."""
+        """All text, with single spaces."""
         return " ".join(" ".join(self.texts).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        self.addresses += [given[name] for name in ("href", "src", "srcset", "xlink:href") if name in given]
-        self.ids += [given["id"]] if "id" in given else []
-        self.alts += [given[name] for name in ("alt", "aria-label") if name in given and tag in {"img", "div"}]
+        values = {name: value or "" for name, value in attrs}
+        self.addresses += [values[name] for name in ("href", "src", "srcset", "xlink:href") if name in values]
+        self.ids += [values["id"]] if "id" in values else []
+        self.alts += [values[name] for name in ("alt", "aria-label") if name in values and tag in {"img", "div"}]
         if tag in {"h1", "h2", "h3", "h4", "h5", "h6"}:
             self.levels.append(int(tag[1]))
         if tag == "table":

@@ -1,4 +1,4 @@
-"""What dvc.yaml declares, and what the code of a stage imports."""
+"""Declarations of dvc.yaml, and imports of the stages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PIPELINE: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text()
 
 
 def imported(path: Path) -> set[Path]:
-    """The project's own files that a file imports."""
-    found = set()
+    """Return the project's files that a file imports."""
+    files = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.ImportFrom):
@@ -26,18 +26,18 @@ def imported(path: Path) -> set[Path]:
             names = [alias.name for alias in node.names]
         for name in names:
             base = ROOT / name.replace(".", "/")
-            found |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
-    return found - {ROOT / "shoepair/__init__.py", ROOT / "stages/__init__.py"}
+            files |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
+    return files - {ROOT / "shoepair/__init__.py", ROOT / "stages/__init__.py"}
 
 
 def needed(path: Path) -> set[str]:
-    """Everything that a file imports, and what that imports, with itself."""
-    seen, todo = {path}, [path]
+    """Return all project files that a file imports, directly or not, and itself."""
+    files, todo = {path}, [path]
     while todo:
-        new = imported(todo.pop()) - seen
-        seen |= new
+        new = imported(todo.pop()) - files
+        files |= new
         todo += new
-    return {str(file.relative_to(ROOT)) for file in seen}
+    return {str(file.relative_to(ROOT)) for file in files}
 
 
 def declared(stage: str) -> dict[str, Any]:
@@ -46,14 +46,14 @@ def declared(stage: str) -> dict[str, Any]:
     return body
 
 
-def rooms(stage: str) -> set[str]:
-    """The rooms that a stage reaches by imports, as dvc.yaml names them; no byte follows from `runtime`."""
+def packages(stage: str) -> set[str]:
+    """Return the packages that a stage imports, directly or not, but for `runtime`, which affects no output."""
     folders = {path.rpartition("/")[0] for path in needed(ROOT / "stages" / f"{stage}.py")}
     return {folder for folder in folders if folder not in {"stages", "shoepair"} and "shoepair/runtime" not in folder}
 
 
 def groups(stage: str) -> list[str]:
-    """The groups of libraries that a stage names."""
+    """Return the library groups that a stage declares."""
     entries = [entry for entry in declared(stage)["params"] if isinstance(entry, dict)]
     names = [name for entry in entries for name in entry.get("pyproject.toml", [])]
     return [name.removeprefix("tool.shoepair.results.") for name in names]

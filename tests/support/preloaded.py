@@ -1,11 +1,11 @@
-"""Forks of a Python that has the libraries loaded, in place of Pythons that load them again.
+"""Runs programs in forks of a Python that has loaded the libraries, to save the time of loading them.
 
 A stage of the tiny class computes for milliseconds and loads libraries for seconds, in every process that DVC starts.
 `folder()` holds programs `python`, `dvc` and `shoepair` that belong on the PATH before the real ones: each hands its
 arguments, folder, environment, umask and standard files to a server, which forks. What the fork runs is the real DVC
-and the real stage, read from the current folder. The real programs run other modules than the project's, and run in
-environments that steer Python or libraries otherwise than the server's (`STEER`). Tests that look at processes, or put
-them into a namespace, call `commands.use_real_programs`.
+and the real stage, read from the current folder. The real programs run modules outside the project, and run if
+variables that steer Python or libraries (`STEER`) differ from the server's. Tests that look at processes, or put them
+into a namespace, call `commands.use_real_programs`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import NamedTuple, NoReturn
 
 import filelock
 
-# What the stages and DVC load; a module of the project is read anew by every process, since tests change them.
+# Modules that stages and DVC load. Every process reads the project's modules anew, since tests change them.
 LOADED = (
     "dvc.cli",
     "dvc.commands.experiments.exec_run",
@@ -75,8 +75,8 @@ environment = dict(os.environ)
 if environment.get("PYTHONPATH") == {libraries!r}:  # DVC's queue says so
     del environment["PYTHONPATH"]
 steered = {{name: value for name, value in environment.items() if name.startswith({steer})}}
-own = real.endswith({programs}) or words[:1] == ["-m"] and words[1].startswith(("shoepair", "stages."))
-if not own or steered | {usual} != {steered}:
+of_project = real.endswith({programs}) or words[:1] == ["-m"] and words[1].startswith(("shoepair", "stages."))
+if not of_project or steered | {usual} != {steered}:
     os.execv(real, [real, *words])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(address)
@@ -92,45 +92,45 @@ os._exit(status)
 
 @functools.cache
 def folder() -> Path:
-    """The folder of the programs; starts the server, which ends with this process."""
-    own = Path(tempfile.mkdtemp(prefix="preloaded-"))
+    """Return the folder of the programs; start the server, which ends with this process."""
+    programs = Path(tempfile.mkdtemp(prefix="preloaded-"))
     environment = os.environ | USUAL
     steered = {name: value for name, value in environment.items() if name.startswith(STEER)}
     libraries = str(Path(filelock.__file__).parent.parent)
     client = CLIENT.format(libraries=libraries, programs=PROGRAMS, steer=STEER, usual=USUAL, steered=steered)
-    (own / "client.py").write_text(client)
+    (programs / "client.py").write_text(client)
     for name in ("python", *PROGRAMS):
         real = Path(sys.executable).with_name(name)
-        script = f'#!/bin/sh\nexec {sys.executable} -IS {own}/client.py {own}/socket {real} "$@"\n'
-        (own / name).write_text(script)
-        (own / name).chmod(0o755)
+        script = f'#!/bin/sh\nexec {sys.executable} -IS {programs}/client.py {programs}/socket {real} "$@"\n'
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(own / "socket"))
+        listener.bind(str(programs / "socket"))
         listener.listen(64)
         file = listener.fileno()
         words = [sys.executable, __file__, str(file)]
         server = subprocess.Popen(
             words, stdin=subprocess.PIPE, pass_fds=[file], env=environment, start_new_session=True
         )
-    atexit.register(_stop, server, own)
-    return own
+    atexit.register(_stop, server, programs)
+    return programs
 
 
-def _stop(server: subprocess.Popen[bytes], own: Path) -> None:
+def _stop(server: subprocess.Popen[bytes], programs: Path) -> None:
     server.communicate()  # it ends with its standard input
-    shutil.rmtree(own)
+    shutil.rmtree(programs)
 
 
 class _Child(NamedTuple):
-    """A fork that runs, and the client that waits for its end."""
+    """A running fork, and the client that waits for its end."""
 
     pid: int
-    end: int  # a file descriptor that becomes readable with the process's end
+    end: int  # a file descriptor that becomes readable when the process ends
     client: socket.socket
 
 
 def _serve(listener: socket.socket) -> tuple[str, list[str]]:
-    """Fork for every request; returns, in the fork, the program and its words."""
+    """Fork for every request; return, in the fork, the program and its arguments."""
     children: list[_Child] = []
     while True:
         watched = [listener, sys.stdin, *(child.end for child in children), *(child.client for child in children)]
@@ -139,7 +139,7 @@ def _serve(listener: socket.socket) -> tuple[str, list[str]]:
             os._exit(0)
         for child in [child for child in children if child.end in ready]:
             _, status = os.waitpid(child.pid, 0)
-            with contextlib.suppress(OSError):  # the client is no more
+            with contextlib.suppress(OSError):  # the client has ended
                 child.client.send(str(os.waitstatus_to_exitcode(status)).encode())
             child.client.close()
             os.close(child.end)
@@ -151,26 +151,26 @@ def _serve(listener: socket.socket) -> tuple[str, list[str]]:
             client, _ = listener.accept()
             _, files, _, _ = socket.recv_fds(client, 1, 3)
             with client.makefile() as request:
-                real, words, place, mask, environment = json.loads(request.readline())
+                real, words, directory, mask, environment = json.loads(request.readline())
             pid = os.fork()
             if not pid:
-                for each in [listener, client, *(child.client for child in children)]:
-                    each.close()
+                for connection in [listener, client, *(child.client for child in children)]:
+                    connection.close()
                 os.umask(mask)
-                _become(files, place, environment)
+                _become(files, directory, environment)
                 return real, words
             for file in files:
                 os.close(file)
             children.append(_Child(pid, os.pidfd_open(pid), client))
 
 
-def _become(files: list[int], place: str, environment: dict[str, str]) -> None:
-    """Take over the standard files, the folder and the environment of a request."""
+def _become(files: list[int], directory: str, environment: dict[str, str]) -> None:
+    """Take over the standard files, the directory and the environment of a request."""
     os.setpgid(0, 0)
     for standard, file in enumerate(files):
         os.dup2(file, standard)
         os.close(file)
-    os.chdir(place)
+    os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
@@ -189,7 +189,7 @@ def _run(real: str, words: list[str]) -> None:
 
 
 def _end(status: object) -> NoReturn:
-    """End this process as `sys.exit(status)` does, but for taking every library down, which takes half a second."""
+    """End this process like `sys.exit(status)`, but skip the teardown of libraries, which takes half a second."""
     if isinstance(status, str):
         sys.stderr.write(f"{status}\n")
     for thread in threading.enumerate():
@@ -210,7 +210,7 @@ def _main() -> NoReturn:
         _run(*request)
     except SystemExit as ended:
         _end(ended.code)
-    except BaseException:  # noqa: BLE001  # shown, as Python shows it
+    except BaseException:  # noqa: BLE001  # printed, as Python prints it
         traceback.print_exc()
         _end(1)
     _end(None)

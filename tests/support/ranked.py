@@ -1,6 +1,6 @@
-"""Programs that the tests of several ranks start, by `torchrun` or as they are: python ranked.py WHAT.
+"""Programs for the tests of several ranks, started by `torchrun` or directly: python ranked.py WHAT.
 
-They train on random photos in the current directory and leave weights and losses there.
+They train on random photos in the current directory and write weights and losses there.
 """
 
 from __future__ import annotations
@@ -22,71 +22,71 @@ from torch import Tensor
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import stages.train
-from shoepair.data import loading, pair_dataset, pairs, schemas, store, streaming, tables
+from shoepair.data import loading, pair_dataset, pairs, parquet_files, schemas, store, streaming
 from shoepair.models import distributed, registry
 from shoepair.runtime import errors, paths
 from shoepair.training import loop, sharding
-from shoepair.training.config import Augmentation, TrainConfig
+from shoepair.training.config import AugmentationConfig, TrainConfig
 
 EDGE = 32
 NAMES = ("cnn", "cnn_channel", "siamese", "histogram")
-# Of fewer channels one alone is left at many places: to `siamese` these are all alike, and rounding picks among them.
+# With fewer channels one alone is active at many positions: `siamese` sees them as equal, and rounding picks one.
 SHAPE = registry.ModelConfig(n=4, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
-# Eight students are 24 pairs of each kind: 11 a batch, and 2 in the last one, too few for 3 ranks. Of whole students 3
-# are a batch, and 2 the last one.
+# Eight students are 24 same and 24 different pairs: 11 of each a mini-batch, 2 in the last one, too few for 3 ranks.
+# A model that trains on students takes 3 in a mini-batch, 2 in the last one.
 RECIPE = TrainConfig(
     epochs=1,
     batch_size=22,
     lr=2e-3,
-    different="drawn",
-    augmentation=Augmentation(mirror=True, colour=0.5, affine=0.5),
-    keep="last",
+    negatives="random",
+    augmentation=AugmentationConfig(mirror_swap=True, color_jitter=0.5, affine=0.5),
+    keep_epoch="last",
 )
 STUDENTS = {"a": 5, "b": 3}
 
 
 def write_class(folder: Path) -> None:
-    """Eight students with their pairs, in the stores of two batches, and four beside the class."""
+    """Write eight students with their pairs, in the stores of two batches, and four synthetic ones."""
     rng = np.random.default_rng(5)
     split = []
-    for batch, count in {**STUDENTS, paths.SYNTHETIC: 4}.items():
+    for batch, count in {**STUDENTS, paths.SYNTHETIC_BATCH: 4}.items():
         names = [f"u{batch == 'b':d}{number}" for number in range(count)]
         colours = rng.integers(0, 200, (count, 3, 1, 1, 1, 3))
         photos = (colours + rng.integers(0, 55, (count, 3, 2, EDGE, EDGE, 3))).astype(np.uint8)
-        store.write(folder / paths.store(batch), names, photos, EDGE)
-        if batch != paths.SYNTHETIC:
+        store.write_store(folder / paths.store_path(batch), names, photos, EDGE)
+        if batch != paths.SYNTHETIC_BATCH:
             split += [(batch, name, row, "train") for row, name in enumerate(names)]
     frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
-    tables.write(folder / paths.SPLIT, frame, schemas.Split)
-    rows = pairs.build(frame)
-    tables.write(folder / paths.PAIRS, pd.concat([rows, rows.assign(split="valid")]), schemas.Pairs)
+    parquet_files.write_table(folder / paths.SPLIT, frame, schemas.StudentSplits)
+    rows = pairs.build_pair_rows(frame)
+    parquet_files.write_table(folder / paths.PAIRS, pd.concat([rows, rows.assign(split="valid")]), schemas.Pairs)
 
 
 def rows() -> pd.DataFrame:
-    """The pairs to learn from."""
-    every = tables.read(paths.PAIRS, schemas.Pairs)
-    return every[every["split"] == "train"]
+    """Return the training pairs."""
+    all_rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
+    return all_rows[all_rows["split"] == "train"]
 
 
-def train(name: str, data: pair_dataset.Pairing, result: str, *, scored: bool = True) -> None:
-    """Train; the first rank writes what comes of it."""
-    model = registry.build(name, SHAPE, 1)
-    if isinstance(data, pair_dataset.PairData) and data.images.dtype == torch.float64:
+def train(name: str, data: pair_dataset.PairSource, result: str, *, scored: bool = True) -> None:
+    """Train a model; the first rank writes its weights and its history."""
+    model = registry.build_model(name, SHAPE, 1)
+    if isinstance(data, pair_dataset.InMemoryPairs) and data.images.dtype == torch.float64:
         model.double()
-    recipe = RECIPE.model_copy(update={"batch_size": 10}) if model.whole_students else RECIPE
-    history = loop.fit(model, data, data if scored else None, recipe, curves=scored)
-    if distributed.first():
-        save_file(registry.weights_of(model), f"{result}.safetensors")
+    config = RECIPE.model_copy(update={"batch_size": 10}) if model.trains_on_students else RECIPE
+    history = loop.fit(model, data, data if scored else None, config, measure_train=scored)
+    if distributed.is_main_rank():
+        save_file(registry.copy_weights(model), f"{result}.safetensors")
         Path(f"{result}.json").write_text(json.dumps(asdict(history)))
 
 
-def reordered(kinds: Tensor) -> sharding.Share:
-    """All rows of a batch, the last one first: the same sums in another order."""
-    return sharding.Share(torch.arange(len(kinds)).flip(0), len(kinds))
+def reordered(strata: Tensor) -> sharding.Shard:
+    """Return all rows of a mini-batch in reverse order: the same sums in another order."""
+    return sharding.Shard(torch.arange(len(strata)).flip(0), len(strata))
 
 
 def compare_all() -> None:
-    """`compare` by 1, 2 and 3 ranks, which are forked, since importing torch anew takes longer than to train."""
+    """Run `compare` on 1, 2 and 3 ranks, forked, since importing torch takes longer than training."""
     compare()
     for count in (2, 3):
         config = LaunchConfig(
@@ -97,64 +97,66 @@ def compare_all() -> None:
 
 
 def ranked(what: str) -> None:
-    """Do what the word says as a rank."""
-    with distributed.joined():
+    """Run the named program as a rank."""
+    with distributed.join_process_group():
         {"compare": compare, "fail": fail}[what]()
 
 
 def compare() -> None:
-    """Every model in single and in double precision, from memory, and one from the stores."""
-    single = loading.from_table(rows())
-    double = replace(single, images=pair_dataset.floats(single.images).double())
+    """Train every model in single and double precision from memory, and one from the stores."""
+    single = loading.load_pairs_in_memory(rows())
+    double = replace(single, images=pair_dataset.scale_to_centred_float(single.images).double())
     for name in NAMES:
-        train(name, single, f"{name}-single-{distributed.size()}")
+        train(name, single, f"{name}-single-{distributed.get_world_size()}")
         if name != "histogram":
-            train(name, double, f"{name}-double-{distributed.size()}", scored=False)
-    if distributed.size() == 2:
-        streaming.WORKERS = 1
-        train("cnn", loading.within(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False)
-    if distributed.size() == 1:
-        kept = sharding.dealt, sharding.seeing_all
-        sharding.dealt, sharding.seeing_all = reordered, sharding._WholeBatch
+            train(name, double, f"{name}-double-{distributed.get_world_size()}", scored=False)
+    if distributed.get_world_size() == 2:
+        streaming.READER_PROCESSES = 1
+        train(
+            "cnn", loading.load_or_stream_pairs(rows(), EDGE, 0, torch.device("cpu")), "cnn-streamed-2", scored=False
+        )
+    if distributed.get_world_size() == 1:
+        originals = sharding.stratified_shard, sharding.sync_batch_norm_and_dropout
+        sharding.stratified_shard, sharding.sync_batch_norm_and_dropout = reordered, sharding._SyncedLayers
         for name in NAMES[:3]:
             train(name, single, f"{name}-single-reordered")
-        sharding.dealt, sharding.seeing_all = kept
+        sharding.stratified_shard, sharding.sync_batch_norm_and_dropout = originals
 
 
-class Failing(pair_dataset.PairData):
+class Failing(pair_dataset.InMemoryPairs):
     """Photos that one rank cannot read."""
 
-    def pairs(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
-        """One batch, and no more on the second rank."""
-        for number, shoes in enumerate(super().pairs(plan)):
-            if number and distributed.rank() == 1:
-                found = "a.h5: torn"
-                raise errors.ShoepairError(found, fix="mend it")
+    def iter_pair_photos(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the photos of each mini-batch; fail after the first one on the second rank."""
+        for number, shoes in enumerate(super().iter_pair_photos(plan)):
+            if number and distributed.get_rank() == 1:
+                message = "a.h5: torn"
+                raise errors.ShoepairError(message, fix="mend it")
             yield shoes
 
 
 def fail() -> None:
-    """The second rank meets a fault, the others do not."""
-    whole = loading.from_table(rows())
-    train("cnn", Failing(whole.images, whole.shoes, whole.same, whole.synthetic), "cnn")
+    """Train with an error on the second rank only."""
+    data = loading.load_pairs_in_memory(rows())
+    train("cnn", Failing(data.images, data.pair_index, data.same, data.is_synthetic_student), "cnn")
 
 
 def killed() -> None:
-    """The stage; in the second epoch a rank is killed, once."""
-    whole = loop.epoch
+    """Run stage train; kill a rank in the second epoch, once."""
+    original = loop.iter_epoch_losses
 
-    def epoch(*given: Any) -> Iterator[float]:
-        for value in whole(*given):
+    def epoch(*arguments: Any) -> Iterator[float]:
+        for value in original(*arguments):
             yield value
-            if given[-1] == 2 and distributed.rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            if arguments[-1] == 2 and distributed.get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    loop.epoch = epoch  # type: ignore[assignment]  # fit calls it that way
+    loop.iter_epoch_losses = epoch  # type: ignore[assignment]  # fit passes these positionally
     stages.train.main("cnn_channel")
 
 
 def main(what: str) -> None:
-    """Do what the word says."""
+    """Run the named program."""
     torch.set_num_threads(1)
     if what == "compare_all":
         compare_all()

@@ -1,4 +1,4 @@
-"""A photo of the tiny class as it is read elsewhere, and how its refusal reads."""
+"""A photo of the tiny class, read remotely, and the message of its failure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shoepair.runtime import paths, storage
 from shoepair.runtime.errors import ShoepairError
 from support.buckets import server as server  # a fixture
 
-PHOTO = paths.raw("tiny") / "train/u001_1_left_m.jpg"
+PHOTO = paths.raw_path("tiny") / "train/u001_1_left_m.jpg"
 
 
-def listed(path: Path = PHOTO) -> storage.Listed:
-    return storage.Listed(path, hashlib.sha256(path.read_bytes()).hexdigest())
+def listed(path: Path = PHOTO) -> storage.PhotoFile:
+    return storage.PhotoFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def content(opened: Path | io.BufferedIOBase | object) -> bytes:
@@ -25,12 +25,12 @@ def content(opened: Path | io.BufferedIOBase | object) -> bytes:
     return opened.read()
 
 
-def refusal(photo: storage.Listed | None = None) -> str:
-    """The message of a photo that cannot be had; it comes in time, and is one line and a remedy."""
+def refusal(photo: storage.PhotoFile | None = None) -> str:
+    """Return the first line of the error of a photo; it comes in time, and a line with the fix follows."""
     start = time.monotonic()
     with pytest.raises(ShoepairError) as caught:
-        list(storage.opened([photo or listed()]))
-    assert time.monotonic() - start < 10, "the user waited"  # the limit that a user was promised, not a speed
+        list(storage.iter_opened_photos([photo or listed()]))
+    assert time.monotonic() - start < 10, "the user waited"  # a documented limit, not a measure of speed
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
     return lines[0]

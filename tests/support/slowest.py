@@ -1,4 +1,4 @@
-"""`pytest --slowest 20`: the slowest tests, and what each of them waits for."""
+"""Option `pytest --slowest 20`: the slowest tests, and the commands that each waits for."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Waits:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._depth = 0  # `communicate` and `run` wait by `wait`
+        self._depth = 0  # `communicate` and `run` call `wait`
 
     def timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap a method of `Popen` that waits."""
+        """Return a method of `Popen` that also records the seconds it waits."""
 
         def wrapped(process: subprocess.Popen[Any], *words: Any, **options: Any) -> Any:
             self._depth += 1
@@ -41,11 +41,11 @@ class Waits:
 
 
 def command_name(words: Any) -> str:
-    """The program and what it is asked for: "dvc repro", "python -m stages.train"."""
+    """Return the program and its command: "dvc repro", "python -m stages.train"."""
     parts = shlex.split(words) if isinstance(words, str) else [str(word) for word in words]
     program = Path(parts[0]).name
-    kept = 3 if parts[1:2] == ["-m"] else 2
-    return " ".join([program, *(word.split("\n")[0][:24] for word in parts[1:kept])])
+    count = 3 if parts[1:2] == ["-m"] else 2
+    return " ".join([program, *(word.split("\n")[0][:24] for word in parts[1:count])])
 
 
 class Slowest:
@@ -59,13 +59,13 @@ class Slowest:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Note what this test waits for; the note travels with its reports."""
-        self.waits.seconds = {}  # a plain one, which travels from a worker of pytest-xdist
+        """Record what this test waits for, as a property of its reports."""
+        self.waits.seconds = {}  # a plain dict, which pytest-xdist can send
         item.user_properties.append((PROPERTY, self.waits.seconds))
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the seconds of setup, call and teardown together."""
+        """Add up the seconds of setup, call and teardown."""
         self.total[report.nodeid] += report.duration
         waits: Any = dict(report.user_properties).get(PROPERTY, {})
         self.waited[report.nodeid] = waits
@@ -77,20 +77,20 @@ class Slowest:
             terminalreporter.write_line(line)
 
     def lines(self) -> Iterator[str]:
-        """A line per test, the slowest first."""
+        """Yield a line per test, the slowest first."""
         for name, seconds in longest(self.total, self.count):
             waited = self.waited[name]
             parts = [*longest(waited, SHOWN), ("itself", max(0.0, seconds - sum(waited.values())))]
-            yield f"{seconds:7.1f} s  {name}: {', '.join(f'{what} {spent:.1f}' for what, spent in parts)}"
+            yield f"{seconds:7.1f} s  {name}: {', '.join(f'{command} {spent:.1f}' for command, spent in parts)}"
 
 
 def longest(seconds: dict[str, float], count: int) -> list[tuple[str, float]]:
-    """The entries with the most seconds, in falling order."""
+    """Return the entries with the most seconds, in descending order."""
     return sorted(seconds.items(), key=lambda entry: -entry[1])[:count]
 
 
 def register(config: pytest.Config, count: int) -> None:
-    """Watch the tests of this process."""
+    """Install the measurement in this process."""
     plugin = Slowest(count)
     for name in ("wait", "communicate"):
         setattr(subprocess.Popen, name, plugin.waits.timed(getattr(subprocess.Popen, name)))

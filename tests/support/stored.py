@@ -7,20 +7,21 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from shoepair.data import pairs, schemas, store, tables
-from shoepair.runtime import libraries, paths
+from shoepair.data import pairs, parquet_files, schemas, store
+from shoepair.runtime import library_versions, paths
 from support.field import ROOT
 
 
 def write_two_batches(edge: int = 32) -> pd.DataFrame:
-    """The pairs of seven students in two batches, their stores in the current directory."""
-    shutil.copyfile(ROOT / libraries.TABLE, libraries.TABLE)
+    """Write the stores of two batches into the current directory; return the pairs of their seven students."""
+    shutil.copyfile(ROOT / library_versions.VERSIONS_FILE, library_versions.VERSIONS_FILE)
     rng = np.random.default_rng(5)
     split = []
     for batch, count in (("a", 4), ("b", 3)):
         students = [f"u{batch == 'b':d}{number}" for number in range(count)]
-        store.write(paths.store(batch), students, rng.integers(0, 256, (count, 3, 2, edge, edge, 3), np.uint8), edge)
+        photos = rng.integers(0, 256, (count, 3, 2, edge, edge, 3), np.uint8)
+        store.write_store(paths.store_path(batch), students, photos, edge)
         split += [(batch, student, row, "train") for row, student in enumerate(students)]
     frame = pd.DataFrame(split, columns=["batch", "student", "row", "split"])
-    tables.write(paths.SPLIT, frame, schemas.Split)
-    return pairs.build(frame)
+    parquet_files.write_table(paths.SPLIT, frame, schemas.StudentSplits)
+    return pairs.build_pair_rows(frame)

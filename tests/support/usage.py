@@ -1,4 +1,4 @@
-"""What the tests of serving share: a project that answers, though never trained; a running server."""
+"""Helpers for the tests of serving: an untrained project that predicts, and a running server."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from shoepair.commands.serving import predictor
-from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Judge
-from shoepair.data import documents
-from shoepair.evaluation.thresholds import Decision
-from shoepair.ingestion.config import Validate
+from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, PairPredictor
+from shoepair.data import json_files
+from shoepair.evaluation.thresholds import DecisionRule
+from shoepair.ingestion.config import ValidateConfig
 from shoepair.models import registry
 from shoepair.runtime import params, paths
 from support.field import EDGE, copy_project, edit
@@ -31,47 +31,49 @@ Pair = tuple[Path, Path]
 
 
 def photo(pair: int, side: str, student: str = STUDENT) -> Path:
-    """A photo of the tiny class."""
+    """Return the path of a photo of the tiny class."""
     return PHOTOS / f"{student}_{pair}_{side}_m.jpg"
 
 
 def decide(**changes: Any) -> None:
-    """Write a decision."""
-    documents.write_json(paths.DECISION, rule(**changes).model_dump())
+    """Write a decision rule."""
+    json_files.write_json(paths.THRESHOLDS, rule(**changes).model_dump())
 
 
-def rule(**changes: Any) -> Decision:
-    """A decision that nobody made."""
-    given = {"format": 1, "model": "cnn_channel", "temperature": 1.0, "same_above": 0.8, "different_below": 0.2}
-    usual = Decision.model_validate(given | {"says": "", "sets": {}})
-    return usual.model_copy(update=changes)
+def rule(**changes: Any) -> DecisionRule:
+    """Return an invented decision rule."""
+    fields = {"format": 1, "model": "cnn_channel", "temperature": 1.0, "same_above": 0.8, "different_below": 0.2}
+    default = DecisionRule.model_validate(fields | {"says": "", "sets": {}})
+    return default.model_copy(update=changes)
 
 
 def furnish(folder: Path) -> dict[str, Pair]:
-    """Make the current directory, `folder`, a project that answers.
+    """Make the current directory, `folder`, an untrained project that predicts.
 
     Returns:
-        For every verdict two photos that get it.
+        For each verdict two photos that get it.
     """
     copy_project(folder)
-    for line in ("dark: 0.32", "low_contrast: 0.25"):  # noise has little light and contrast
+    for line in ("dark: 0.32", "low_contrast: 0.25"):  # noise is dark and low in contrast
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 0.0")
     for line in ("blurred: 0.55", "overexposed: 0.70"):
         edit(paths.PARAMS, line, f"{line.split(':')[0]}: 1.0")
-    registry.save("cnn_channel", registry.build("cnn_channel", registry.ModelConfig(edge=EDGE), seed=1), {})
+    model = registry.build_model("cnn_channel", registry.ModelConfig(edge=EDGE), seed=1)
+    registry.save_model("cnn_channel", model, {})
     decide()
-    judge = predictor.appoint()
+    pair_predictor = predictor.load_predictor()
     pairs = [(photo(left, "left"), photo(right, "right")) for left, right in product((1, 2, 3), repeat=2)]
-    scored = sorted((judge.judge(*map(judge.prepare, pair)).score, pair) for pair in pairs)
+    prepare, predict = pair_predictor.prepare_photo, pair_predictor.predict
+    scored = sorted((predict(*map(prepare, pair)).score, pair) for pair in pairs)
     low, middle, high = scored[0], scored[len(scored) // 2], scored[-1]
     decide(different_below=(low[0] + middle[0]) / 2, same_above=(middle[0] + high[0]) / 2)
-    return {DIFFERENT: low[1], NOT_SURE: middle[1], SAME: high[1]}
+    return {DIFFERENT_VERDICT: low[1], NOT_SURE_VERDICT: middle[1], SAME_VERDICT: high[1]}
 
 
-def judge_of(rule: Decision) -> Judge:
-    """A judge of the current project, by another rule."""
-    model = registry.load("cnn_channel").eval()
-    return Judge(rule, model, EDGE, params.load(Validate))
+def judge_of(rule: DecisionRule) -> PairPredictor:
+    """Return a predictor of the current project with another decision rule."""
+    model = registry.load_model("cnn_channel").eval()
+    return PairPredictor(rule, model, EDGE, params.load(ValidateConfig))
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ class Served:
     """A running server.
 
     Args:
-        url: its one address.
-        pairs: what `furnish` returned.
+        url: its address.
+        pairs: for each verdict two photos that get it.
         folder: its project.
-        process: it itself.
+        process: of the server.
     """
 
     url: str
@@ -91,7 +93,7 @@ class Served:
     process: subprocess.Popen[str]
 
     def paths(self, verdict: str) -> tuple[str, str]:
-        """Two photos that get this verdict."""
+        """Return the paths of two photos that get this verdict."""
         left, right = (str(self.folder / path) for path in self.pairs[verdict])
         return left, right
 
@@ -113,19 +115,19 @@ print(json.dumps(written))
 
 
 @contextmanager
-def serving(folder: Path, at_once: int = 8, seconds: float = 30, *, quiet: bool = True) -> Iterator[Served]:
-    """A server on a free port, ended by Ctrl-C; checks that it said nothing, and opened no file to write to.
+def serving(folder: Path, max_requests: int = 8, seconds: float = 30, *, quiet: bool = True) -> Iterator[Served]:
+    """Yield a server on a free port, ended by Ctrl-C; check that it printed no error and opened no file for writing.
 
     Args:
         folder: becomes its project.
-        at_once: see `web.serve`.
-        seconds: likewise.
-        quiet: whether nothing must be said.
+        max_requests: see `web.serve`.
+        seconds: see `web.serve`.
+        quiet: whether to check these.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         pairs = furnish(folder)
-        words = [sys.executable, "-c", SCRIPT, str(at_once), str(seconds)]
+        words = [sys.executable, "-c", SCRIPT, str(max_requests), str(seconds)]
         environment = os.environ | {"PYTHONPATH": str(folder)}
         pipe = subprocess.PIPE
         process = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=folder)

@@ -1,4 +1,4 @@
-"""Work that other processes do for tests."""
+"""Tasks that other processes run in tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import time
 from pathlib import Path
 
 
-def stay(_piece: int, notes: Path) -> None:
+def stay(_task: int, notes: Path) -> None:
     (notes / str(os.getpid())).touch()
     time.sleep(600)

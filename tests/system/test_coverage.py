@@ -27,11 +27,13 @@ def test_intervals_cover_the_truth(students: int, level: float) -> None:
         akin = 0.7 * skill + np.sqrt(1 - 0.7**2) * rng.normal(size=skill.shape)  # what is hard for both, in part
         one, other = skilled(skill, level, rng), skilled(akin, level + 0.7, rng)
         stranger = skilled(rng.normal(size=skill.shape), level + 0.4, rng)
-        accuracy = bootstrap.own(mean(one), students, RESAMPLES, seed)
+        accuracy = bootstrap.values_and_bca_intervals(mean(one), students, RESAMPLES, seed)
         hits["accuracy"].append(held(accuracy, truth(level)))
-        gain = bootstrap.paired(mean(other - one), students, RESAMPLES, seed)
+        gain = bootstrap.paired_differences_and_intervals(mean(other - one), students, RESAMPLES, seed)
         hits["paired"].append(held(gain, truth(level + 0.7) - truth(level)))
-        apart = bootstrap.unpaired(bootstrap.own(mean(stranger), students, RESAMPLES, seed), accuracy)
+        apart = bootstrap.differences_of_intervals(
+            bootstrap.values_and_bca_intervals(mean(stranger), students, RESAMPLES, seed), accuracy
+        )
         hits["unpaired"].append(held(apart, truth(level + 0.4) - truth(level)))
     covered = {name: float(np.mean(each)) for name, each in hits.items()}
     assert {name: share for name, share in covered.items() if not 0.93 <= share <= 0.97} == {}
@@ -43,7 +45,7 @@ def test_plain_percentile_intervals_would_not() -> None:
     students, hits = 20, []
     for seed in range(BLOCKS):
         values = skilled(rng.normal(size=(students, CLASSES)), 2.6, rng)
-        drawn = mean(values)(bootstrap.draws(students, RESAMPLES, seed).astype(float))
+        drawn = mean(values)(bootstrap.draw_resample_counts(students, RESAMPLES, seed).astype(float))
         ends = np.quantile(drawn, [0.025, 0.975], axis=0)
         hits.append(held(np.stack([values.mean(axis=0), *ends], axis=1), truth(2.6)))
     assert np.mean(hits) < 0.93
@@ -63,9 +65,9 @@ def test_intervals_of_the_area_cover_the_truth(students: int, classes: int, resa
         logits = np.where(same, 1 + own, -1) + shared + rng.normal(0, 1, len(same))
 
         def statistic(weights: np.ndarray, logits: np.ndarray = logits) -> np.ndarray:
-            return roc_curve.area(roc_curve.roc(same, logits, weights[:, who]))[:, None]
+            return roc_curve.roc_auc(roc_curve.compute_roc_curves(same, logits, weights[:, who]))[:, None]
 
-        hits.append(held(bootstrap.own(statistic, students, resamples, seed, powers=(2,)), true))
+        hits.append(held(bootstrap.values_and_bca_intervals(statistic, students, resamples, seed, orders=(2,)), true))
     assert 0.93 <= np.mean(hits) <= 0.97
 
 
@@ -76,7 +78,7 @@ def test_intervals_of_a_difference_cover_the_truth() -> None:
     for number in range(times):
         skill = rng.beta(8, 2, (60, 1))
         before, after = (rng.random((60, 6)) < skill + gain for gain in (0.0, 0.03))
-        got = comparison.difference(answers(before), answers(after), 300, number)
+        got = comparison.shared_count_and_accuracy_interval(answers(before), answers(after), 300, number)
         assert got is not None
         covered += float(got[2] <= np.mean(np.minimum(rng.beta(8, 2, 20000) + 0.03, 1)) - 0.8 <= got[3])
     assert 0.90 <= covered / times <= 0.98

@@ -11,7 +11,7 @@ import pytest
 from support.commands import Run
 from support.pages import CLASS, cards
 
-from shoepair.reports.format import CROISSANT
+from shoepair.reports.formatting import CROISSANT_PATH
 
 NO_NETWORK = """
 import socket, sys
@@ -38,7 +38,7 @@ def offline(code: str) -> str:
 def validated() -> str:
     """What `mlcroissant validate --jsonld reports/croissant.json` says, without a network."""
     pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
-    words = ["mlcroissant", "validate", "--jsonld", str(CROISSANT)]
+    words = ["mlcroissant", "validate", "--jsonld", str(CROISSANT_PATH)]
     return offline(f"sys.argv = {words}\nfrom mlcroissant.scripts.cli import main\nmain()")
 
 
@@ -55,9 +55,9 @@ def test_metadata_pass_the_real_validator_offline(sets: dict[str, int] | None) -
 
 def test_validator_would_see_a_fault() -> None:
     cards()
-    document = json.loads(CROISSANT.read_text())
+    document = json.loads(CROISSANT_PATH.read_text())
     del document["distribution"][0]["encodingFormat"]
-    CROISSANT.write_text(json.dumps(document))
+    CROISSANT_PATH.write_text(json.dumps(document))
     with pytest.raises(AssertionError, match="encodingFormat"):
         validated()
 
@@ -67,7 +67,7 @@ def test_programs_read_the_students_and_pairs_by_the_metadata() -> None:
     cards()
     code = f"""
 import mlcroissant
-data = mlcroissant.Dataset({str(CROISSANT)!r})
+data = mlcroissant.Dataset({str(CROISSANT_PATH)!r})
 for name in ("splits", "students", "pairs"):
     rows = list(data.records(name))
     print(name, len(rows), rows[0])
@@ -85,4 +85,4 @@ for name in ("splits", "students", "pairs"):
 @pytest.mark.usefixtures("trained")
 def test_metadata_of_the_pipeline_pass_the_command(run: Run) -> None:
     pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
-    assert "Done." in run("mlcroissant", "validate", "--jsonld", str(CROISSANT)).stderr
+    assert "Done." in run("mlcroissant", "validate", "--jsonld", str(CROISSANT_PATH)).stderr

@@ -18,9 +18,9 @@ def test_only_the_decoders_of_photos_are_loaded(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
 from PIL import Image
-from shoepair.ingestion import decode
+from shoepair.ingestion import decoding
 for path in sorted(Path({str(tmp_path)!r}).iterdir()):
-    decode.decode_photo(path, 16)
+    decoding.decode_photo(path, 16)
 print(*sorted(Image.OPEN))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -17,7 +17,7 @@ from support.commands import CLI, Run, ran, use_real_programs
 from support.field import edit, outputs
 
 from shoepair.commands import doctor
-from shoepair.runtime import files, paths
+from shoepair.runtime import atomic_files, paths
 
 DOCTOR = (*CLI, "doctor")
 
@@ -30,9 +30,9 @@ def test_torn_lock_comes_back_from_the_last_commit(repository: Path, run: Run, t
     lock = repository / "dvc.lock"
     sound = lock.read_bytes()
     lock.write_text(torn)
-    assert "dvc.lock: was torn by a kill; it is again as in the last commit" in run(*DOCTOR).stdout
+    assert "dvc.lock: damaged by a kill; restored from the last commit" in run(*DOCTOR).stdout
     assert lock.read_bytes() == sound
-    assert "torn" not in run(*DOCTOR).stdout
+    assert "damaged" not in run(*DOCTOR).stdout
 
 
 @pytest.mark.usefixtures("repository")
@@ -40,23 +40,23 @@ def test_torn_lock_that_was_never_committed_is_made_anew(run: Run) -> None:
     run("dvc", "repro", "-q", "ingest")
     sound = Path("dvc.lock").read_bytes()
     Path("dvc.lock").write_bytes(b"")
-    assert len(doctor.repair()) == 1
+    assert len(doctor.repair_project()) == 1
     run("dvc", "repro", "-q", "ingest")
     assert Path("dvc.lock").read_bytes() == sound
 
 
 @pytest.mark.usefixtures("repository")
 def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
-    half = paths.store("tiny").with_name(f".tiny.h5.a1b2{files.PART}")
+    half = paths.store_path("tiny").with_name(f".tiny.h5.a1b2{atomic_files.PARTIAL_SUFFIX}")
     half.parent.mkdir(parents=True)
     half.write_bytes(b"half")
-    folder = Path("reports") / f".analysis{files.PART}"
+    folder = Path("reports") / f".analysis{atomic_files.PARTIAL_SUFFIX}"
     (folder / "pictures").mkdir(parents=True)
     before = sorted(path for path in Path("data").rglob("*") if path != half)
-    assert doctor.repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
+    assert doctor.repair_project() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
     assert sorted(Path("data").rglob("*")) == before
     assert not folder.exists()
-    assert doctor.repair() == []
+    assert doctor.repair_project() == []
 
 
 @pytest.mark.parametrize("torn", ["", '{"read": {"/a": [{"pid": 1, '])
@@ -64,11 +64,11 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
 def test_torn_note_of_readers_no_longer_stops_dvc(run: Run, torn: str) -> None:
     note = Path(".dvc/tmp/rwlock")
     run("dvc", "repro", "-q", "ingest")
-    assert doctor.repair() == []
+    assert doctor.repair_project() == []
     note.write_text(torn)
     Path("stages/ingest.py").write_text(Path("stages/ingest.py").read_text() + "\n")
     assert "JSON structure is corrupted" in run("dvc", "repro", "ingest", status=255).stderr
-    assert doctor.repair() == [f"{note}: was torn by a kill; deleted, DVC makes it anew"]
+    assert doctor.repair_project() == [f"{note}: damaged by a kill; deleted, DVC recreates it"]
     run("dvc", "repro", "-q", "ingest")
 
 
@@ -108,7 +108,7 @@ def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(
         dvc.kill()  # dvc alone
         dvc.wait()
         assert stage.is_running()
-        assert "stage train@cnn: still ran, though its `dvc` was killed; stopped" in run(*DOCTOR).stdout
+        assert "stage train@cnn: still running although its `dvc` was killed; stopped" in run(*DOCTOR).stdout
         assert not stage.is_running()
     assert "stopped" not in run(*DOCTOR).stdout
 
@@ -126,7 +126,7 @@ def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(
         changed = (trained / "params.yaml").read_bytes()
         assert changed != sound
         said = run(*DOCTOR).stdout
-    assert "params.yaml: held the values of experiment 'long', which was killed" in said
+    assert "params.yaml: had the values of experiment 'long', which was killed" in said
     assert "epochs is 2, was 2000" in said
     assert (trained / "params.yaml").read_bytes() == sound
     assert (trained / ".dvc/tmp/params.yaml").read_bytes() == changed

@@ -1,4 +1,4 @@
-"""Mutated input: everything that was ever found, and a short run of the fuzzer."""
+"""Mutated input: every earlier finding, and a short run of the fuzzer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_short_run_finds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(fuzz, "REGRESSIONS", tmp_path)
     monkeypatch.setattr(fuzz, "SHARES", {"photo": 0.4, "name": 0.2, "archive": 0.2, "store": 0.2})
     results = fuzz.fuzz(3000, seed=2, workers=2)
-    assert sum(got.executions for got in results.values()) == 3000
-    assert [finding for got in results.values() for finding in got.findings.items()] == []
+    assert sum(result.executions for result in results.values()) == 3000
+    assert [finding for result in results.values() for finding in result.findings.items()] == []
     assert all(0 < results[target].accepted < results[target].executions for target in fuzz.TARGETS)
 
 
@@ -41,8 +41,8 @@ def test_fuzzer_notices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reader:
     monkeypatch.setattr(fuzz, "REGRESSIONS", tmp_path)
     monkeypatch.setattr(fuzz, "SHARES", {"name": 1.0})
     monkeypatch.setitem(fuzz.TARGETS, "name", (fuzz.name_seeds, reader))
-    got = fuzz.fuzz(2, seed=1, workers=1)["name"]
-    assert got.executions == 2
-    assert got.findings
-    assert all(text in what for what in got.findings.values())
-    assert all((tmp_path / path).is_file() for path in got.findings)
+    result = fuzz.fuzz(2, seed=1, workers=1)["name"]
+    assert result.executions == 2
+    assert result.findings
+    assert all(text in error for error in result.findings.values())
+    assert all((tmp_path / path).is_file() for path in result.findings)

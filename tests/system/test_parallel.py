@@ -37,7 +37,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         "from shoepair.runtime.parallel import local",
         "local.count_cores = lambda: 2",
         f"work = functools.partial(working.stay, notes=pathlib.Path({str(tmp_path)!r}))",
-        "list(parallel.ordered(work, range(4), tell=str, room=parallel.Room(1)))",
+        "list(parallel.imap_ordered(work, range(4), describe_lost_task=str, resources=parallel.Resources(1)))",
     )
     program = tmp_path / "program.py"
     program.write_text("if __name__ == '__main__':\n    " + "\n    ".join(lines) + "\n")
@@ -75,15 +75,15 @@ def greet(server: socket.socket) -> None:
 
 def test_address_where_no_cluster_answers_is_refused(port: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setenv(parallel.SWITCH, "ray")
-    monkeypatch.setattr(ray_cluster, "SECONDS", 0.2)
+    monkeypatch.setenv(parallel.ENGINE_VARIABLE, "ray")
+    monkeypatch.setattr(ray_cluster, "PROBE_TIMEOUT", 0.2)
     silent = f"127.0.0.1:{port.getsockname()[1]}"
 
     def refused(address: str) -> str:
-        monkeypatch.setenv(ray_cluster.ADDRESS, address)
+        monkeypatch.setenv(ray_cluster.ADDRESS_VARIABLE, address)
         with pytest.raises(ShoepairError, match=f"RAY_ADDRESS={address}: no Ray cluster") as caught:
-            list(parallel.ordered(square, range(3), tell=told))
-        return caught.value.found
+            list(parallel.imap_ordered(square, range(3), describe_lost_task=told))
+        return caught.value.message
 
     assert "timed out" in refused(silent)
     assert "invalid literal" in refused("nowhere")
@@ -91,7 +91,7 @@ def test_address_where_no_cluster_answers_is_refused(port: socket.socket, monkey
     port.settimeout(10)
     port.accept()[0].close()  # the connection that timed out
     server.start()
-    assert "what answers there is no Ray cluster" in refused(silent)
+    assert "the server there is no Ray cluster" in refused(silent)
     server.join()
     port.close()
     assert "refused" in refused(silent)
@@ -103,14 +103,14 @@ WAYS = {"threads": 10**6, "processes": 0}  # and how many pieces then count as f
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each way of the local engine."""
-    monkeypatch.setattr(local, "FEW", WAYS[request.param])
+    monkeypatch.setattr(local, "MAX_THREAD_TASKS", WAYS[request.param])
     return str(request.param)
 
 
 def fail(number: int) -> int:
     if number == 3:
-        found = f"{number}: odd"
-        raise ShoepairError(found, problems=["a", "b"], fix="take another")
+        message = f"{number}: odd"
+        raise ShoepairError(message, problems=["a", "b"], fix="take another")
     return number
 
 
@@ -129,13 +129,17 @@ def die(number: int, note: Path, times: int) -> int:
 
 @pytest.mark.usefixtures("way")
 def test_results_come_in_the_order_of_the_pieces() -> None:
-    assert list(parallel.ordered(square, range(40), tell=told)) == [number * number for number in range(40)]
-    assert list(parallel.ordered(square, [], tell=told)) == []
+    assert list(parallel.imap_ordered(square, range(40), describe_lost_task=told)) == [
+        number * number for number in range(40)
+    ]
+    assert list(parallel.imap_ordered(square, [], describe_lost_task=told)) == []
 
 
 def test_pieces_are_worked_in_other_processes_where_there_are_many(way: str) -> None:
     here = os.getpid()
-    assert {pid == here for pid, _ in parallel.ordered(process, range(8), tell=told)} == {way == "threads"}
+    assert {pid == here for pid, _ in parallel.imap_ordered(process, range(8), describe_lost_task=told)} == {
+        way == "threads"
+    }
 
 
 def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
@@ -149,28 +153,28 @@ def meet(_piece: int, notes: Path, processes: int) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("available", "room", "processes"),
     [
-        (2, parallel.Room(2), 0),
-        (3, parallel.Room(2), 0),
-        (64, parallel.Room(2, accelerator=True), 0),
-        (64, parallel.Room(2, memory=2**60), 0),
-        (4, parallel.Room(2), 2),
-        (2, parallel.Room(1, memory=1), 2),
+        (2, parallel.Resources(2), 0),
+        (3, parallel.Resources(2), 0),
+        (64, parallel.Resources(2, uses_accelerator=True), 0),
+        (64, parallel.Resources(2, memory_bytes=2**60), 0),
+        (4, parallel.Resources(2), 2),
+        (2, parallel.Resources(1, memory_bytes=1), 2),
     ],
 )
 def test_pieces_that_take_room_go_to_as_many_processes_as_there_is_room_for(
-    available: int, room: parallel.Room, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    available: int, room: parallel.Resources, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "count_cores", lambda: available)
     own = (os.getpid(), threading.get_ident())
     work = partial(meet, notes=tmp_path, processes=processes)
-    seen = set(parallel.ordered(work, range(8), tell=told, room=room))
+    seen = set(parallel.imap_ordered(work, range(8), describe_lost_task=told, resources=room))
     assert len(seen) == max(1, processes)
     assert (own in seen) == (processes == 0)
 
 
 @pytest.mark.usefixtures("way")
 def test_what_the_work_raises_comes_out_as_it_is() -> None:
-    results = parallel.ordered(fail, range(40), tell=told)
+    results = parallel.imap_ordered(fail, range(40), describe_lost_task=told)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ShoepairError) as caught:
         next(results)
@@ -178,16 +182,16 @@ def test_what_the_work_raises_comes_out_as_it_is() -> None:
 
 
 def test_piece_whose_process_is_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "FEW", 0)
+    monkeypatch.setattr(local, "MAX_THREAD_TASKS", 0)
     note = tmp_path / "note"
-    work = partial(die, note=note, times=scheduling.RETRIES)
-    assert list(parallel.ordered(work, range(6), tell=told)) == list(range(6))
-    assert len(note.read_text()) == scheduling.RETRIES + 1
+    work = partial(die, note=note, times=scheduling.MAX_RETRIES)
+    assert list(parallel.imap_ordered(work, range(6), describe_lost_task=told)) == list(range(6))
+    assert len(note.read_text()) == scheduling.MAX_RETRIES + 1
 
 
 def test_piece_whose_process_is_killed_each_time_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "FEW", 0)
+    monkeypatch.setattr(local, "MAX_THREAD_TASKS", 0)
     note = tmp_path / "note"
     with pytest.raises(ShoepairError, match="piece 2: given up after 4 tries: its process died"):
-        list(parallel.ordered(partial(die, note=note, times=99), range(6), tell=told))
-    assert len(note.read_text()) == scheduling.RETRIES + 1
+        list(parallel.imap_ordered(partial(die, note=note, times=99), range(6), describe_lost_task=told))
+    assert len(note.read_text()) == scheduling.MAX_RETRIES + 1

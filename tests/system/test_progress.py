@@ -55,7 +55,7 @@ def test_long_stage_shows_rate_and_remaining_time_on_a_terminal_only(project: Pa
 def test_items_come_as_they_are_and_lines_are_printed() -> None:
     code = (
         "from shoepair.runtime import progress\n"
-        "for n in progress.track(range(3), 'count', 'number'): progress.say(f'at {n}')\n"
+        "for n in progress.track(range(3), 'count', 'number'): progress.print_above_bar(f'at {n}')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("at 0\nat 1\nat 2\n", "")

@@ -10,7 +10,7 @@ from support.commands import Run
 from support.field import outputs
 from support.pages import Reader
 
-from shoepair.reports.format import PAGE, examples_of
+from shoepair.reports.formatting import PAGE_PATH, examples_path
 from shoepair.runtime import paths
 
 
@@ -22,14 +22,14 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stage_writes_the_same_bytes_again(trained: Path, run: Run) -> None:
     first = outputs(trained)
     assert {"reports/index.html", "plots/examples/cnn.jpg", "reports/croissant.json"} <= first.keys()
-    for path in (PAGE, examples_of("cnn")):
+    for path in (PAGE_PATH, examples_path("cnn")):
         path.unlink()
     told = run("python", "-m", "stages.report").stdout
     assert "2 models, 8 students" in told
     assert outputs(trained) == first
     headline = json.loads(paths.EVALUATION_METRICS.read_text())
-    reader = Reader(PAGE.read_text())
+    reader = Reader(PAGE_PATH.read_text())
     rows = {(row[0], row[1]): row for row in reader.tables["Accuracy of every model, with 95% intervals"]}
     for model in ("cnn", "cnn_channel"):
         assert rows[model, "men's shoes"][5].startswith(f"{headline[model]['test_m']:.1%} ")
-    assert "Nobody is ranked" in reader.words
+    assert "No ranking: it needs at least ten students." in reader.words

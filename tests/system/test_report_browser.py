@@ -14,7 +14,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, Request, Route
 from support.browsers import needs_axe, needs_chromium, violations
 
-from shoepair.reports.format import PAGE
+from shoepair.reports.formatting import PAGE_PATH
 
 pytestmark = needs_chromium
 
@@ -37,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             place.mkdir()
             patch.chdir(place)
             written_page(made(models=["histogram", "cnn", "cnn_channel", "siamese"], **options))
-            places[name] = place / PAGE
+            places[name] = place / PAGE_PATH
     return places
 
 

@@ -26,7 +26,7 @@ CHANGES = {
     "shoepair/training/loop.py": TRAIN,
     "shoepair/synthetic/floors.py": {"synthetic", "analyze"},
     "shoepair/evaluation/bootstrap.py": {"audit", "suspects", "evaluate", "report"},
-    "shoepair/reports/terminal.py": {"report"},
+    "shoepair/reports/terminal_tables.py": {"report"},
     "shoepair/reports/analysis/gnn.py": {"report", "analyze"},
     "stages/pairs.py": {"pairs"},
 }
@@ -62,7 +62,7 @@ def test_new_version_of_outputs_runs_every_stage_again(trained: Path, run: Run) 
 
 
 def test_what_editors_leave_behind_runs_nothing_again(trained: Path, run: Run) -> None:
-    for folder in ("shoepair/models", "data/valid", "data/store", "models", "reports/validation"):
+    for folder in ("shoepair/models", "data/accepted", "data/store", "models", "reports/validation"):
         for name in (".a.py.swp", "a.py~", "#a.py#", ".ipynb_checkpoints/a.py", "__pycache__/a.pyc"):
             path = trained / folder / name
             path.parent.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ def bucket(project: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     """The tiny project, its photos in a bucket too, which `SHOEPAIR_ROOT` names."""
     buckets.use(monkeypatch, server)
     buckets.upload(project)
-    monkeypatch.setenv(storage.ROOT, ROOT)
+    monkeypatch.setenv(storage.ROOT_VARIABLE, ROOT)
     yield project
     buckets.use(monkeypatch, server)  # a test may have changed that
     buckets.system().rm(buckets.BUCKET, recursive=True)
@@ -33,32 +33,32 @@ def bucket(project: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def test_photos_come_from_the_bucket_in_order(bucket: Path) -> None:
-    every = sorted(paths.raw("tiny").rglob("*.jpg"))
+    every = sorted(paths.raw_path("tiny").rglob("*.jpg"))
     wanted = [path.read_bytes() for path in every]
     photos = [listed(path) for path in every]
     for path in every:
         path.unlink()
-    assert len(every) > 2 * storage.AT_ONCE
-    assert [content(got) for got in storage.opened(photos)] == wanted
-    assert (bucket / paths.raw("tiny")).is_dir()
+    assert len(every) > 2 * storage.PHOTOS_PER_FETCH
+    assert [content(got) for got in storage.iter_opened_photos(photos)] == wanted
+    assert (bucket / paths.raw_path("tiny")).is_dir()
 
 
 def test_another_file_than_the_projects_is_told(bucket: Path) -> None:
     photo = listed()
     (bucket / PHOTO).write_bytes((bucket / PHOTO).read_bytes()[::-1])
     buckets.upload(bucket)
-    assert refusal(photo) == f"{ROOT}/{PHOTO}: another file than {PHOTO} of this project"
+    assert refusal(photo) == f"{ROOT}/{PHOTO}: differs from {PHOTO} of this project"
 
 
 def test_file_that_is_not_there_is_told(bucket: Path) -> None:
-    photo = storage.Listed(PHOTO.with_name("u999_1_left_m.jpg"), "")
+    photo = storage.PhotoFile(PHOTO.with_name("u999_1_left_m.jpg"), "")
     assert refusal(photo) == f"{ROOT}/{photo.path}: missing"
     assert bucket.is_dir()
 
 
 @pytest.mark.usefixtures("bucket")
 def test_bucket_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(storage.ROOT, "s3://no-such-shoes/class")
+    monkeypatch.setenv(storage.ROOT_VARIABLE, "s3://no-such-shoes/class")
     assert refusal() == f"s3://no-such-shoes/class/{PHOTO}: no such bucket"
 
 
@@ -104,10 +104,10 @@ def test_server_that_does_not_answer_is_told_within_ten_seconds(
 
 def written(students: int) -> Path:
     """A store of the project."""
-    path = paths.store("tiny")
+    path = paths.store_path("tiny")
     rng = np.random.default_rng(1)
     names = [f"u{number:03}" for number in range(students)]
-    store.write(path, names, (rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8) for _ in names), EDGE)
+    store.write_store(path, names, (rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8) for _ in names), EDGE)
     return path
 
 
@@ -115,16 +115,16 @@ def test_store_in_the_bucket_is_read_by_parts(bucket: Path) -> None:
     path = written(60)
     rows = np.array([41, 3, 17, 59, 22])
     with store.Store(path) as here:
-        wanted, names = here.read(rows), here.students
+        wanted, names = here.read_students(rows), here.student_ids
     buckets.upload(bucket)
     length = path.stat().st_size
     path.unlink()
-    with store.Store(path, shared=True) as there:
-        np.testing.assert_array_equal(there.read(rows), wanted)
-        assert there.students == names
+    with store.Store(path, use_remote_root=True) as there:
+        np.testing.assert_array_equal(there.read_students(rows), wanted)
+        assert there.student_ids == names
         assert there._remote is not None
         fetched = there._remote._file.cache.total_requested_bytes
-    assert wanted.nbytes < fetched < storage.HEAD + 1.01 * wanted.nbytes < length
+    assert wanted.nbytes < fetched < storage.HEAD_BYTES + 1.01 * wanted.nbytes < length
 
 
 def test_store_that_is_older_than_the_projects_is_told(bucket: Path) -> None:
@@ -132,21 +132,21 @@ def test_store_that_is_older_than_the_projects_is_told(bucket: Path) -> None:
     buckets.upload(bucket)
     path = written(4)
     with pytest.raises(ShoepairError, match=rf"^{ROOT}/{path}: [0-9,]+ bytes, but {path} of this project has [0-9,]+"):
-        store.Store(path, shared=True)
+        store.Store(path, use_remote_root=True)
 
 
 def test_store_that_is_damaged_in_the_bucket_is_told_by_its_address(bucket: Path) -> None:
     path = written(3)
     buckets.system().pipe_file(f"{ROOT}/{path}", b"x" * path.stat().st_size)
     with pytest.raises(ShoepairError, match=rf"^{ROOT}/{path}: not an HDF5 file"):
-        store.Store(path, shared=True)
+        store.Store(path, use_remote_root=True)
     assert bucket.is_dir()
 
 
 def test_store_that_vanishes_while_it_is_read_is_told(bucket: Path) -> None:
     path = written(60)
     buckets.upload(bucket)
-    with store.Store(path, shared=True) as there:
+    with store.Store(path, use_remote_root=True) as there:
         buckets.system().rm(f"{ROOT}/{path}")
         with pytest.raises(ShoepairError, match=rf"^{ROOT}/{path}: missing"):
-            there.read([59])
+            there.read_students([59])

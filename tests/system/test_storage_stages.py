@@ -40,10 +40,10 @@ def test_photos_from_a_bucket_give_the_same_bytes(project: Path, monkeypatch: py
     wanted = outputs(project)
     assert len(wanted) >= 5
     buckets.upload(project)
-    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT_VARIABLE, buckets.ROOT)
     ingest.main("tiny")
-    shutil.rmtree(project / paths.raw("tiny"))  # what follows can only come from the bucket
-    for stage, folder in ((validate, "data/valid"), (validate, "data/signs"), (normalize, "data/store")):
+    shutil.rmtree(project / paths.raw_path("tiny"))  # what follows can only come from the bucket
+    for stage, folder in ((validate, "data/accepted"), (validate, "data/image_stats"), (normalize, "data/store")):
         shutil.rmtree(project / folder)
         stage.main("tiny")
     assert outputs(project) == wanted
@@ -53,14 +53,14 @@ def test_photos_from_a_bucket_give_the_same_bytes(project: Path, monkeypatch: py
 def test_photo_that_was_changed_since_it_was_uploaded_stops_the_stage(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photo = paths.raw("tiny") / "train/u008_2_right_m.jpg"
+    photo = paths.raw_path("tiny") / "train/u008_2_right_m.jpg"
     buckets.upload(project)
-    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT_VARIABLE, buckets.ROOT)
     photo.write_bytes(photo.read_bytes() + b"0")  # another digest; the picture is the same
     ingest.main("tiny")
-    with pytest.raises(ShoepairError, match=rf"^{buckets.ROOT}/{photo}: another file than {photo} of this project\n"):
+    with pytest.raises(ShoepairError, match=rf"^{buckets.ROOT}/{photo}: differs from {photo} of this project\n"):
         validate.main("tiny")
-    assert not (project / paths.valid("tiny")).exists()
+    assert not (project / paths.accepted_path("tiny")).exists()
 
 
 @pytest.mark.usefixtures("endpoint")
@@ -70,10 +70,10 @@ def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypat
         stage.main("tiny")
     wanted = outputs(project)
     buckets.upload(project)
-    shutil.rmtree(project / paths.raw("tiny"))
-    for folder in ("data/valid", "data/signs", "data/store"):
+    shutil.rmtree(project / paths.raw_path("tiny"))
+    for folder in ("data/accepted", "data/image_stats", "data/store"):
         shutil.rmtree(project / folder)
-    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT_VARIABLE, buckets.ROOT)
     monkeypatch.setenv("SHOEPAIR_ENGINE", "ray")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     run("python", "-m", "stages.validate", "tiny")
@@ -83,11 +83,11 @@ def test_workers_of_a_cluster_read_the_bucket(project: Path, run: Run, monkeypat
 
 def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
     """The weights after an epoch over the pairs."""
-    data = loading.within(rows, EDGE, memory, torch.device("cpu"))
+    data = loading.load_or_stream_pairs(rows, EDGE, memory, torch.device("cpu"))
     assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
-    model = registry.build("cnn_channel", registry.ModelConfig(n=2, edge=EDGE), 1)
+    model = registry.build_model("cnn_channel", registry.ModelConfig(n=2, edge=EDGE), 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    assert len(list(loop.epoch(model, data, optimizer, config.TrainConfig(epochs=1, batch_size=12)))) > 1
+    assert len(list(loop.iter_epoch_losses(model, data, optimizer, config.TrainConfig(epochs=1, batch_size=12)))) > 1
     return list(model.state_dict().values())
 
 
@@ -98,6 +98,6 @@ def test_stores_from_a_bucket_give_the_same_weights(
 ) -> None:
     wanted = trained(rows, 2**30)
     buckets.upload(tmp_path)
-    monkeypatch.setenv(storage.ROOT, buckets.ROOT)
+    monkeypatch.setenv(storage.ROOT_VARIABLE, buckets.ROOT)
     shutil.rmtree(tmp_path / "data/store")
     assert all(torch.equal(one, other) for one, other in zip(trained(rows, memory), wanted, strict=True))

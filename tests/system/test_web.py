@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from support import usage
 
-from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME
+from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT
 
 BOUNDARY = "----shoes"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -58,7 +58,7 @@ def asked(served: usage.Served, left: bytes, right: bytes, **headers: str) -> tu
     return response.status, json.loads(response.text)  # type: ignore[attr-defined]
 
 
-def photos(served: usage.Served, verdict: str = SAME) -> tuple[bytes, bytes]:
+def photos(served: usage.Served, verdict: str = SAME_VERDICT) -> tuple[bytes, bytes]:
     left, right = served.paths(verdict)
     return Path(left).read_bytes(), Path(right).read_bytes()
 
@@ -77,7 +77,7 @@ def scan_bomb(edge: int = 4900, scans: int = 3000) -> bytes:
     return whole[:-2] + last * scans + whole[-2:]
 
 
-@pytest.mark.parametrize("verdict", [SAME, DIFFERENT, NOT_SURE])
+@pytest.mark.parametrize("verdict", [SAME_VERDICT, DIFFERENT_VERDICT, NOT_SURE_VERDICT])
 def test_verdict_is_that_of_the_terminal(served: usage.Served, verdict: str) -> None:
     status, document = asked(served, *photos(served, verdict))
     assert status == 200
@@ -200,7 +200,7 @@ def test_form_without_script_gets_the_page(served: usage.Served) -> None:
 
 def test_slow_photo_ends_with_an_answer_and_costs_no_worker(tmp_path: Path) -> None:
     seconds = 4.0
-    with usage.serving(tmp_path, at_once=1, seconds=seconds) as served:
+    with usage.serving(tmp_path, max_requests=1, seconds=seconds) as served:
         left, right = photos(served)
         bomb = scan_bomb()
         assert len(bomb) < 5_000_000
@@ -217,7 +217,7 @@ def test_slow_photo_ends_with_an_answer_and_costs_no_worker(tmp_path: Path) -> N
             slow.join()
             assert time.monotonic() - start < seconds + 4
         assert [status for status, _ in got] == [504, 504]
-        assert got[0][1]["error"] == "This took longer than 4 seconds and was given up. Use smaller photos."
+        assert got[0][1]["error"] == "This took longer than 4 seconds and was stopped. Use smaller photos."
         answers = [asked(served, left, right)[0]]
         while answers[-1] != 200 and len(answers) < 20:  # the next process loads its network
             answers.append(asked(served, left, right)[0])
@@ -225,7 +225,7 @@ def test_slow_photo_ends_with_an_answer_and_costs_no_worker(tmp_path: Path) -> N
 
 
 def test_slow_upload_is_given_up(tmp_path: Path) -> None:
-    with usage.serving(tmp_path, at_once=1, seconds=2) as served:
+    with usage.serving(tmp_path, max_requests=1, seconds=2) as served:
         connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=30)
         connection.putrequest("POST", "/")
         for name, value in (FORM | JSON | {"Content-Length": "1000"}).items():

@@ -16,7 +16,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 from support.browsers import AXE, needs_axe, needs_chromium, violations
 
-from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME
+from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT
 
 # Notes down what would be spoken; Chromium without a screen has no voice.
 VOICE = """
@@ -85,11 +85,11 @@ def test_axe_finds_nothing_before_and_after_verdicts_and_errors(
         return violations(judged)
 
     assert faults() == []
-    for verdict in (SAME, DIFFERENT, NOT_SURE):
+    for verdict in (SAME_VERDICT, DIFFERENT_VERDICT, NOT_SURE_VERDICT):
         ask(page, served, verdict)
         assert faults() == [], verdict
     page.get_by_label("Photo of the right shoe").set_input_files(str(served.folder / "params.yaml"))
-    page.get_by_label("Photo of the left shoe").set_input_files(served.paths(SAME)[0])
+    page.get_by_label("Photo of the left shoe").set_input_files(served.paths(SAME_VERDICT)[0])
     page.get_by_role("button", name="Compare the shoes").click()
     expect(page.get_by_role("alert")).to_contain_text("The photo of the right shoe: cannot be decoded")
     assert faults() == []
@@ -109,7 +109,7 @@ def test_keyboard_alone_is_enough(opened: Open, served: usage.Served) -> None:
     page = opened()
     # Before the first key: where expect_file_chooser is what switches this on, a key at once after it may be faster.
     page.on("filechooser", lambda _: None)
-    left, right = served.paths(SAME)
+    left, right = served.paths(SAME_VERDICT)
     for label, path in (("left", left), ("right", right)):
         page.keyboard.press("Tab")
         expect(page.get_by_label(f"Photo of the {label} shoe")).to_be_focused()
@@ -129,7 +129,7 @@ def test_keyboard_alone_is_enough(opened: Open, served: usage.Served) -> None:
     expect(page.get_by_role("button", name="Compare the shoes")).to_be_focused()
     spoken = page.evaluate("window.spoken")
     assert spoken[0] == "Answers are spoken."
-    assert spoken[-1].startswith("Same pair. The chance that the two shoes are a pair is ")
+    assert spoken[-1].startswith("Same pair. The probability that the two shoes are a pair is ")
 
 
 def test_verdict_comes_into_the_status_that_was_there_before(opened: Open, served: usage.Served) -> None:
@@ -137,9 +137,9 @@ def test_verdict_comes_into_the_status_that_was_there_before(opened: Open, serve
     page.evaluate("document.querySelector('[role=status]').before = true")
     expect(page.get_by_role("status")).to_be_empty()
     expect(page.get_by_role("alert")).to_be_empty()
-    ask(page, served, NOT_SURE)
+    ask(page, served, NOT_SURE_VERDICT)
     assert page.evaluate("document.querySelector('[role=status]').before") is True
-    expect(page.get_by_role("status")).to_contain_text("too uncertain to say")
+    expect(page.get_by_role("status")).to_contain_text("the answer is “not sure”")
     expect(page.get_by_role("status")).to_contain_text("Take both photos again")
     expect(page).to_have_title("Not sure: Are these two shoes a pair?")
     assert page.evaluate("window.spoken") == [], "the voice is off until it is switched on"
@@ -147,7 +147,7 @@ def test_verdict_comes_into_the_status_that_was_there_before(opened: Open, serve
 
 def test_missing_photo_is_an_alert_and_gets_the_focus(opened: Open, served: usage.Served) -> None:
     page = opened()
-    ask(page, served, SAME)
+    ask(page, served, SAME_VERDICT)
     page.get_by_label("Photo of the right shoe").set_input_files([])
     page.get_by_role("button", name="Compare the shoes").click()
     right = page.get_by_label("Photo of the right shoe")
@@ -160,7 +160,7 @@ def test_missing_photo_is_an_alert_and_gets_the_focus(opened: Open, served: usag
 
 def test_photo_that_is_none_is_an_alert_from_the_server(opened: Open, served: usage.Served) -> None:
     page = opened()
-    choose(page, served, SAME)
+    choose(page, served, SAME_VERDICT)
     page.get_by_label("Photo of the left shoe").set_input_files(str(served.folder / "params.yaml"))
     page.get_by_label("Speak the answer aloud").check()
     page.get_by_role("button", name="Compare the shoes").click()
@@ -171,7 +171,7 @@ def test_photo_that_is_none_is_an_alert_from_the_server(opened: Open, served: us
 
 def test_large_photo_is_refused_before_it_is_sent(opened: Open, served: usage.Served, tmp_path: Path) -> None:
     page = opened()
-    choose(page, served, SAME)
+    choose(page, served, SAME_VERDICT)
     large = tmp_path / "large.jpg"
     with large.open("wb") as file:
         file.truncate(20 * 2**20 + 1)
@@ -183,12 +183,12 @@ def test_large_photo_is_refused_before_it_is_sent(opened: Open, served: usage.Se
 def test_page_works_without_javascript(opened: Open, served: usage.Served) -> None:
     page = opened(java_script_enabled=False)
     expect(page.get_by_label("Speak the answer aloud")).to_be_hidden()
-    ask(page, served, SAME)
+    ask(page, served, SAME_VERDICT)
     assert page.url == f"{served.url}#result"
     expect(page).to_have_title("Same pair: Are these two shoes a pair?")
     expect(page.get_by_role("alert")).to_be_empty()
-    ask(page, served, DIFFERENT)
-    choose(page, served, SAME)
+    ask(page, served, DIFFERENT_VERDICT)
+    choose(page, served, SAME_VERDICT)
     page.get_by_label("Photo of the left shoe").set_input_files(str(served.folder / "params.yaml"))
     page.get_by_role("button", name="Compare the shoes").click()
     expect(page.get_by_role("alert")).to_contain_text("The photo of the left shoe: cannot be decoded")
@@ -209,7 +209,7 @@ def test_phone_opens_its_camera_or_on_wish_its_photos(opened: Open) -> None:
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_page_fits_every_width_and_has_large_targets(opened: Open, served: usage.Served, width: int) -> None:
     page = opened(viewport={"width": width, "height": 700})
-    ask(page, served, NOT_SURE)
+    ask(page, served, NOT_SURE_VERDICT)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for control in page.locator("button, input[type=file], .choice:visible").all():
         box = control.bounding_box()
@@ -219,6 +219,6 @@ def test_page_fits_every_width_and_has_large_targets(opened: Open, served: usage
 
 def test_nothing_is_kept_in_the_browser(opened: Open, served: usage.Served) -> None:
     page = opened()
-    ask(page, served, SAME)
+    ask(page, served, SAME_VERDICT)
     assert page.context.cookies() == []
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0

@@ -1,4 +1,4 @@
-"""What a unit test may not do: start a process."""
+"""Guard: a unit test must not start a process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every start of a process fail, so that no unit test waits for one."""
+    """Make every start of a process fail."""
 
     def refuse(*_words: object, **_options: object) -> NoReturn:
-        pytest.fail("a unit test starts no process: move it to tests/system, or test the function behind the command")
+        pytest.fail(
+            "a unit test must not start a process: move it to tests/system, or test the function behind the command"
+        )
 
     monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
     monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)

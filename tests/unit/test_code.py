@@ -1,4 +1,4 @@
-"""What the project's own code must not do: read pickles, run text as code or as a shell command."""
+"""The project's code reads no pickles and runs no text as code or as a shell command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.field import ROOT
 
 CODE = sorted(path for folder in ("shoepair", "stages", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
-# Modules that unpickle (yaml too: it builds any object it is told to), and calls that do, or run what they are given.
+# Modules that unpickle (yaml too: it can build any object), and calls that unpickle or run text.
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml", "torch.package"}
 CALLS = {
     *("eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec"),
@@ -24,12 +24,12 @@ CALLS = {
     ),
 }
 METHODS = (".read_pickle", ".to_pickle")
-ARGUMENTS = ("shell", "allow_pickle")  # may be False, and nothing that is known only when it runs
+ARGUMENTS = ("shell", "allow_pickle")  # must be the literal False
 UNSAFE = {"typ": ("unsafe", "base")}  # of ruamel.yaml's YAML
 
 
 def breaches(text: str) -> Iterator[str]:
-    """What of this a module does."""
+    """Yield each forbidden import, call or argument in the source of a module."""
     nodes = list(ast.walk(ast.parse(text)))
     imported = [pair for node in nodes for pair in _imported(node)]
     known = dict(imported)
@@ -44,13 +44,13 @@ def breaches(text: str) -> Iterator[str]:
         if called in CALLS or called.endswith(METHODS):
             yield f"{node.lineno}: {called}"
         for word in node.keywords:
-            value = getattr(word.value, "value", "what is known when it runs")
+            value = getattr(word.value, "value", "known at run time only")
             if (word.arg in ARGUMENTS and value is not False) or value in UNSAFE.get(word.arg or "", ()):
                 yield f"{node.lineno}: {word.arg}={value}"
 
 
 def _imported(node: ast.AST) -> list[tuple[str, str]]:
-    """The names that an import makes known, each with what it stands for."""
+    """Return the local and the full name of everything that a node imports."""
     if isinstance(node, ast.Import):
         return [(alias.asname, alias.name) if alias.asname else (alias.name, alias.name) for alias in node.names]
     if isinstance(node, ast.ImportFrom):
@@ -83,12 +83,12 @@ def test_module_neither_unpickles_nor_runs_text(path: Path) -> None:
         "from ruamel.yaml import YAML\nYAML(typ='unsafe')",
     ],
 )
-def test_breach_would_be_seen(text: str) -> None:
+def test_breach_is_detected(text: str) -> None:
     assert len(list(breaches(text))) == 1
 
 
 @pytest.mark.parametrize(
     "text", ["model.eval()", "subprocess.run(words, shell=False)", "YAML(typ='safe')", "re.compile(text)"]
 )
-def test_what_is_no_breach_is_not_told(text: str) -> None:
+def test_harmless_calls_are_no_breach(text: str) -> None:
     assert list(breaches(text)) == []

@@ -1,4 +1,4 @@
-"""The pipeline's own files: what dvc.yaml declares against what the code uses."""
+"""dvc.yaml, docs and tests agree with the code: declarations, imports, parameters, file names."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 
 import pytest
 from support.field import ROOT
-from support.pipeline import PIPELINE, STAGES, declared, groups, needed, rooms
+from support.pipeline import PIPELINE, STAGES, declared, groups, needed, packages
 
-from shoepair.runtime import libraries, params
-from shoepair.runtime.batches import load_batches
+from shoepair.runtime import library_versions, params
+from shoepair.runtime.batches import load_batch_lists
 from shoepair.training.config import TrainConfig
 
 
 def read_keys(stage: str) -> Iterator[str]:
-    """The parameters that a stage's code asks for: every `params.load(X)`."""
+    """Yield the parameters that a stage loads: the keys of every `params.load(X)`."""
     source = (ROOT / "stages" / f"{stage}.py").read_text()
     names = re.findall(r"params\.load\((\w+)\)", source)
     assert source.count("params.load(") == len(names)
     for name in names:
-        yield from params.keys(getattr(importlib.import_module(f"stages.{stage}"), name))
-    if "load_batches()" in source:
+        yield from params.section_keys(getattr(importlib.import_module(f"stages.{stage}"), name))
+    if "load_batch_lists()" in source:
         yield "data/batches.yaml:batches"
-    if "load_sample(" in source or ".samples" in source:
-        yield "data/batches.yaml:samples"
+    if "load_synthetic_class(" in source or ".synthetic_classes" in source:
+        yield "data/batches.yaml:synthetic_classes"
 
 
 def covers(declaration: str, key: str) -> bool:
@@ -44,13 +44,13 @@ def declared_keys(stage: str) -> Iterator[str]:
                     yield from (f"{file}:{name.split('.')[0]}" for name in names)
 
 
-# What a stage's modules may import without naming it: it only checks, reports, counts cores or waits.
+# Libraries that a stage need not declare: they check, report or count cores, and affect no result.
 WITHOUT_RESULTS = {"pandera", "pydantic", "threadpoolctl"}
 PACKAGES = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "faiss": "faiss-cpu"}
 
 
 def libraries_of(stage: str) -> set[str]:
-    """The libraries that the modules of a stage import, but for those of `runtime`."""
+    """Return the libraries that the modules of a stage import, but for those of `runtime`."""
     files = [path for path in needed(ROOT / "stages" / f"{stage}.py") if not path.startswith("shoepair/runtime/")]
     trees = [node for path in files for node in ast.walk(ast.parse((ROOT / path).read_text()))]
     names = [node.module for node in trees if isinstance(node, ast.ImportFrom) and node.module]
@@ -60,14 +60,14 @@ def libraries_of(stage: str) -> set[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stage_declares_the_rooms_it_reaches_and_no_file_of_the_library(stage: str) -> None:
+def test_stage_declares_the_packages_it_imports_and_no_single_file(stage: str) -> None:
     code = [dep for dep in declared(stage)["deps"] if dep.startswith(("shoepair/", "stages/"))]
-    assert sorted(code) == sorted({f"stages/{stage}.py", *rooms(stage)})
+    assert sorted(code) == sorted({f"stages/{stage}.py", *packages(stage)})
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stage_names_the_libraries_it_uses(stage: str) -> None:
-    assert libraries_of(stage) <= set(libraries.expected(groups(stage)))
+def test_stage_declares_the_libraries_it_uses(stage: str) -> None:
+    assert libraries_of(stage) <= set(library_versions.expected_version_by_library(groups(stage)))
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -83,15 +83,15 @@ def test_table_of_libraries_agrees_with_the_lock() -> None:
     lock = dict(
         line.lower().split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
     )
-    table = libraries.expected()
+    table = library_versions.expected_version_by_library()
     assert {name: lock[name] for name in table} == table
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_declares_the_params_it_uses(stage: str) -> None:
-    read, given = set(read_keys(stage)), set(declared_keys(stage))
-    assert {key for key in read if not any(covers(one, key) for one in given)} == set(), "read, but not declared"
-    assert {one for one in given if not any(covers(one, key) for key in read)} == set(), "declared, but not read"
+    read, keys = set(read_keys(stage)), set(declared_keys(stage))
+    assert {key for key in read if not any(covers(name, key) for name in keys)} == set(), "read, but not declared"
+    assert {name for name in keys if not any(covers(name, key) for key in read)} == set(), "declared, but not read"
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -106,32 +106,30 @@ def test_every_stage_is_in_the_pipeline() -> None:
 
 
 def test_no_parameter_has_a_name_that_dvc_leaves_out_of_its_key() -> None:
-    names = {part for section in params.sections() for key in params.keys(section) for part in key.split(".")}
+    names = {
+        part for section in params.list_sections() for key in params.section_keys(section) for part in key.split(".")
+    }
     assert not names & {"size", "nfiles"}  # treeverse/dvc#10296
 
 
-def test_params_of_the_project_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_params_of_the_project_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert params.load(TrainConfig).lr == 4e-3
-    assert load_batches().batches
+    assert load_batch_lists().batches
 
 
-def test_files_that_the_map_names_are_there() -> None:
+def test_files_named_by_architecture_md_exist() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     folder, missing = ROOT, []
     for name in re.findall(r"`([\w/.]+\.py)`", text):
-        places = [
-            ROOT / name,
-            ROOT / "shoepair" / name,
-            folder / name,
-        ]  # a bare name is in the folder of the one before
-        found = next((place for place in places if place.is_file()), None)
-        missing += [] if found else [name]
-        folder = found.parent if found else folder
+        candidates = [ROOT / name, ROOT / "shoepair" / name, folder / name]  # folder: of the file named before
+        path = next((path for path in candidates if path.is_file()), None)
+        missing += [] if path else [name]
+        folder = path.parent if path else folder
     assert missing == []
 
 
-def test_readme_tells_of_the_code_in_25_lines() -> None:
+def test_readme_describes_the_code_in_25_lines() -> None:
     section = (ROOT / "README.md").read_text().split("## The code\n")[1]
     assert len(section.splitlines()) <= 25
 

@@ -1,4 +1,4 @@
-"""What runs again after a change of code, by the real `dvc status`; what `import shoepair` loads."""
+"""The nine packages of shoepair, and its public names."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 from support.field import ROOT
 
 
-def test_package_has_nine_rooms_and_nothing_else() -> None:
+def test_shoepair_has_nine_packages_and_nothing_else() -> None:
     names = {path.relative_to(ROOT / "shoepair").parts[0] for path in (ROOT / "shoepair").rglob("*.py")}
-    rooms = {"runtime", "data", "ingestion", "models", "training", "synthetic", "evaluation", "reports", "commands"}
-    assert names == {"__init__.py", "__main__.py", *rooms}
+    packages = {"runtime", "data", "ingestion", "models", "training", "synthetic", "evaluation", "reports", "commands"}
+    assert names == {"__init__.py", "__main__.py", *packages}
 
 
-def test_every_public_name_is_there_and_no_other() -> None:
+def test_every_public_name_exists_and_no_other() -> None:
     import shoepair
 
     assert all(callable(getattr(shoepair, name)) for name in shoepair.PUBLIC)

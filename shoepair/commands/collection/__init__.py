@@ -1,1 +1,1 @@
-"""Batches and students come and go."""
+"""Commands that add, list and remove batches and students."""

@@ -1,8 +1,8 @@
-"""A class arrives: a folder or archive of photos becomes a batch of the pipeline, or nothing has changed.
+"""`shoepair add`: copy a folder or archive of class photos into the pipeline as a batch, or change nothing.
 
-The photos are held against the rules of `validate` and against the batches that are there, before anything is touched.
-The list of batches, which makes the batch part of the pipeline, is written last. A journal tells the next command what
-to take back, should this one be killed.
+The photos are checked against the rules of `validate` and compared with the existing batches before any file changes.
+The list of batches is written last. A journal names the batch being added, so that the next command can undo it if
+this one is killed.
 """
 
 from __future__ import annotations
@@ -18,129 +18,136 @@ import psutil
 
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import archives, batch_list, drift, overview, withdrawn
-from shoepair.data import documents
-from shoepair.ingestion import rules, scan
-from shoepair.ingestion.config import Normalize, Validate
+from shoepair.data import json_files
+from shoepair.ingestion import file_manifest, validation
+from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.runtime import parallel, params, paths
-from shoepair.runtime.batches import BATCH_NAME, load_batches
-from shoepair.runtime.errors import ShoepairError, escaped
+from shoepair.runtime.batches import BATCH_NAME_PATTERN, load_batch_lists
+from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
 
-def add(
-    source: Path, name: str, *, alone: bool = False, dry_run: bool = False
-) -> tuple[rules.Verdict, list[drift.Shift]]:
-    """Check class photos, copy them to data/raw, track them with DVC, and list them as a batch.
+def add_batch(
+    source: Path, batch: str, *, replace_others: bool = False, dry_run: bool = False
+) -> tuple[validation.ValidationResult, list[drift.Shift]]:
+    """Validate class photos, copy them to data/raw, track them with DVC, and list them as a batch.
 
-    The source is a folder, or a zip or tar file, of photos in sub-folders `train`, `test_m`, `test_w`; those directly
-    in it count as train. `alone` takes all other batches and sample classes from the list, so that real and drawn
-    shoes do not mix.
+    Args:
+        source: folder, zip or tar of photos in sub-folders `train`, `test_m`, `test_w`; other photos count as train.
+        batch: its name.
+        replace_others: remove all other batches and synthetic classes from the list; real and synthetic shoes then
+            do not mix.
+        dry_run: check only.
 
     Returns:
-        What `validate` will make of the batch, and how it looks beside the others.
+        The result of validation, and the shifts against the existing batches.
 
     Raises:
-        ShoepairError: the photos break a rule, or are those of a batch that is there; the name is taken or not a name;
+        ShoepairError: the photos break a rule, or belong to an existing batch; the name is taken or malformed;
             nothing was changed.
     """
-    recover()
-    _refuse_name(name)
-    with archives.opened(source) as folder, parallel.here():
-        edge = params.load(Normalize).edge
-        verdict = rules.check(name, folder, scan.scan(folder), edge, params.load(Validate))
-        _refuse_withdrawn(name, verdict.accepted)
-        if not alone:
-            _refuse_known(source, name, verdict.accepted)
-        shifts = [] if alone else drift.compare(verdict.accepted, verdict.measured)
+    undo_killed_add()
+    _raise_if_name_taken(batch)
+    with archives.open_photo_folder(source) as folder, parallel.force_local():
+        edge = params.load(NormalizeConfig).edge
+        result = validation.validate_batch_or_raise(
+            batch, folder, file_manifest.build_manifest(folder), edge, params.load(ValidateConfig)
+        )
+        _raise_if_withdrawn(batch, result.accepted)
+        if not replace_others:
+            _raise_if_collisions(source, batch, result.accepted)
+        shifts = [] if replace_others else drift.compare_with_listed_batches(result.accepted, result.image_stats)
         if not dry_run:
-            with _journal(name):
-                _copy(folder, paths.raw(name))
-                dvc_records.add(name)
-                (batch_list.replace if alone else batch_list.append)(name)
-    return verdict, shifts
+            with _journaled_add(batch):
+                _copy_photos(folder, paths.raw_path(batch))
+                dvc_records.dvc_add(batch)
+                (batch_list.set_only_list_entry if replace_others else batch_list.append_list_entry)(batch)
+    return result, shifts
 
 
-def _refuse_name(name: str) -> None:
-    batches = load_batches()
-    if not BATCH_NAME.fullmatch(name):
-        found = f"--name {name!r}, expected small letters, digits, '-' and '_', 63 at most, letter or digit first"
-        raise ShoepairError(found, fix="choose another name")
-    if name == paths.SYNTHETIC:
-        found = f"--name {name!r}: the drawn students beside the class are called that"
-        raise ShoepairError(found, fix="choose another name")
-    if name in batches.batches or name in batches.samples:
-        found = f"--name {name!r}: this batch is there already"
-        raise ShoepairError(found, fix="choose another name; or, if it is the same class, just run `make repro`")
-    if paths.raw(name).exists() or dvc_records.file(name).exists():
-        found = f"--name {name!r}: {paths.raw(name)} is there, but {paths.BATCHES} does not list it"
-        raise ShoepairError(found, fix="choose another name; or move the folder elsewhere and add it from there")
+def _raise_if_name_taken(batch: str) -> None:
+    batches = load_batch_lists()
+    if not BATCH_NAME_PATTERN.fullmatch(batch):
+        message = (
+            f"--name {batch!r}, expected lower-case letters, digits, '-' and '_', 63 at most, letter or digit first"
+        )
+        raise ShoepairError(message, fix="choose another name")
+    if batch == paths.SYNTHETIC_BATCH:
+        message = f"--name {batch!r}: reserved for the synthetic training students"
+        raise ShoepairError(message, fix="choose another name")
+    if batch in batches.batches or batch in batches.synthetic_classes:
+        message = f"--name {batch!r}: this batch exists already"
+        raise ShoepairError(message, fix="choose another name; if it is the same class, run `make repro`")
+    if paths.raw_path(batch).exists() or dvc_records.dvc_file_path(batch).exists():
+        message = f"--name {batch!r}: {paths.raw_path(batch)} exists, but {paths.BATCH_LIST} does not list it"
+        raise ShoepairError(message, fix="choose another name; or move the folder elsewhere and add it from there")
 
 
-def _refuse_withdrawn(name: str, accepted: pd.DataFrame) -> None:
-    """Photos of students who withdrew from a batch of this name do not come back unnoticed."""
-    back = sorted(set(accepted["student"]) & set(withdrawn.load().get(name, [])))
-    if back:
-        found = f"--name {name!r}: {len(back)} of its students withdrew from a batch of this name"
-        problems = [f"{student}: withdrawn in {paths.WITHDRAWN}" for student in back]
-        raise ShoepairError(found, problems=problems, fix="take their photos out; or choose another name")
+def _raise_if_withdrawn(batch: str, accepted_photos: pd.DataFrame) -> None:
+    """Raise if photos of students who withdrew from a batch of this name come back."""
+    returning = sorted(set(accepted_photos["student"]) & set(withdrawn.withdrawn_students_by_batch().get(batch, [])))
+    if returning:
+        message = f"--name {batch!r}: {len(returning)} of its students withdrew from a batch of this name"
+        problems = [f"{student}: withdrawn in {paths.WITHDRAWN_LIST}" for student in returning]
+        raise ShoepairError(message, problems=problems, fix="remove their photos; or choose another name")
 
 
-def _refuse_known(source: Path, name: str, accepted: pd.DataFrame) -> None:
-    """No student and no photo may be in two batches: it could be in two splits then."""
-    problems = overview.collisions(name, accepted)
+def _raise_if_collisions(source: Path, batch: str, accepted_photos: pd.DataFrame) -> None:
+    """Raise if a student or photo is in two batches: it could get into two splits."""
+    problems = overview.list_collision_messages(batch, accepted_photos)
     if problems:
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with the batches that are there"
-        found = f"{escaped(str(source))}: {count}, nothing was added"
-        fix = "give each student one batch and one number; or `--alone` to work this batch and no other"
-        raise ShoepairError(found, problems=problems, fix=fix)
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with the existing batches"
+        message = f"{escape_unprintable(str(source))}: {count}, nothing was added"
+        fix = "give each student one batch and one number; or use `--alone` for this batch only"
+        raise ShoepairError(message, problems=problems, fix=fix)
 
 
 @contextmanager
-def _journal(name: str) -> Iterator[None]:
-    """Write down what is being added; take it back if the block fails, leave the note if the process is killed."""
-    documents.write_json(paths.JOURNAL, {"batch": name, "process": os.getpid()})
+def _journaled_add(batch: str) -> Iterator[None]:
+    """Record what is being added; undo it if the block fails, keep the journal if the process is killed."""
+    json_files.write_json(paths.ADD_JOURNAL, {"batch": batch, "process": os.getpid()})
     try:
         yield
-    except BaseException:  # also a key pressed: a half-copied class would be taken for a whole one
-        _take_back(name)
+    except BaseException:  # also Ctrl-C: a half-copied class would look complete
+        _undo_add(batch)
         raise
     finally:
-        paths.JOURNAL.unlink(missing_ok=True)
+        paths.ADD_JOURNAL.unlink(missing_ok=True)
 
 
-def recover() -> str:
-    """Take back what a killed `shoepair add` left, and tell it; an empty text if there was nothing to do.
+def undo_killed_add() -> str:
+    """Undo a killed `shoepair add`; return a line that says so, or "" if there was nothing to undo.
 
     Raises:
-        ShoepairError: another `shoepair add` is at work.
+        ShoepairError: another `shoepair add` is running.
     """
-    if not paths.JOURNAL.is_file():
+    if not paths.ADD_JOURNAL.is_file():
         return ""
-    note = documents.read_json(paths.JOURNAL, f"delete {paths.JOURNAL}")
-    name, process = str(note["batch"]), int(note["process"])
+    journal = json_files.read_json(paths.ADD_JOURNAL, f"delete {paths.ADD_JOURNAL}")
+    name, process = str(journal["batch"]), int(journal["process"])
     if process != os.getpid() and psutil.pid_exists(process) and "add" in psutil.Process(process).cmdline():
-        found = f"{paths.JOURNAL}: process {process} is adding batch {name!r}"
-        raise ShoepairError(found, fix="wait for it, or stop it")
-    done = ""
-    if name not in load_batches().batches:
-        _take_back(name)
-        done = f"batch {name!r}: its `shoepair add` was killed; {paths.raw(name)} is taken back, add it again"
-    paths.JOURNAL.unlink()
-    return done
+        message = f"{paths.ADD_JOURNAL}: process {process} is adding batch {name!r}"
+        raise ShoepairError(message, fix="wait for it, or stop it")
+    line = ""
+    if name not in load_batch_lists().batches:
+        _undo_add(name)
+        line = f"batch {name!r}: its `shoepair add` was killed; {paths.raw_path(name)} was removed, add it again"
+    paths.ADD_JOURNAL.unlink()
+    return line
 
 
-def _take_back(name: str) -> None:
-    shutil.rmtree(paths.raw(name), ignore_errors=True)
-    dvc_records.file(name).unlink(missing_ok=True)
+def _undo_add(batch: str) -> None:
+    shutil.rmtree(paths.raw_path(batch), ignore_errors=True)
+    dvc_records.dvc_file_path(batch).unlink(missing_ok=True)
 
 
-def _copy(folder: Path, raw: Path) -> None:
-    """The bytes of every regular file; no owner, rights or times, and no link that might lead elsewhere."""
+def _copy_photos(source_folder: Path, raw_folder: Path) -> None:
+    """Copy the bytes of every regular file; no owner, mode or times, and no links, which may lead elsewhere."""
     try:
-        for path in scan.walk(folder):
+        for path in file_manifest.iter_files(source_folder):
             if path.is_file() and not path.is_symlink():
-                target = raw / path.relative_to(folder)
+                target = raw_folder / path.relative_to(source_folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
     except OSError as error:
-        found = f"{raw}: cannot be copied ({error.strerror}), nothing was added"
-        raise ShoepairError(found, fix="make room or put the rights in order, then add it again") from None
+        message = f"{raw_folder}: cannot be copied ({error.strerror}), nothing was added"
+        raise ShoepairError(message, fix="free disk space or correct the permissions, then add it again") from None

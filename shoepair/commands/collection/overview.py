@@ -1,7 +1,7 @@
-"""Who is in the class: the students of every listed batch, from the names of their photos.
+"""Overview of the listed batches: students and photos, from file names.
 
-Names are enough for who is there and for what a batch weighs; where contents must be compared, only files of equal
-length are read. So a new batch is held against a class of any size without reading the class.
+Where contents must be compared, only files of equal length are read, so a new batch is compared with a class of any
+size without reading the class.
 """
 
 from __future__ import annotations
@@ -13,103 +13,120 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair.data import documents, naming, schemas, tables
-from shoepair.ingestion import rules, scan, splits
-from shoepair.ingestion.config import Normalize, Validate
+from shoepair.data import json_files, naming, parquet_files, schemas
+from shoepair.ingestion import file_manifest, splits, validation
+from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.runtime import params, paths
-from shoepair.runtime.batches import load_batches
+from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 
-COLUMNS = ["path", "student", "kind", "bytes", "sha256"]
+PHOTO_COLUMNS = ["path", "student", "category", "bytes", "sha256"]
 
 
-def members(batch: str, lengths: Collection[int] = ()) -> pd.DataFrame | None:
-    """The photos of a listed batch by name, wherever they can be read from.
+def list_photo_rows(batch: str, sizes_to_hash: Collection[int] = ()) -> pd.DataFrame | None:
+    """List the photos of a batch by file name, from the folder or else from the manifest; None without either.
 
-    Photos of the given lengths, in bytes, are read for their digests.
+    Args:
+        batch: a listed batch.
+        sizes_to_hash: file lengths in bytes; photos of these lengths are read for their digests.
 
     Returns:
-        One row per photo with a sound name: `path` within the batch, `student`, `kind`, `bytes`, `sha256` (missing if
-        it was not read); or None where neither the photos nor the table of stage `ingest` are here.
+        One row per photo with a valid name: `path` within the batch, `student`, `category`, `bytes`, `sha256` (missing
+        if it was not read).
     """
-    folder = paths.raw(batch)
+    folder = paths.raw_path(batch)
     if folder.is_dir():
-        return pd.DataFrame(list(_named(folder, lengths)), columns=COLUMNS).sort_values("path", ignore_index=True)
-    if paths.table(batch).is_file():
-        rows = tables.read(paths.table(batch), schemas.Files)
-        return rows.loc[rows["student"].notna(), COLUMNS].reset_index(drop=True)
+        return pd.DataFrame(list(_named_photos(folder, sizes_to_hash)), columns=PHOTO_COLUMNS).sort_values(
+            "path", ignore_index=True
+        )
+    if paths.manifest_path(batch).is_file():
+        rows = parquet_files.read_table(paths.manifest_path(batch), schemas.Manifest)
+        return rows.loc[rows["student"].notna(), PHOTO_COLUMNS].reset_index(drop=True)
     return None
 
 
-def _named(folder: Path, lengths: Collection[int]) -> Iterator[dict[str, Any]]:
-    for path in scan.walk(folder):
-        within = path.relative_to(folder)
-        if scan.is_system_file(within) or path.is_symlink() or not path.is_file():
+def _named_photos(folder: Path, sizes_to_hash: Collection[int]) -> Iterator[dict[str, Any]]:
+    for path in file_manifest.iter_files(folder):
+        relative_path = path.relative_to(folder)
+        if file_manifest.is_system_file(relative_path) or path.is_symlink() or not path.is_file():
             continue
         try:
-            name = naming.parse(path.name)
+            name = naming.parse_photo_name(path.name)
         except naming.PhotoError:
             continue
         length = path.stat().st_size
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if length in lengths else None
-        yield {"path": within.as_posix(), **vars(name), "bytes": length, "sha256": digest}
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if length in sizes_to_hash else None
+        yield {"path": relative_path.as_posix(), **vars(name), "bytes": length, "sha256": digest}
 
 
-def collisions(batch: str, accepted: pd.DataFrame) -> list[str]:
-    """What speaks against a new batch, its `Photos` rows, beside the listed ones: a student or a photo of theirs.
+def list_collision_messages(batch: str, accepted_photos: pd.DataFrame) -> list[str]:
+    """Find the students and photos of a new batch that a listed batch has too.
+
+    Args:
+        batch: name of the new batch.
+        accepted_photos: its `AcceptedPhotos` rows.
 
     Returns:
-        One line a student or photo; or a single line for a listed batch that has the same photos.
+        One line per student or photo; a single line for a listed batch with the same photos.
 
     Raises:
-        ShoepairError: a listed batch is not here, so that nothing can be said.
+        ShoepairError: the photos of a listed batch are not in this checkout.
     """
     problems = []
-    for other in load_batches().batches:
-        there = members(other, set(accepted["bytes"]))
-        if there is None:
-            found = f"batch {other!r}: its photos are not here, so batch {batch!r} cannot be compared with it"
-            raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` if it is a sample class")
-        if len(there) == len(accepted) and there["sha256"].isin(accepted["sha256"]).all():
-            problems.append(f"all {len(accepted)} photos: the batch equals {other!r}")
+    for other in load_batch_lists().batches:
+        existing = list_photo_rows(other, set(accepted_photos["bytes"]))
+        if existing is None:
+            message = f"batch {other!r}: its photos are not in this checkout, so batch {batch!r} cannot be compared"
+            raise ShoepairError(message, fix="run `dvc pull`, or `dvc repro` if it is a synthetic class")
+        if len(existing) == len(accepted_photos) and existing["sha256"].isin(accepted_photos["sha256"]).all():
+            problems.append(f"all {len(accepted_photos)} photos: the batch equals {other!r}")
         else:
-            problems += splits.collisions({other: there, batch: accepted})
+            problems += splits.find_batch_overlaps({other: existing, batch: accepted_photos})
     return problems
 
 
-def judged() -> dict[str, rules.Verdict]:
-    """Every listed batch whose photos are here, held against the rules anew: all faults of all batches.
+def validation_result_by_batch() -> dict[str, validation.ValidationResult]:
+    """Validate every listed batch whose photos are in this checkout; return the results by batch.
 
     Raises:
-        ShoepairError: the photos of no batch are here.
+        ShoepairError: there are no photos of any listed batch.
     """
-    edge, policy = params.load(Normalize).edge, params.load(Validate)
-    here = [batch for batch in load_batches().batches if paths.raw(batch).is_dir()]
-    if not here:
-        found = f"{paths.RAW}: the photos of no listed batch are here"
-        raise ShoepairError(found, fix="run `dvc pull`, or `dvc repro` for a sample class")
-    return {batch: rules.judge(paths.raw(batch), scan.scan(paths.raw(batch)), edge, policy) for batch in here}
+    edge, policy = params.load(NormalizeConfig).edge, params.load(ValidateConfig)
+    present = [batch for batch in load_batch_lists().batches if paths.raw_path(batch).is_dir()]
+    if not present:
+        message = f"{paths.RAW_FOLDER}: no photos of any listed batch"
+        raise ShoepairError(message, fix="run `dvc pull`, or `dvc repro` for a synthetic class")
+    return {
+        batch: validation.validate_batch(
+            paths.raw_path(batch), file_manifest.build_manifest(paths.raw_path(batch)), edge, policy
+        )
+        for batch in present
+    }
 
 
-def overview() -> pd.DataFrame:
-    """Every listed batch with its numbers.
+def batch_overview_rows() -> pd.DataFrame:
+    """Count students, photos, quarantined students and bytes of every listed batch.
 
     Returns:
-        One row per batch: `batch`, `source` (drawn, added), `students`, `photos`, `men` and `women` (students with
-        such shoes; many have both), `quarantined` (students set aside by `validate`), `bytes`. A number is missing
-        where the photos are not here, or the stage that counts it has not run.
+        One row per batch: `batch`, `source` (drawn: a synthetic class; added), `students`, `photos`, `men` and `women`
+        (students with such shoes; many have both), `quarantined` (students), `bytes`. A number is missing if the
+        photos are not in this checkout, or the stage that counts it has not run.
     """
-    listed = load_batches()
+    listed = load_batch_lists()
     rows = []
     for batch in listed.batches:
-        row: dict[str, Any] = {"batch": batch, "source": "drawn" if batch in listed.samples else "added"}
-        there = members(batch)
-        if there is not None:
-            row |= {"students": there["student"].nunique(), "photos": len(there), "bytes": int(there["bytes"].sum())}
-            kinds = there.groupby("kind")["student"].nunique()
-            row |= {"men": int(kinds.get("m", 0)), "women": int(kinds.get("w", 0))}
-        if paths.validation(batch).is_file():
-            report = documents.read_json(paths.validation(batch), "run `dvc repro`")
+        row: dict[str, Any] = {"batch": batch, "source": "drawn" if batch in listed.synthetic_classes else "added"}
+        photos = list_photo_rows(batch)
+        if photos is not None:
+            row |= {
+                "students": photos["student"].nunique(),
+                "photos": len(photos),
+                "bytes": int(photos["bytes"].sum()),
+            }
+            students = photos.groupby("category")["student"].nunique()
+            row |= {"men": int(students.get("m", 0)), "women": int(students.get("w", 0))}
+        if paths.validation_report_path(batch).is_file():
+            report = json_files.read_json(paths.validation_report_path(batch), "run `dvc repro`")
             row |= {"quarantined": report.get("quarantined_students", 0)}
         rows.append(row)
     columns = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]

@@ -1,6 +1,6 @@
-"""data/withdrawn.yaml: who withdrew from which batch, so that every clone of the project can forget them.
+"""data/withdrawn.yaml: the withdrawn students of each batch, so that every clone can delete their data.
 
-Only numbers stand there, like u052. The file is in git: a teammate who pulls it runs `shoepair forget --purge` too.
+It holds ids only, like u052. The file is in git: a teammate who pulls it runs `shoepair forget --purge` too.
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from shoepair.runtime import files, params, paths
+from shoepair.runtime import atomic_files, params, paths
 from shoepair.runtime.errors import ShoepairError
 
-HEAD = "# Students who withdrew, by batch: written by `shoepair forget`, read by `shoepair forget --purge`.\n"
-STUDENT = re.compile(r"u[0-9]+")
+FILE_HEADER = "# Students who withdrew, by batch: written by `shoepair forget`, read by `shoepair forget --purge`.\n"
+STUDENT_PATTERN = re.compile(r"u[0-9]+")
 
 
-def load() -> dict[str, list[str]]:
-    """Batch -> its withdrawn students; empty if nobody ever withdrew.
+def withdrawn_students_by_batch() -> dict[str, list[str]]:
+    """Read data/withdrawn.yaml: the withdrawn students of each batch; {} if the file is missing.
 
     Raises:
         ShoepairError: the file does not have this form.
     """
-    if not paths.WITHDRAWN.is_file():
+    if not paths.WITHDRAWN_LIST.is_file():
         return {}
-    document = params.read_yaml(paths.WITHDRAWN)
-    problems = [str(batch) for batch, students in document.items() if not _is_list(batch, students)]
+    document = params.read_yaml(paths.WITHDRAWN_LIST)
+    problems = [str(batch) for batch, students in document.items() if not _is_student_list(batch, students)]
     if problems:
-        found = f"{paths.WITHDRAWN}: expected batches, each with a list of students like u052"
-        raise ShoepairError(found, problems=problems, fix=f"correct it, or `git checkout {paths.WITHDRAWN}`")
+        message = f"{paths.WITHDRAWN_LIST}: expected batches, each with a list of students like u052"
+        raise ShoepairError(message, problems=problems, fix=f"correct it, or `git checkout {paths.WITHDRAWN_LIST}`")
     return document
 
 
-def _is_list(batch: Any, students: Any) -> bool:
+def _is_student_list(batch: Any, students: Any) -> bool:
     return (
         isinstance(batch, str)
         and isinstance(students, list)
-        and all(isinstance(student, str) and STUDENT.fullmatch(student) for student in students)
+        and all(isinstance(student, str) and STUDENT_PATTERN.fullmatch(student) for student in students)
     )
 
 
-def append(batch: str, student: str) -> None:
-    """Write down that a student withdrew; twice is once."""
-    document = load()
+def record_withdrawal(batch: str, student: str) -> None:
+    """Add a student to data/withdrawn.yaml; a student is listed once only."""
+    document = withdrawn_students_by_batch()
     document[batch] = sorted({*document.get(batch, []), student})
     yaml, out = YAML(), StringIO()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump(dict(sorted(document.items())), out)
-    files.write_text(paths.WITHDRAWN, HEAD + out.getvalue())
+    atomic_files.write_text(paths.WITHDRAWN_LIST, FILE_HEADER + out.getvalue())

@@ -1,1 +1,1 @@
-"""What DVC and git recorded: versions of the dataset, digests."""
+"""Commands on what DVC and git recorded: dataset versions, digests."""

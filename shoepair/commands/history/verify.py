@@ -1,7 +1,7 @@
-"""Everything that DVC recorded against what is on disk and in the cache, by content.
+"""`shoepair verify`: compare the digests that DVC recorded with the files on disk and in the cache.
 
-DVC trusts a file whose time and length are as it remembers, believes its cache, and takes changed photos in silence;
-so a flipped byte can live for years. Here every file is read and hashed anew.
+DVC trusts a file whose time and length are unchanged, trusts its cache, and accepts changed photos silently; so a
+flipped byte can stay unnoticed. Here every file is read and hashed.
 """
 
 from __future__ import annotations
@@ -18,109 +18,109 @@ from dvc.repo import Repo
 
 from shoepair.commands import dvc_records
 from shoepair.runtime import paths, progress
-from shoepair.runtime.errors import escaped
+from shoepair.runtime.errors import escape_unprintable
 
 
 @dataclass
-class Report:
-    """What was compared, and what differs, a line each."""
+class VerifyResult:
+    """The result of a verification: numbers of files read, and one line per problem."""
 
-    files: int = 0  # of the workspace
-    cached: int = 0  # files of the cache
+    checked_files: int = 0  # of the workspace
+    checked_cache_files: int = 0  # files of the cache
     problems: list[str] = field(default_factory=list)
 
 
-def verify() -> Report:
-    """Hash every recorded input and output, and every file of the cache.
+def verify_file_digests() -> VerifyResult:
+    """Hash every recorded input and output, and every cached file; report those that differ from the record.
 
     Raises:
-        ShoepairError: dvc.lock or a .dvc file is no record of DVC's.
+        ShoepairError: dvc.lock or a .dvc file is not a DVC record.
     """
     with Repo() as repo:
         return _Verification(repo).run()
 
 
-def md5(path: Path) -> str:
-    """The digest that DVC names a file by."""
+def compute_md5(path: Path) -> str:
+    """Return the MD5 digest of a file, as DVC records it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class _Verification:
-    """One pass over the cache and the workspace; a file that stands in several records is read once."""
+    """One pass over the cache and the workspace; a file that is in several records is read once."""
 
     def __init__(self, repo: Repo) -> None:
         self._cache = Path(repo.cache.local.path)
         self._is_ignored = repo.dvcignore.is_ignored_file
-        self._md5 = functools.cache(md5)
+        self._md5 = functools.cache(compute_md5)
         self._listings: dict[str, dict[str, str]] = {}
-        self._report = Report()
+        self._report = VerifyResult()
 
-    def run(self) -> Report:
+    def run(self) -> VerifyResult:
         self._check_cache()
-        wrong: list[Path] = []
-        written = dvc_records.recorded("outs")  # an input that is an output counts as its stage wrote it
-        entries = {**dvc_records.recorded("deps"), **written}
-        for path, digest in sorted(entries.items(), reverse=True):  # what lies in a folder before the folder
-            problems = list(self._check_entry(path, digest, _advice(path, path in written)))
-            if problems and not any(other.is_relative_to(path) for other in wrong):
-                wrong.append(path)
+        changed: list[Path] = []
+        outputs = dvc_records.read_digest_by_path("outs")  # an input that is also an output counts as output
+        entries = {**dvc_records.read_digest_by_path("deps"), **outputs}
+        for path, digest in sorted(entries.items(), reverse=True):  # files before their folder
+            problems = list(self._check_entry(path, digest, _repair_advice(path, path in outputs)))
+            if problems and not any(other.is_relative_to(path) for other in changed):
+                changed.append(path)
                 self._report.problems += problems
         return self._report
 
     def _check_cache(self) -> None:
-        """Every cached file must hash to its name; the sound listings of folders are kept."""
+        """Check that every cached file hashes to its name; keep the intact folder listings."""
         for path in progress.track(sorted(self._cache.glob("??/*")), "verify", "file"):
-            name = dvc_records.digest_of(path)
-            self._report.cached += 1
-            if md5(path) != name.removesuffix(".dir"):
+            name = dvc_records.digest_from_cache_path(path)
+            self._report.checked_cache_files += 1
+            if compute_md5(path) != name.removesuffix(".dir"):
                 shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-                advice = "delete it, then `dvc fetch`, or `dvc commit -f` while the workspace is sound"
-                self._report.problems.append(f"{shown}: its content is not what its name says; {advice}")
+                advice = "delete it, then run `dvc fetch`, or `dvc commit -f` if the workspace is intact"
+                self._report.problems.append(f"{shown}: its content does not match its name; {advice}")
             elif name.endswith(".dir"):
-                self._listings[name] = dvc_records.listing(path)
+                self._listings[name] = dvc_records.read_cached_folder_digests(path)
 
     def _check_entry(self, path: Path, digest: str, advice: str) -> Iterator[str]:
-        """One recorded file or folder; a folder whose listing is not cached is compared as a whole."""
+        """Yield the problems of one recorded file or folder; a folder without a cached listing is one problem."""
         changed = f"{path}: changed since it was recorded; {advice}"
         if not path.exists():
             yield f"{path}: missing; {advice}"
         elif not digest.endswith(".dir"):
-            self._report.files += 1
+            self._report.checked_files += 1
             if not path.is_file() or self._md5(path) != digest:
                 yield changed
         else:
-            found = dict(self._folder(path))
-            self._report.files += len(found)
-            wanted = self._listings.get(digest)
-            if wanted is not None:
-                yield from _differences(path, found, wanted, advice)
-            elif _listing_digest(found) != digest:
+            actual = dict(self._hash_folder(path))
+            self._report.checked_files += len(actual)
+            expected = self._listings.get(digest)
+            if expected is not None:
+                yield from _describe_differences(path, actual, expected, advice)
+            elif _hash_listing(actual) != digest:
                 yield changed
 
-    def _folder(self, path: Path) -> Iterator[tuple[str, str]]:
+    def _hash_folder(self, path: Path) -> Iterator[tuple[str, str]]:
         for file in sorted(path.rglob("*")):
             if file.is_file() and not self._is_ignored(str(file)):
                 yield file.relative_to(path).as_posix(), self._md5(file)
 
 
-def _advice(path: Path, is_output: bool) -> str:
-    undo = f"`dvc checkout {path}` brings the recorded one back"
+def _repair_advice(path: Path, is_output: bool) -> str:
+    undo = f"`dvc checkout {path}` restores the recorded one"
     if not is_output:
-        return "`dvc repro` works with it as it is"
-    if path.parent == paths.RAW:
-        return f"`dvc add {path}` takes it as it is, {undo}"
-    return f"{undo}, or `dvc repro` makes it anew"
+        return "`dvc repro` uses it as it is"
+    if path.parent == paths.RAW_FOLDER:
+        return f"`dvc add {path}` records it as it is, {undo}"
+    return f"{undo}, or `dvc repro` recreates it"
 
 
-def _differences(path: Path, found: dict[str, str], wanted: dict[str, str], advice: str) -> Iterator[str]:
-    for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
-            what = "missing" if name not in found else "new" if name not in wanted else "changed"
-            yield f"{path}/{escaped(name)}: {what} since {path} was recorded; {advice}"
+def _describe_differences(path: Path, actual: dict[str, str], expected: dict[str, str], advice: str) -> Iterator[str]:
+    for name in sorted(actual.keys() | expected.keys()):
+        if actual.get(name) != expected.get(name):
+            change = "missing" if name not in actual else "new" if name not in expected else "changed"
+            yield f"{path}/{escape_unprintable(name)}: {change} since {path} was recorded; {advice}"
 
 
-def _listing_digest(found: dict[str, str]) -> str:
-    """The digest that DVC gives a folder: that of its listing, as it writes it."""
-    entries: list[dict[str, Any]] = [{"md5": found[name], "relpath": name} for name in sorted(found)]
+def _hash_listing(digests: dict[str, str]) -> str:
+    """Return the digest that DVC gives a folder: that of its listing, as DVC writes it."""
+    entries: list[dict[str, Any]] = [{"md5": digests[name], "relpath": name} for name in sorted(digests)]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -1,7 +1,7 @@
-"""Dataset versions: what changed between two revisions, and whether the accuracies moved beyond noise.
+"""Dataset versions: changes between two revisions, and whether the accuracies changed beyond noise.
 
-Everything is read through DVC's API from what git and DVC recorded: the list of batches, the tables of accepted
-photos, the split, the scores. Nothing is checked out; what is in no cache is said and left out.
+All data is read through DVC's API from what git and DVC recorded: the list of batches, the tables of accepted photos,
+the split, the scores. Nothing is checked out; what is in no cache is reported and left out.
 """
 
 from __future__ import annotations
@@ -21,131 +21,143 @@ from dvc.scm import RevError
 from ruamel.yaml import YAML
 
 from shoepair.commands import dvc_records
-from shoepair.evaluation.bootstrap import FEW
-from shoepair.evaluation.comparison import difference
-from shoepair.evaluation.config import Evaluate
-from shoepair.evaluation.metrics import DIGITS, SETS, headline, of_set
+from shoepair.evaluation.bootstrap import MIN_STUDENTS
+from shoepair.evaluation.comparison import shared_count_and_accuracy_interval
+from shoepair.evaluation.config import EvaluateConfig
+from shoepair.evaluation.metrics import DIGITS, REPORTED_SPLITS, headline_metrics, select_split_rows
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 
 WORKSPACE = "workspace"
-PHOTO = ["batch", "path"]
-STUDENT = ["batch", "student"]
+PHOTO_COLUMNS = ["batch", "path"]
+STUDENT_COLUMNS = ["batch", "student"]
 
 
 @dataclass
 class Revision:
-    """The dataset and the results of one revision, as far as they are recorded and in reach."""
+    """The dataset and the metrics of one revision, as far as git and DVC can read them."""
 
     name: str  # of the revision, or "workspace"
-    batches: list[str]  # in the order of arrival
-    salt: str  # of the split
+    batches: list[str]  # in the order of data/batches.yaml
+    split_salt: str  # of the split
     photos: pd.DataFrame  # one row per accepted photo: `batch`, `path`, `student`, `sha256`
     split: pd.DataFrame | None = None  # `Split` rows, or None
     scores: pd.DataFrame | None = None  # `Scores` rows, or None
-    details: dict[str, Any] = field(default_factory=dict)  # of the metrics, by model and set
-    missing: list[str] = field(default_factory=list)  # what is recorded but not in reach
+    metrics: dict[str, Any] = field(default_factory=dict)  # by model and split
+    unavailable: list[str] = field(default_factory=list)  # what could not be read, and why
 
 
-def read(name: str) -> Revision:
-    """Read what is recorded of one revision: anything that git takes for a commit, or "workspace".
+def read_dataset_and_metrics(revision: str) -> Revision:
+    """Read the batches, accepted photos, split, scores and metrics of one git revision or the workspace.
+
+    Args:
+        revision: a commit, branch or tag, or "workspace".
 
     Raises:
-        ShoepairError: there is no such revision, or it is none of this project.
+        ShoepairError: there is no such revision, or it is not of this project.
     """
-    rev = None if name == WORKSPACE else name
+    rev = None if revision == WORKSPACE else revision
     try:
         with Repo(rev=rev) as repo:
-            return _read(name, _Reader(repo))
+            return _build_revision(revision, _Reader(repo))
     except (RevError, DvcException) as error:
-        found = f"revision {name!r}: {str(error).splitlines()[0]}"
-        raise ShoepairError(found, fix="give a commit, a branch, a tag, or something like HEAD~1") from None
+        message = f"revision {revision!r}: {str(error).splitlines()[0]}"
+        raise ShoepairError(message, fix="give a commit, branch or tag, e.g. HEAD~1") from None
 
 
 class _Reader:
-    """Files of one revision, out of git, the workspace, DVC's cache or a remote."""
+    """Reads files of one revision from git, the workspace, DVC's cache or a remote."""
 
     def __init__(self, repo: Repo) -> None:
         self._files = repo.dvcfs
-        self.missing: dict[Path, str] = {}
+        self.unavailable: dict[Path, str] = {}
 
-    def bytes(self, path: Path) -> bytes | None:
-        """The file, or None: if it is recorded but in no cache, `missing` says so."""
+    def read_bytes(self, path: Path) -> bytes | None:
+        """Read a file; return None if it is missing, and note in `unavailable` if it is recorded but in no cache."""
         try:
             return bytes(self._files.cat_file(path.as_posix()))
         except (FileMissingError, FileNotFoundError, IsADirectoryError):
             if self._files.exists(path.as_posix()):
-                self.missing[path] = "recorded, but in no cache"
+                self.unavailable[path] = "recorded, but in no cache"
             return None
 
-    def yaml(self, path: Path) -> dict[str, Any]:
-        document = YAML(typ="safe").load(self.bytes(path) or b"")
+    def read_yaml(self, path: Path) -> dict[str, Any]:
+        document = YAML(typ="safe").load(self.read_bytes(path) or b"")
         return document if isinstance(document, dict) else {}
 
-    def table(self, path: Path) -> pd.DataFrame | None:
-        content = self.bytes(path)
+    def read_table(self, path: Path) -> pd.DataFrame | None:
+        content = self.read_bytes(path)
         try:
             return None if content is None else parquet.read_table(io.BytesIO(content)).to_pandas()
         except arrow.ArrowInvalid:
-            self.missing[path] = "damaged"
+            self.unavailable[path] = "damaged"
             return None
 
 
-def _read(name: str, reader: _Reader) -> Revision:
-    batches = [str(batch) for batch in reader.yaml(paths.BATCHES).get("batches") or []]
+def _read_accepted(reader: _Reader, batch: str) -> pd.DataFrame | None:
+    """Read the accepted photos of a batch, which older commits have in data/valid; None if there are none."""
+    path = paths.accepted_path(batch)
+    for candidate in (path, Path("data/valid", path.name)):
+        rows = reader.read_table(candidate)
+        if rows is not None or candidate in reader.unavailable:
+            return rows
+    reader.unavailable[path] = "never made"
+    return None
+
+
+def _build_revision(revision: str, reader: _Reader) -> Revision:
+    batches = [str(batch) for batch in reader.read_yaml(paths.BATCH_LIST).get("batches") or []]
     if not batches:
-        found = f"revision {name!r}: no {paths.BATCHES} with batches in it"
-        raise ShoepairError(found, fix="give a revision of this project")
-    tables = {batch: reader.table(paths.valid(batch)) for batch in batches}
-    for batch, rows in tables.items():
-        if rows is None:
-            reader.missing.setdefault(paths.valid(batch), "never made")
-    columns = [*PHOTO, "student", "sha256"]
+        message = f"revision {revision!r}: no {paths.BATCH_LIST} with batches in it"
+        raise ShoepairError(message, fix="give a revision of this project")
+    tables = {batch: _read_accepted(reader, batch) for batch in batches}
+    columns = [*PHOTO_COLUMNS, "student", "sha256"]
     parts = [rows.assign(batch=batch)[columns] for batch, rows in tables.items() if rows is not None]
     photos = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
-    split, scores = reader.table(paths.SPLIT), reader.table(paths.SCORES)
-    recorded = json.loads(reader.bytes(paths.EVALUATION_DETAILS) or b"{}")
-    details = recorded.get("models", recorded)  # until differences were written too, the models were the whole file
-    salt = str(reader.yaml(paths.PARAMS).get("split", {}).get("salt"))
-    missing = [f"{path}: {reason}" for path, reason in reader.missing.items()]
-    return Revision(name, batches, salt, photos, split, scores, details, missing)
+    split, scores = reader.read_table(paths.SPLIT), reader.read_table(paths.SCORES)
+    recorded = json.loads(reader.read_bytes(paths.EVALUATION_DETAILS) or b"{}")
+    details = recorded.get("models", recorded)  # older files hold the models only
+    salt = str(reader.read_yaml(paths.PARAMS).get("split", {}).get("salt"))
+    missing = [f"{path}: {reason}" for path, reason in reader.unavailable.items()]
+    return Revision(revision, batches, salt, photos, split, scores, details, missing)
 
 
-def compare(first: str, second: str) -> dict[str, Any]:
-    """What changed from one revision to the other, both by name; differences with the draws that params.yaml sets.
+def compare_revisions(first: str, second: str) -> dict[str, Any]:
+    """Read two revisions by name and compare them, with resamples and seed from params.yaml.
 
     Returns:
         `batches`, `students`, `photos`: lists of what was `added`, `removed` and (photos) `changed`; `moved`: students
-        in another split than before; `salt`: old and new, if it changed; `metrics`: one entry per model and set;
+        in another split than before; `salt`: old and new, if it changed; `metrics`: one entry per model and split;
         `missing`: what could not be read.
     """
-    chosen = params.load(Evaluate)
-    before, after = read(first), read(second)
-    both = before.photos.merge(after.photos, on=PHOTO, suffixes=("", "_after"))
-    changed = _keys(both[both["sha256"] != both["sha256_after"]], PHOTO)
+    config = params.load(EvaluateConfig)
+    before, after = read_dataset_and_metrics(first), read_dataset_and_metrics(second)
+    both = before.photos.merge(after.photos, on=PHOTO_COLUMNS, suffixes=("", "_after"))
+    changed = _row_keys(both[both["sha256"] != both["sha256_after"]], PHOTO_COLUMNS)
     metrics = [
-        _metric(before, after, model, name, chosen)
-        for model in dict.fromkeys([*before.details, *after.details])
-        for name in SETS
+        _compare_metric(before, after, model, split, config)
+        for model in dict.fromkeys([*before.metrics, *after.metrics])
+        for split in REPORTED_SPLITS
     ]
     return {
         "before": before.name,
         "after": after.name,
-        "batches": _changes(before.batches, after.batches),
-        "students": _changes(_keys(before.photos, STUDENT), _keys(after.photos, STUDENT)),
-        "photos": _changes(_keys(before.photos, PHOTO), _keys(after.photos, PHOTO)) | {"changed": changed},
-        "moved": _moved(before.split, after.split),
-        "salt": [before.salt, after.salt] if before.salt != after.salt else [],
+        "batches": _added_and_removed(before.batches, after.batches),
+        "students": _added_and_removed(*(_row_keys(side.photos, STUDENT_COLUMNS) for side in (before, after))),
+        "photos": _added_and_removed(*(_row_keys(side.photos, PHOTO_COLUMNS) for side in (before, after)))
+        | {"changed": changed},
+        "moved": _moved_students(before.split, after.split),
+        "salt": [before.split_salt, after.split_salt] if before.split_salt != after.split_salt else [],
         "metrics": [metric for metric in metrics if metric],
-        "missing": [f"{each.name}: {line}" for each in (before, after) for line in each.missing],
+        "missing": [f"{side.name}: {line}" for side in (before, after) for line in side.unavailable],
     }
 
 
-def _keys(rows: pd.DataFrame, columns: list[str]) -> list[str]:
+def _row_keys(rows: pd.DataFrame, columns: list[str]) -> list[str]:
     return sorted(set(rows[columns[0]].astype(str) + "/" + rows[columns[1]].astype(str)))
 
 
-def _changes(before: list[str], after: list[str]) -> dict[str, list[str]]:
+def _added_and_removed(before: list[str], after: list[str]) -> dict[str, list[str]]:
     old, new = set(before), set(after)
     return {
         "added": [name for name in after if name not in old],
@@ -153,55 +165,64 @@ def _changes(before: list[str], after: list[str]) -> dict[str, list[str]]:
     }
 
 
-def _moved(before: pd.DataFrame | None, after: pd.DataFrame | None) -> list[str]:
+def _moved_students(before: pd.DataFrame | None, after: pd.DataFrame | None) -> list[str]:
     if before is None or after is None:
         return []
-    both = before.merge(after, on=STUDENT, suffixes=("", "_after"))
-    rows = both[both["split"] != both["split_after"]].sort_values(STUDENT)
+    both = before.merge(after, on=STUDENT_COLUMNS, suffixes=("", "_after"))
+    rows = both[both["split"] != both["split_after"]].sort_values(STUDENT_COLUMNS)
     return [f"{row.batch}/{row.student}: {row.split} to {row.split_after}" for row in rows.itertuples()]
 
 
-def _metric(before: Revision, after: Revision, model: str, name: str, chosen: Evaluate) -> dict[str, Any] | None:
-    """Balanced accuracy of a model on a set in both revisions, and the paired difference; `test` is both test sets."""
-    entry: dict[str, Any] = {"model": model, "set": name}
+def _compare_metric(
+    before: Revision, after: Revision, model: str, split: str, config: EvaluateConfig
+) -> dict[str, Any] | None:
+    """Compare the balanced accuracy of a model on a split, with the paired difference; `test` is both test splits."""
+    entry: dict[str, Any] = {"model": model, "split": split}
     for side, revision in (("before", before), ("after", after)):
-        got = revision.details.get(model, {}).get(name)
-        entry[side] = None if got is None else {key: got[key] for key in ("balanced", "low", "high")}
+        metrics = revision.metrics.get(model, {}).get(split)
+        entry[side] = None if metrics is None else {key: metrics[key] for key in ("balanced", "low", "high")}
     paired = None
     if before.scores is not None and after.scores is not None:
-        old, new = (of_set(side[side["model"] == model], name) for side in (before.scores, after.scores))
-        paired = difference(old, new, chosen.resamples, chosen.seed)
+        old, new = (select_split_rows(side[side["model"] == model], split) for side in (before.scores, after.scores))
+        paired = shared_count_and_accuracy_interval(old, new, config.resamples, config.seed)
     if paired is None and entry["before"] is None and entry["after"] is None:
         return None
     entry["difference"] = None
     if paired is not None:
         students, gain, low, high = paired
-        numbers = {key: round(each, DIGITS) for key, each in (("balanced", gain), ("low", low), ("high", high))}
-        few = students < FEW
+        numbers = {key: round(value, DIGITS) for key, value in (("balanced", gain), ("low", low), ("high", high))}
+        few = students < MIN_STUDENTS
         entry["difference"] = {"students": students, **numbers, "few": few, "clear": not few and not low <= 0 <= high}
     return entry
 
 
-def log() -> list[dict[str, Any]]:
-    """The dataset versions along the history of HEAD, newest first: every commit that changed the photos.
+def list_version_records() -> list[dict[str, Any]]:
+    """List the dataset versions along the history of HEAD, newest first: every commit that changed the photos.
 
     Returns:
         One entry each: `commit`, `date`, `subject`; `batches`, and those `added`, `removed` and `changed`; `students`,
         `photos` and `best` (model and accuracies) as last recorded with these photos, None or {} if never.
     """
     entries: list[dict[str, Any]] = []
-    older: dict[str, str] = {}
-    for version in reversed(list(dvc_records.versions("HEAD"))):
-        revision = read(version.commit)
-        raw = {batch: version.raw.get(batch, "") for batch in revision.batches}
-        if raw != older or not entries:
+    previous: dict[str, str] = {}
+    for version in reversed(list(dvc_records.iter_versions("HEAD"))):
+        revision = read_dataset_and_metrics(version.commit)
+        raw = {batch: version.batch_digests.get(batch, "") for batch in revision.batches}
+        if raw != previous or not entries:
             names = {"commit": version.commit, "date": version.date, "subject": version.subject}
-            changed = [batch for batch in raw if batch in older and raw[batch] != older[batch]]
-            batches = {"batches": revision.batches, **_changes(list(older), list(raw)), "changed": changed}
+            changed = [batch for batch in raw if batch in previous and raw[batch] != previous[batch]]
+            batches = {
+                "batches": revision.batches,
+                **_added_and_removed(list(previous), list(raw)),
+                "changed": changed,
+            }
             entries.append({**names, **batches, "students": None, "photos": None, "best": {}})
-        if not revision.missing:
-            entries[-1] |= {"students": len(_keys(revision.photos, STUDENT)), "photos": len(revision.photos)}
-        if revision.details:
-            entries[-1]["best"] = dict(headline(revision.details)["best"])
-        older = raw
+        if not revision.unavailable:
+            entries[-1] |= {
+                "students": len(_row_keys(revision.photos, STUDENT_COLUMNS)),
+                "photos": len(revision.photos),
+            }
+        if revision.metrics:
+            entries[-1]["best"] = dict(headline_metrics(revision.metrics)["best"])
+        previous = raw
     return entries[::-1]

@@ -1,1 +1,1 @@
-"""The trained networks in use: two photos, a folder of shoes, a web page, other programs."""
+"""Prediction with the trained models: for two photos, a folder, a web page; exports for other programs."""

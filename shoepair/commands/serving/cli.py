@@ -1,4 +1,4 @@
-"""`shoepair check`, `serve` and `export`: the trained networks in use."""
+"""`shoepair check`, `serve` and `export`: use of the trained models."""
 
 from __future__ import annotations
 
@@ -10,114 +10,118 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shoepair.data import naming
-from shoepair.reports.format import percent, plural
-from shoepair.runtime.errors import ShoepairError, escaped
+from shoepair.reports.formatting import count_with_noun, format_percent
+from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
 if TYPE_CHECKING:
     from shoepair.commands.serving import predictor
-    from shoepair.commands.serving.matching import Matching
+    from shoepair.commands.serving.matching import FolderMatching
 
-CALLS = "run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`"
-NO_ANSWER = 3  # exit status where the answer is "not sure"
+USAGE = "run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`"
+NOT_SURE_STATUS = 3  # exit status where the answer is "not sure"
 
-export = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Files for other programs.")
-To = Annotated[Path | None, typer.Option("--to", help="The file to write; by default one in reports/.")]
+export_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Write files for other programs.")
+OutputOption = Annotated[Path | None, typer.Option("--output", help="File to write; default: one in reports/.")]
 
 
 def check(
     left: Annotated[Path, typer.Argument(help="Photo of the left shoe (PNG, JPEG, WebP); or a folder of photos.")],
     right: Annotated[Path | None, typer.Argument(help="Photo of the right shoe.")] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether two shoes are a pair, or which shoes in a folder are.
+    """Predict whether two shoes are a pair, or which shoes in a folder are.
 
-    Exit status: 0 an answer was given, 3 not sure (in a folder: a pair is doubtful, or a file could not be read),
-    1 an error, 2 not a call of this command.
+    Exit status: 0 sure, 3 not sure (in a folder: a pair is doubtful, or a file could not be read), 1 an error,
+    2 wrong usage.
     """
-    both = (left,) if right is None else (left, right)
-    _refuse(both)
-    from shoepair.commands.serving import matching  # here, since it loads torch, and `--help` must not wait
-    from shoepair.commands.serving.predictor import appoint
+    _raise_if_not_photos((left,) if right is None else (left, right))
+    from shoepair.commands.serving import matching  # imported late: it loads torch
+    from shoepair.commands.serving.predictor import load_predictor
 
-    judge = appoint()
+    pair_predictor = load_predictor()
+    result: FolderMatching | predictor.Prediction
     if right is None:
-        found = matching.match_folder(left, judge)
-        document, lines, sure = found.document(), list(matching_lines(found)), found.sure
+        result = matching.match_folder(left, pair_predictor)
+        lines = list(iter_matching_lines(result))
     else:
-        answer = judge.judge(_shoe(judge, left), _shoe(judge, right))
-        lines = [answer.verdict, *answer.reasons, *answer.advice]
-        document, sure = answer.document(), answer.sure
-    typer.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
-    if not sure:
-        raise typer.Exit(NO_ANSWER)
+        result = pair_predictor.predict(_load_photo(pair_predictor, left), _load_photo(pair_predictor, right))
+        lines = [result.verdict, *result.reasons, *result.advice]
+    typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else "\n".join(lines))
+    if not result.is_sure:
+        raise typer.Exit(NOT_SURE_STATUS)
 
 
-def _refuse(given: tuple[Path, ...]) -> None:
-    """What is not there, or not two photos or one folder."""
-    for path in given:
+def _raise_if_not_photos(input_paths: tuple[Path, ...]) -> None:
+    """Raise if a path is missing, or they are neither two files nor one folder."""
+    for path in input_paths:
         if not path.exists():
-            found = f"{escaped(str(path))}: no such file or folder"
-            raise ShoepairError(found)
-    if len(given) == 1 and not given[0].is_dir():
-        found = f"check: one photo, {escaped(str(given[0]))}, expected two, or one folder"
-        raise ShoepairError(found, fix=CALLS)
-    for path in given if len(given) > 1 else ():
+            message = f"{escape_unprintable(str(path))}: no such file or folder"
+            raise ShoepairError(message)
+    if len(input_paths) == 1 and not input_paths[0].is_dir():
+        message = f"check: one photo, {escape_unprintable(str(input_paths[0]))}, expected two, or one folder"
+        raise ShoepairError(message, fix=USAGE)
+    for path in input_paths if len(input_paths) > 1 else ():
         if not path.is_file():
-            found = f"{escaped(str(path))}: not a file, expected two photos, or one folder"
-            raise ShoepairError(found, fix=CALLS)
+            message = f"{escape_unprintable(str(path))}: not a file, expected two photos, or one folder"
+            raise ShoepairError(message, fix=USAGE)
 
 
-def _shoe(judge: predictor.Judge, path: Path) -> predictor.Shoe:
-    """A photo, or the message that it is none."""
+def _load_photo(pair_predictor: predictor.PairPredictor, path: Path) -> predictor.ShoePhoto:
+    """Read and prepare one photo; raise ShoepairError if it is not one."""
     try:
-        return judge.prepare(path)
+        return pair_predictor.prepare_photo(path)
     except naming.PhotoError as error:
-        found = f"{escaped(str(path))}: {error}"
-        raise ShoepairError(found, fix="PNG, JPEG and WebP photos are read") from None
+        message = f"{escape_unprintable(str(path))}: {error}"
+        raise ShoepairError(message, fix="use a PNG, JPEG or WebP photo") from None
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Requests worked at once; more are sent away.")] = 8,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 accepts other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 uses a free one.")] = 8000,
+    max_requests: Annotated[int, typer.Option(min=1, max=64, help="Concurrent requests; more get status 503.")] = 8,
 ) -> None:
-    """Serve the web page that looks at two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
+    """Run the web server that compares two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
     try:
-        from shoepair.commands.serving import web  # here, since it is an extra, and loads torch
+        from shoepair.commands.serving import web  # imported late: it is an extra and loads torch
     except ImportError as error:
-        found = f"serve: {error.name} is not installed"
-        raise ShoepairError(found, fix="install it: python -m pip install 'shoepair[serve]'") from None
-    web.serve(host, port, at_once, typer.echo)
+        message = f"serve: {error.name} is not installed"
+        raise ShoepairError(message, fix="install it: python -m pip install 'shoepair[serve]'") from None
+    web.serve(host, port, max_requests, typer.echo)
 
 
-@export.command()
-def onnx(to: To = None) -> None:
-    """Write the best model as ONNX, and compare it with torch on all test pairs. Needs the extra `shoepair[onnx]`."""
-    from shoepair.commands.serving import exports  # here, since it loads torch
+@export_app.command()
+def onnx(output_path: OutputOption = None) -> None:
+    """Export the best model as ONNX and compare it with torch on all test pairs. Needs the extra `shoepair[onnx]`."""
+    from shoepair.commands.serving import exports  # imported late: it loads torch
 
-    path, count, difference = exports.onnx(to)
+    path, count, difference = exports.export_and_compare_onnx(output_path)
     typer.echo(f"{path}: logits of {count} test pairs differ from torch's by {difference:.1e} at most")
 
 
-@export.command()
-def npy(split: Annotated[str, typer.Option(help="train, valid, test_m or test_w.")], to: To = None) -> None:
-    """Write the photos of one split as the assignment's array: (N, 3, 2, S, S, 3) float32 of -0.5..0.5."""
-    from shoepair.commands.serving import exports  # here, since it loads torch
+@export_app.command()
+def npy(
+    split: Annotated[str, typer.Option(help="train, valid, test_m or test_w.")], output_path: OutputOption = None
+) -> None:
+    """Export the photos of one split as the assignment's array: (N, 3, 2, S, S, 3) float32 of -0.5..0.5."""
+    from shoepair.commands.serving import exports  # imported late: it loads torch
 
-    path, shape = exports.npy(split, to)
-    typer.echo(f"{path}: {' x '.join(map(str, shape))} float32; it holds photos, and `shoepair forget` misses it")
+    path, shape = exports.export_npy(split, output_path)
+    typer.echo(
+        f"{path}: {' x '.join(map(str, shape))} float32; it contains photos, and `shoepair forget` does not delete it"
+    )
 
 
-def matching_lines(matching: Matching) -> Iterator[str]:
-    """A line per pair, the surest first; then what is left over, and what could not be read."""
+def iter_matching_lines(matching: FolderMatching) -> Iterator[str]:
+    """Format a folder matching as lines: pairs, most probable first; unmatched photos; unreadable files."""
     for match in matching.pairs:
-        doubt = "" if match.answer.sure else f"; {match.answer.verdict}: {' '.join(match.answer.reasons)}"
-        yield f"{match.left} + {match.right}: {percent(match.answer.score)}{doubt}"
-    yield f"{plural(len(matching.pairs), 'pair')} found"
-    for name in matching.single:
-        yield f"left over: {name}, no partner found"
+        prediction = match.prediction
+        doubt = "" if prediction.is_sure else f"; {prediction.verdict}: {' '.join(prediction.reasons)}"
+        yield f"{match.left} + {match.right}: {format_percent(prediction.score)}{doubt}"
+    yield f"{count_with_noun(len(matching.pairs), 'pair')} found"
+    for name in matching.unmatched:
+        yield f"unmatched: {name}, no partner found"
     for name, reason in matching.unreadable.items():
-        yield f"not read: {name}: {reason}"
-    if not matching.sided:
-        yield "the file names do not all tell left or right: shoes of one side may have been put together"
+        yield f"unreadable: {name}: {reason}"
+    if not matching.sides_known:
+        yield "not all file names say left or right: two shoes of the same side may be matched"

@@ -1,4 +1,4 @@
-"""The best model and the arrays of the class, for programs that are not this one: ONNX and NumPy files."""
+"""Export of the best model as ONNX, and of the photos as a NumPy file."""
 
 from __future__ import annotations
 
@@ -11,61 +11,63 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from shoepair.commands.serving.predictor import Judge, appoint
-from shoepair.data import loading, tables
+from shoepair.commands.serving.predictor import PairPredictor, load_predictor
+from shoepair.data import loading, parquet_files
 from shoepair.data.schemas import Pairs
-from shoepair.data.store import scaled
-from shoepair.evaluation.metrics import TESTS
-from shoepair.runtime import files, paths, progress
+from shoepair.data.store import scale_to_centred_float
+from shoepair.evaluation.metrics import TEST_SPLITS
+from shoepair.runtime import atomic_files, paths, progress
 from shoepair.runtime.errors import ShoepairError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-TOLERANCE = 1e-4  # between a logit of torch and of onnxruntime
-BATCH = 32
+MAX_LOGIT_DIFFERENCE = 1e-4  # between a logit of torch and of onnxruntime
+COMPARE_BATCH = 32
 
 
-def onnx(path: Path | None = None) -> tuple[Path, int, float]:
-    """Write the best model as an ONNX file, when onnxruntime says of all test pairs what torch says.
+def export_and_compare_onnx(output_path: Path | None = None) -> tuple[Path, int, float]:
+    """Export the best model as ONNX, after checking its logits against torch on all test pairs.
 
     Input `pairs` (B, 3, 2S, S) float32 of byte / 255 - 0.5, left shoe above right one, any B; output `logits` (B, 2):
-    different, same. The thresholds are in the file's metadata, as JSON. Without a path it is `reports/<model>.onnx`.
+    different, same. The thresholds are in the file's metadata, as JSON. The default path is `reports/<model>.onnx`.
 
     Returns:
-        The file, how many pairs were compared, and the greatest difference of a logit.
+        The path, the number of compared pairs, and the largest difference of a logit.
 
     Raises:
-        ShoepairError: what it needs is not installed, or the answers differ by more than `TOLERANCE`.
+        ShoepairError: onnxruntime or onnxscript is not installed, or a logit differs by more than
+            `MAX_LOGIT_DIFFERENCE`.
     """
     try:
-        import onnxruntime  # here, since it is an extra
+        import onnxruntime  # imported late: it is an extra
         import onnxscript  # noqa: F401  # torch's exporter needs it
     except ImportError as error:
-        found = f"export onnx: {error.name} is not installed"
-        raise ShoepairError(found, fix="install it: python -m pip install 'shoepair[onnx]'") from None
-    judge = appoint()
-    target = path or Path("reports") / f"{judge.rule.model}.onnx"
-    with files.replacing(target) as part:
-        part.write_bytes(serialized(judge))
+        message = f"export onnx: {error.name} is not installed"
+        raise ShoepairError(message, fix="install it: python -m pip install 'shoepair[onnx]'") from None
+    predictor = load_predictor()
+    target = output_path or Path("reports") / f"{predictor.decision_rule.model}.onnx"
+    with atomic_files.atomic_write(target) as part:
+        part.write_bytes(serialize_onnx(predictor))
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors: it warns of a machine's missing devices
+        options.log_severity_level = 3  # errors only: it warns of missing devices
         session = onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
-        count, difference = compare(judge, session)
-        if not difference <= TOLERANCE:
-            found = f"{target}: logits differ from torch's by {difference:.1e}, expected {TOLERANCE:.0e} at most"
+        count, difference = pair_count_and_max_logit_difference(predictor, session)
+        if not difference <= MAX_LOGIT_DIFFERENCE:
+            expected = f"expected {MAX_LOGIT_DIFFERENCE:.0e} at most"
+            message = f"{target}: logits differ from torch's by {difference:.1e}, {expected}"
             fix = "nothing was written; report it with your versions of torch and onnxruntime"
-            raise ShoepairError(found, fix=fix)
+            raise ShoepairError(message, fix=fix)
     return target, count, difference
 
 
-def serialized(judge: Judge) -> bytes:
-    """The model as ONNX: the same weights give the same bytes, and no path of this machine is among them."""
-    example = torch.zeros(2, 3, 2 * judge.edge, judge.edge)
-    # Weights row by row: in channels-last layout the exporter would store each transposed, with a step that undoes it.
-    model = judge.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # the exporter remarks on its own registries
-    with warnings.catch_warnings(action="ignore"):  # likewise on Python calls that it will drop one day
+def serialize_onnx(predictor: PairPredictor) -> bytes:
+    """Serialize the model to ONNX bytes; the same weights give the same bytes, without local paths."""
+    example = torch.zeros(2, 3, 2 * predictor.edge, predictor.edge)
+    # Contiguous weights: for channels-last ones the exporter would add transpositions.
+    model = predictor.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # the exporter logs its registries
+    with warnings.catch_warnings(action="ignore"):  # of deprecated Python calls
         program = torch.onnx.export(
             model,
             (example,),
@@ -76,51 +78,54 @@ def serialized(judge: Judge) -> bytes:
             verbose=False,
         )
     if program is None:
-        found = "export onnx: torch wrote no program"
-        raise ShoepairError(found)
+        message = "export onnx: torch returned no program"
+        raise ShoepairError(message)
     for node in program.model.graph:
-        node.metadata_props.clear()  # the exporter notes the source lines of each step, with the paths of this machine
+        node.metadata_props.clear()  # source lines with paths of this machine
     for value in (*program.model.graph.inputs, *program.model.graph.outputs):
         value.metadata_props.clear()
     program.model.metadata_props.clear()
-    program.model.metadata_props["shoepair"] = json.dumps(judge.rule.model_dump())
+    program.model.metadata_props["shoepair"] = json.dumps(predictor.decision_rule.model_dump())
     return bytes(program.model_proto.SerializeToString(deterministic=True))
 
 
-def compare(judge: Judge, session: InferenceSession) -> tuple[int, float]:
-    """How far onnxruntime's logits are from torch's, over all pairs of the test sets."""
-    rows = tables.read(paths.PAIRS, Pairs)
-    tests = rows[rows["split"].isin(TESTS)]
-    data = loading.from_table(tests) if len(tests) else None
+def pair_count_and_max_logit_difference(predictor: PairPredictor, session: InferenceSession) -> tuple[int, float]:
+    """Measure the largest difference between the logits of onnxruntime and torch on all test pairs."""
+    rows = parquet_files.read_table(paths.PAIRS, Pairs)
+    tests = rows[rows["split"].isin(TEST_SPLITS)]
+    if tests.empty:
+        return 0, 0.0
+    data = loading.load_pairs_in_memory(tests)
     difference = 0.0
-    for which in torch.split(torch.arange(len(tests)), BATCH) if data else ():
-        x = data.batch(which)[0]  # type: ignore[union-attr]  # (B, 3, 2S, S)
+    for indices in torch.split(torch.arange(len(tests)), COMPARE_BATCH):
+        x = data.get_mini_batch(indices)[0]  # (B, 3, 2S, S)
         with torch.inference_mode():
-            torchs = judge.model(x).numpy()
-        theirs = session.run(["logits"], {"pairs": np.ascontiguousarray(x.numpy())})[0]
-        difference = float(np.maximum(difference, np.abs(torchs - theirs).max()))  # of NaN: NaN, which max() is not
+            torch_logits = predictor.model(x).numpy()
+        onnx_logits = session.run(["logits"], {"pairs": np.ascontiguousarray(x.numpy())})[0]
+        # np.maximum keeps NaN, max() does not.
+        difference = float(np.maximum(difference, np.abs(torch_logits - onnx_logits).max()))
     return len(tests), difference
 
 
-def npy(split: str, path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
-    """Write the photos of one split as the assignment wants them; one student at a time is in memory.
+def export_npy(split: str, output_path: Path | None = None) -> tuple[Path, tuple[int, ...]]:
+    """Export the photos of one split as a .npy file, with one student in memory at a time.
 
-    Without a path the file is `reports/<split>.npy`.
+    The default path is `reports/<split>.npy`.
 
     Returns:
-        The file, and its shape (N, 3, 2, S, S, 3); float32 of -0.5..0.5, what `load_split` gives.
+        The path, and the shape (N, 3, 2, S, S, 3) of the array: float32 of -0.5..0.5, as `load_split` returns it.
 
     Raises:
-        ShoepairError: there is no such split, nobody is in it, or the stores are not of one size.
+        ShoepairError: there is no such split, it has no students, or the stores differ in photo size.
     """
-    students = loading.students_in(split)
-    target = path or Path("reports") / f"{split}.npy"
+    students = loading.load_split_student_rows(split)
+    target = output_path or Path("reports") / f"{split}.npy"
     shape: tuple[int, ...] = ()
-    with files.replacing(target) as part, part.open("wb") as file:
-        for student in progress.track(loading.each_student(students), "export", "student", len(students)):
+    with atomic_files.atomic_write(target) as part, part.open("wb") as file:
+        for student in progress.track(loading.iter_student_photos(students), "export", "student", len(students)):
             if not shape:
                 shape = (len(students), *student.shape)
                 header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-            file.write(scaled(student).astype("<f4", copy=False).data)
+            file.write(scale_to_centred_float(student).astype("<f4", copy=False).data)
     return target, shape

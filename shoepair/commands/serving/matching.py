@@ -1,11 +1,11 @@
-"""A folder of shoes -> which of them are pairs: the best one-to-one matching over all scores.
+"""Matching of the shoes in a folder: the most probable one-to-one matching over all scores.
 
-A matching's weight is the sum of its pairs' log odds, so the best one is the likeliest. Odds below those of "different
-pairs" all weigh 0: how different two shoes are must not break up a good pair elsewhere, and such shoes stay alone.
+The weight of a matching is the sum of its pairs' log odds. Odds below the threshold of "different pairs" weigh 0: how
+different two shoes are must not break up a good pair elsewhere, and such shoes stay unmatched.
 
-Where every name tells left or right, left shoes are matched with right ones (`scipy.optimize.linear_sum_assignment`).
-Where one does not, any shoe may be matched with any that is not known to be of its own side (networkx's
-`max_weight_matching`), and two shoes of unknown sides are scored in both orders, which count half each.
+If every name says left or right, left shoes are matched with right ones (`scipy.optimize.linear_sum_assignment`).
+Otherwise a shoe may be matched with any that is not known to be of the same side (networkx's `max_weight_matching`);
+two shoes of unknown sides get the mean logit of both orders.
 """
 
 from __future__ import annotations
@@ -22,119 +22,130 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from shoepair.commands.serving.predictor import Answer, Judge, Shoe, answer
+from shoepair.commands.serving.predictor import PairPredictor, Prediction, ShoePhoto, make_prediction
 from shoepair.data import naming
-from shoepair.ingestion import scan
+from shoepair.ingestion import file_manifest
 from shoepair.runtime import progress
-from shoepair.runtime.errors import ShoepairError, escaped
+from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
-MOST = 200  # shoes in a folder: the time grows with the square of their number
-SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
-Edges = dict[tuple[str, str], float]  # (left, right), or two of unknown sides -> logit, same minus different
+MAX_PHOTOS = 200  # in a folder: the time grows with the square of this
+SIDE_PATTERN = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
+PairLogits = dict[tuple[str, str], float]  # (left, right), or two of unknown side -> logit, same minus different
 
 
 @dataclass(frozen=True)
-class Match:
-    """Two shoes that are proposed as a pair; where the names tell no sides, `left` and `right` mean nothing."""
+class MatchedPair:
+    """Two photos proposed as a pair; if the names say no side, `left` and `right` have no meaning."""
 
     left: str
     right: str
-    answer: Answer
+    prediction: Prediction
 
 
 @dataclass(frozen=True)
-class Matching:
-    """What is made of a folder. Photos in = two a pair + left over + unreadable."""
+class FolderMatching:
+    """The matching of a folder. Photos = 2 x pairs + unmatched + unreadable."""
 
-    pairs: tuple[Match, ...]  # the surest first
-    single: tuple[str, ...]  # shoes without a partner
-    unreadable: dict[str, str]  # file -> why it is no photo
-    sided: bool  # whether every name tells left or right
+    pairs: tuple[MatchedPair, ...]  # the most probable first
+    unmatched: tuple[str, ...]  # shoes without a partner
+    unreadable: dict[str, str]  # file -> why it is not a photo
+    sides_known: bool  # whether every name says left or right
 
     @property
-    def sure(self) -> bool:
-        """Whether every photo was read and no pair is doubtful."""
-        return not self.unreadable and all(match.answer.sure for match in self.pairs)
+    def is_sure(self) -> bool:
+        """Whether every photo was read and every pair has a verdict."""
+        return not self.unreadable and all(match.prediction.is_sure for match in self.pairs)
 
-    def document(self) -> dict[str, Any]:
-        """The matching for programs."""
-        pairs = [{"left": match.left, "right": match.right} | match.answer.document() for match in self.pairs]
-        rest = {"left_over": list(self.single), "unreadable": self.unreadable}
-        return {"sides_known": self.sided, "pairs": pairs, **rest}
-
-
-def side(name: str) -> str:
-    """The side that a file name tells, by the class's grammar or a word of its own: "left", "right" or ""."""
-    found = {word.lower() for word in SIDE.findall(Path(name).stem)}
-    return found.pop() if len(found) == 1 else ""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the matching as a JSON-serializable dict."""
+        pairs = [{"left": match.left, "right": match.right} | match.prediction.to_dict() for match in self.pairs]
+        rest = {"unmatched": list(self.unmatched), "unreadable": self.unreadable}
+        return {"sides_known": self.sides_known, "pairs": pairs, **rest}
 
 
-def match_folder(folder: Path, judge: Judge) -> Matching:
-    """Look at all shoes directly in a folder; system files are passed over.
+def parse_side(file_name: str) -> str:
+    """Parse the side from a file name: "left", "right", or "" if it says none or both."""
+    sides = {word.lower() for word in SIDE_PATTERN.findall(Path(file_name).stem)}
+    return sides.pop() if len(sides) == 1 else ""
+
+
+def match_folder(folder: Path, predictor: PairPredictor) -> FolderMatching:
+    """Score all pairs of photos directly in a folder and return the best matching; system files are ignored.
 
     Raises:
-        ShoepairError: there are fewer than two photos, or more than `MOST`.
+        ShoepairError: there are fewer than two photos, or more than `MAX_PHOTOS`.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not scan.is_system_file(Path(path.name)))
-    if not 2 <= len(files) <= MOST:
-        found = f"{escaped(str(folder))}: {len(files)} files, expected 2 to {MOST} photos of one shoe each"
-        raise ShoepairError(found, fix="put the photos directly into the folder")
-    shoes: dict[str, Shoe] = {}
+    files = sorted(
+        path for path in folder.iterdir() if path.is_file() and not file_manifest.is_system_file(Path(path.name))
+    )
+    if not 2 <= len(files) <= MAX_PHOTOS:
+        expected = f"expected 2 to {MAX_PHOTOS} photos of one shoe each"
+        message = f"{escape_unprintable(str(folder))}: {len(files)} files, {expected}"
+        raise ShoepairError(message, fix="put the photos directly into the folder")
+    photos: dict[str, ShoePhoto] = {}
     unreadable = {}
     for path in progress.track(files, "check", "photo"):
         try:
-            shoes[escaped(path.name)] = judge.prepare(path)
+            photos[escape_unprintable(path.name)] = predictor.prepare_photo(path)
         except (naming.PhotoError, OSError) as error:
-            unreadable[escaped(path.name)] = str(getattr(error, "strerror", None) or error)
-    sides = {name: side(name) for name in shoes}
-    edges = scores(shoes, sides, judge)
-    chosen = match(edges, sides, judge)
-    rule = judge.rule
-    pairs = [
-        Match(*pair, answer(rule, rule.probability(edges[pair]), {name: shoes[name] for name in pair}))
-        for pair in chosen
-    ]
-    pairs.sort(key=lambda pair: (-pair.answer.score, pair.left))
-    taken = {name for pair in chosen for name in pair}
-    single = tuple(name for name in shoes if name not in taken)
-    return Matching(tuple(pairs), single, unreadable, all(sides.values()))
+            unreadable[escape_unprintable(path.name)] = str(getattr(error, "strerror", None) or error)
+    sides = {name: parse_side(name) for name in photos}
+    pair_logits = folder_logit_by_pair(photos, sides, predictor)
+    best = list_best_pairs(pair_logits, sides, predictor)
+    rule = predictor.decision_rule
+    pairs = []
+    for pair in best:
+        score = rule.calibrated_probability(pair_logits[pair])
+        pairs.append(MatchedPair(*pair, make_prediction(rule, score, {name: photos[name] for name in pair})))
+    pairs.sort(key=lambda match: (-match.prediction.score, match.left))
+    matched = {name for pair in best for name in pair}
+    unmatched = tuple(name for name in photos if name not in matched)
+    return FolderMatching(tuple(pairs), unmatched, unreadable, all(sides.values()))
 
 
-def scores(shoes: Mapping[str, Shoe], sides: Mapping[str, str], judge: Judge) -> Edges:
-    """The logits of all pairs that may be: a left and a right shoe, or where a side is unknown, any two.
+def folder_logit_by_pair(
+    photos: Mapping[str, ShoePhoto], sides: Mapping[str, str], predictor: PairPredictor
+) -> PairLogits:
+    """Compute the logits of all admissible pairs: a left and a right shoe, or any two if a side is unknown.
 
-    Of two unknown sides it is the mean over both orders.
+    Two shoes of unknown side get the mean over both orders.
     """
     orders: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for one, other in combinations(shoes, 2):
+    for one, other in combinations(photos, 2):
         straight, crossed = (one, other), (other, one)
         if not sides[one] and not sides[other]:
             orders[straight] = [straight, crossed]
         elif sides[one] != sides[other]:
             pair = straight if sides[one] == "left" or sides[other] == "right" else crossed
             orders[pair] = [pair]
-    asked = [pair for each in orders.values() for pair in each]
-    logits = iter(judge.logits([(shoes[left], shoes[right]) for left, right in asked]))
-    return {pair: float(np.mean([next(logits) for _ in each])) for pair, each in orders.items()}
+    ordered = [pair for pair_orders in orders.values() for pair in pair_orders]
+    logits = iter(predictor.compute_logits([(photos[left], photos[right]) for left, right in ordered]))
+    return {pair: float(np.mean([next(logits) for _ in pair_orders])) for pair, pair_orders in orders.items()}
 
 
-def match(edges: Edges, sides: Mapping[str, str], judge: Judge) -> list[tuple[str, str]]:
-    """The likeliest one-to-one matching: keys of `edges`, no shoe twice; none that is "different pairs"."""
-    if not edges:
+def list_best_pairs(
+    pair_logits: PairLogits, sides: Mapping[str, str], predictor: PairPredictor
+) -> list[tuple[str, str]]:
+    """Find the one-to-one matching with the largest sum of log odds, without pairs called different.
+
+    Returns:
+        Keys of `pair_logits`, no shoe twice.
+    """
+    if not pair_logits:
         return []
-    evidence = {pair: logit / judge.rule.temperature for pair, logit in edges.items()}
-    below = judge.rule.different_below
-    # The log odds up to which two shoes are no pair; where none are ever called so, less than the least.
-    floor = math.log(below) - math.log1p(-below) if below else min(evidence.values()) - 1
-    weights = {pair: max(value - floor, 0.0) for pair, value in evidence.items()}
+    log_odds = {pair: logit / predictor.decision_rule.temperature for pair, logit in pair_logits.items()}
+    below = predictor.decision_rule.different_below
+    # Log odds of the threshold "different"; without one, less than all.
+    floor = math.log(below) - math.log1p(-below) if below else min(log_odds.values()) - 1
+    weights = {pair: max(value - floor, 0.0) for pair, value in log_odds.items()}
     if all(sides.values()):
         lefts = [name for name in sides if sides[name] == "left"]
         rights = [name for name in sides if sides[name] == "right"]
         matrix = np.array([[weights[left, right] for right in rights] for left in lefts])
         rows, columns = linear_sum_assignment(matrix, maximize=True)
-        found = [(lefts[row], rights[column]) for row, column in zip(rows, columns, strict=True)]
-        return [pair for pair in found if weights[pair] > 0]
+        pairs = [(lefts[row], rights[column]) for row, column in zip(rows, columns, strict=True)]
+        return [pair for pair in pairs if weights[pair] > 0]
     graph = nx.Graph()
     graph.add_weighted_edges_from((*pair, weight) for pair, weight in weights.items() if weight > 0)
     matched = nx.max_weight_matching(graph)
-    return [pair for one, other in matched for pair in ((one, other), (other, one)) if pair in edges]
+    return [pair for one, other in matched for pair in ((one, other), (other, one)) if pair in pair_logits]

@@ -1,8 +1,8 @@
-"""Two photos of shoes -> one of three verdicts in plain words, with the reason and what to do.
+"""Prediction for two photos of shoes: one of three verdicts, with reasons and advice.
 
-Photos come the pipeline's own way: decoded, turned upright, cropped and scaled by `photos`, scaled to floats by
-`store`, judged for light and sharpness by `signs` with the thresholds of stage `validate`. What the network says of a
-photo that is flagged there is no answer: it has hardly seen such photos, so that its score means little.
+Photos are prepared as by the pipeline: decoded, turned upright, cropped and scaled by `decoding`, converted to floats
+by `store`, and checked by `quality` with the thresholds of stage `validate`. For a flagged photo the verdict is "not
+sure": the model was trained on few such photos, so its score is unreliable.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from torch import Tensor
 
 from shoepair.data import store
 from shoepair.evaluation import thresholds
-from shoepair.evaluation.thresholds import Decision
-from shoepair.ingestion import decode, quality
-from shoepair.ingestion.config import Normalize, Validate
+from shoepair.evaluation.thresholds import DecisionRule
+from shoepair.ingestion import decoding, quality
+from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.models import registry
-from shoepair.reports.format import percent
+from shoepair.reports.formatting import format_percent
 from shoepair.runtime import params
 
-SAME, DIFFERENT, NOT_SURE = "same pair", "different pairs", "not sure"
-BATCH = 32  # pairs scored at a time; no result depends on it
-DIGITS = 4  # of a score that is written for programs
-FLAWS = {  # a sign that a photo shows -> what it is, and what to do about it
+SAME_VERDICT, DIFFERENT_VERDICT, NOT_SURE_VERDICT = "same pair", "different pairs", "not sure"
+SCORE_BATCH = 32  # pairs per forward pass; does not change results
+SCORE_DIGITS = 4  # of a score in JSON
+ISSUE_TEXTS = {  # quality flag -> what is wrong, and what to do
     "blurred": ("is blurred", "hold the camera still and let it focus, then take it again"),
     "dark": ("is too dark", "take it again with more light"),
     "overexposed": ("is too bright", "take it again with less light, or away from the sun"),
@@ -40,114 +40,122 @@ FLAWS = {  # a sign that a photo shows -> what it is, and what to do about it
 
 
 @dataclass(frozen=True)
-class Shoe:
-    """One photo, prepared."""
+class ShoePhoto:
+    """One prepared photo and its quality issues."""
 
     pixels: NDArray[np.uint8]  # (S, S, 3) bytes
-    flaws: tuple[str, ...] = ()  # what is wrong with it, keys of `FLAWS`
+    issues: tuple[str, ...] = ()  # quality flags, keys of `ISSUE_TEXTS`
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is said of two shoes."""
+class Prediction:
+    """The prediction for two photos: verdict, score, reasons, advice."""
 
-    verdict: str  # `SAME`, `DIFFERENT` or `NOT_SURE`
+    verdict: str  # `SAME_VERDICT`, `DIFFERENT_VERDICT` or `NOT_SURE_VERDICT`
     score: float  # probability that they are a pair, 0..1
     reasons: tuple[str, ...]  # why this verdict, sentences
     advice: tuple[str, ...]  # what to do now, sentences
 
     @property
-    def sure(self) -> bool:
-        """Whether an answer was given."""
-        return self.verdict != NOT_SURE
+    def is_sure(self) -> bool:
+        """Whether the verdict is not "not sure"."""
+        return self.verdict != NOT_SURE_VERDICT
 
-    def document(self) -> dict[str, Any]:
-        """The answer for programs."""
-        told = {"reasons": list(self.reasons), "advice": list(self.advice)}
-        return {"verdict": self.verdict, "score": round(self.score, DIGITS), **told}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction as a JSON-serializable dict."""
+        texts = {"reasons": list(self.reasons), "advice": list(self.advice)}
+        return {"verdict": self.verdict, "score": round(self.score, SCORE_DIGITS), **texts}
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The best model, ready to be asked; built by `appoint`."""
+class PairPredictor:
+    """The selected model with its thresholds; built by `load_predictor`."""
 
-    rule: Decision  # thresholds of the verdicts
-    model: torch.nn.Module  # its network
-    edge: int  # S, of a photo as the network takes it, in pixels
-    policy: Validate  # from which values on a photo is flagged
+    decision_rule: DecisionRule  # thresholds and temperature
+    model: torch.nn.Module  # in evaluation mode
+    edge: int  # S, of a prepared photo, in pixels
+    validate_config: ValidateConfig  # thresholds of the quality flags
 
-    def prepare(self, source: Path | BinaryIO, most: int = decode.PIXELS) -> Shoe:
-        """One photo of at most so many pixels, as the pipeline would store it, and what is wrong with it.
+    def prepare_photo(self, source: Path | BinaryIO, max_pixels: int = decoding.MAX_PIXELS) -> ShoePhoto:
+        """Decode one photo as the pipeline would store it, and flag its quality issues.
 
         Raises:
-            PhotoError: it cannot be used.
+            PhotoError: it cannot be decoded, or has more than `max_pixels` pixels.
         """
-        photo = decode.decode_photo(source, self.edge, most)
-        measured = pd.DataFrame([quality.quality(photo) | {"path": ""}])
-        return Shoe(photo.pixels, tuple(quality.flags(measured, self.policy, self.edge)))
+        photo = decoding.decode_photo(source, self.edge, max_pixels)
+        stats = pd.DataFrame([quality.measure_quality(photo) | {"path": ""}])
+        return ShoePhoto(photo.pixels, tuple(quality.photo_paths_by_flag(stats, self.validate_config, self.edge)))
 
-    def logits(self, pairs: Sequence[tuple[Shoe, Shoe]]) -> NDArray[np.float64]:
-        """What the network says of pairs of (left, right): (P,) logits, same minus different."""
-        parts = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
+    def compute_logits(self, pairs: Sequence[tuple[ShoePhoto, ShoePhoto]]) -> NDArray[np.float64]:
+        """Compute the logits of (left, right) pairs: (P,), same minus different."""
+        batches = [pairs[start : start + SCORE_BATCH] for start in range(0, len(pairs), SCORE_BATCH)]
         with torch.inference_mode():
-            both = [self.model(pair_images(part)).double() for part in parts]  # each (B, 2)
-        return torch.cat([part[:, 1] - part[:, 0] for part in both]).numpy() if both else np.empty(0)
+            logits = [self.model(stack_pair_images(batch)).double() for batch in batches]  # each (B, 2)
+        return torch.cat([batch[:, 1] - batch[:, 0] for batch in logits]).numpy() if logits else np.empty(0)
 
-    def judge(self, left: Shoe, right: Shoe) -> Answer:
-        """The verdict over two shoes."""
-        score = self.rule.probability(float(self.logits([(left, right)])[0]))
-        return answer(self.rule, score, {"the left shoe": left, "the right shoe": right})
+    def predict(self, left: ShoePhoto, right: ShoePhoto) -> Prediction:
+        """Predict the verdict for two photos."""
+        score = self.decision_rule.calibrated_probability(float(self.compute_logits([(left, right)])[0]))
+        return make_prediction(self.decision_rule, score, {"the left shoe": left, "the right shoe": right})
 
 
-def pair_images(pairs: Sequence[tuple[Shoe, Shoe]]) -> Tensor:
-    """Pairs as the networks take them: (B, 3, 2S, S) float32 of -0.5..0.5, channels last in memory."""
+def stack_pair_images(pairs: Sequence[tuple[ShoePhoto, ShoePhoto]]) -> Tensor:
+    """Stack photo pairs into model input: (B, 3, 2S, S) float32 of -0.5..0.5, channels last in memory."""
     stacked = np.stack([np.concatenate([left.pixels, right.pixels]) for left, right in pairs])  # (B, 2S, S, 3)
-    return torch.from_numpy(store.scaled(stacked)).movedim(3, 1)
+    return torch.from_numpy(store.scale_to_centred_float(stacked)).movedim(3, 1)
 
 
-def appoint() -> Judge:
-    """The judge whom the pipeline in the current directory chose.
+def load_predictor() -> PairPredictor:
+    """Load the selected model with its thresholds and the parameters of photo preparation.
 
     Raises:
-        ShoepairError: the pipeline has not run yet, or what it left is damaged.
+        ShoepairError: the pipeline in the current directory has not run yet, or a file of it is damaged.
     """
-    rule = thresholds.read()
-    model = registry.load(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Judge(rule, model, params.load(Normalize).edge, params.load(Validate))
+    rule = thresholds.read_decision_rule()
+    model = registry.load_model(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return PairPredictor(rule, model, params.load(NormalizeConfig).edge, params.load(ValidateConfig))
 
 
-def answer(rule: Decision, score: float, shown: dict[str, Shoe]) -> Answer:
-    """The words for a score; `shown`: what to call each shoe -> the shoe."""
-    flaws = [(name, *FLAWS[flaw]) for name, shoe in shown.items() for flaw in shoe.flaws]
-    if flaws:
-        reasons = [f"The photo of {name} {what}." for name, what, _ in flaws]
-        advice = [f"Photo of {name}: {do}." for name, _, do in flaws]
-        return Answer(NOT_SURE, score, tuple(reasons), tuple(advice))
-    chance = f"The chance that the two shoes are a pair is {percent(score)}"
-    verdict = rule.verdict(score)
+def make_prediction(decision_rule: DecisionRule, score: float, named_photos: dict[str, ShoePhoto]) -> Prediction:
+    """Turn a probability into a verdict with reasons and advice; "not sure" if a photo has issues.
+
+    Args:
+        decision_rule: the thresholds.
+        score: calibrated probability of a pair, 0..1.
+        named_photos: the photos by what to call each shoe.
+    """
+    issues = [(name, *ISSUE_TEXTS[issue]) for name, photo in named_photos.items() for issue in photo.issues]
+    if issues:
+        reasons = [f"The photo of {name} {problem}." for name, problem, _ in issues]
+        advice = [f"Photo of {name}: {remedy}." for name, _, remedy in issues]
+        return Prediction(NOT_SURE_VERDICT, score, tuple(reasons), tuple(advice))
+    probability = f"The probability that the two shoes are a pair is {format_percent(score)}"
+    verdict = decision_rule.verdict_for(score)
     if verdict == "same":
-        reason = f"{chance}; above {percent(rule.same_above)} the answer is “{SAME}”."
-        return Answer(SAME, score, (reason,), ("The two shoes can be worn together.",))
+        reason = f"{probability}; above {format_percent(decision_rule.same_above)} the answer is “{SAME_VERDICT}”."
+        return Prediction(SAME_VERDICT, score, (reason,), ("The two shoes can be worn together.",))
     if verdict == "different":
-        reason = f"{chance}; below {percent(rule.different_below)} the answer is “{DIFFERENT}”."
-        return Answer(DIFFERENT, score, (reason,), ("Look for another shoe, and check again.",))
-    return Answer(NOT_SURE, score, (f"{chance}; {_limits(rule)}.",), (AGAIN,))
+        below = format_percent(decision_rule.different_below)
+        reason = f"{probability}; below {below} the answer is “{DIFFERENT_VERDICT}”."
+        return Prediction(DIFFERENT_VERDICT, score, (reason,), ("Look for another shoe, and check again.",))
+    reason = f"{probability}; {_describe_limits(decision_rule)}."
+    return Prediction(NOT_SURE_VERDICT, score, (reason,), (RETAKE_ADVICE,))
 
 
-AGAIN = (
+RETAKE_ADVICE = (
     "Take both photos again: each shoe alone and whole, in the middle of the picture, on the same plain floor, "
     "in even light. If the answer stays the same, ask somebody."
 )
 
 
-def _limits(rule: Decision) -> str:
-    """Between what there is no answer."""
-    never_same, never_different = rule.same_above == 1, rule.different_below == 0
+def _describe_limits(decision_rule: DecisionRule) -> str:
+    """Return the range of probabilities without an answer, in words."""
+    low, high = format_percent(decision_rule.different_below), format_percent(decision_rule.same_above)
+    never_same, never_different = decision_rule.same_above == 1, decision_rule.different_below == 0
     if never_same and never_different:
         return "this model is not right often enough to give any answer"
     if never_same:
-        return f"“{DIFFERENT}” is said below {percent(rule.different_below)}, and “{SAME}” never"
+        return f"the answer is “{DIFFERENT_VERDICT}” below {low}, and never “{SAME_VERDICT}”"
     if never_different:
-        return f"“{SAME}” is said above {percent(rule.same_above)}, and “{DIFFERENT}” never"
-    low, high = percent(rule.different_below), percent(rule.same_above)
-    return f"between {low} and {high} it is too uncertain to say"
+        return f"the answer is “{SAME_VERDICT}” above {high}, and never “{DIFFERENT_VERDICT}”"
+    return f"between {low} and {high} the answer is “{NOT_SURE_VERDICT}”"

@@ -1,8 +1,8 @@
-"""The two photos of a request, read into memory: bounded, and never on disk.
+"""Upload of the two photos of a request into memory: bounded, and never on disk.
 
-Starlette's own parser puts files above one megabyte into a temporary file. This one keeps them, which it can: a
-request is cut off above twice the size of a photo. What comes after the cut is thrown away as it comes, for a while,
-since a browser hears no answer before it has sent everything.
+Starlette's parser writes files above one megabyte to a temporary file. This one keeps them in memory, since a request
+is cut off above twice the size of a photo. The rest of a refused request is read and discarded up to a limit, since a
+browser reads no answer before it has sent everything.
 """
 
 from __future__ import annotations
@@ -15,83 +15,84 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from shoepair.commands.serving.workers import SHOES
+from shoepair.commands.serving.workers import SHOE_NAMES
 
-MEGABYTES = 20  # of a photo
-PHOTO = MEGABYTES * 2**20
-FRAMING = 2**16  # bytes of a request that are no photo: boundaries, names
-BODY = 2 * PHOTO + FRAMING
-PATIENCE = 5 * BODY  # bytes of a refused request that are waited for
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log bytes of what was sent
+MAX_PHOTO_MEGABYTES = 20
+MAX_PHOTO_BYTES = MAX_PHOTO_MEGABYTES * 2**20
+FRAMING_BYTES = 2**16  # bytes of a request besides the photos: boundaries, names
+MAX_BODY_BYTES = 2 * MAX_PHOTO_BYTES + FRAMING_BYTES
+MAX_DISCARDED_BYTES = 5 * MAX_BODY_BYTES  # bytes of a refused request that are read and discarded
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log uploaded bytes
 
 
 @dataclass(eq=False)
-class RefusedError(Exception):
-    """A request that gets no verdict."""
+class RequestError(Exception):
+    """A request that is answered with an error instead of a verdict."""
 
     status: int  # of HTTP
-    text: str  # why, and what to do, in plain words
-    field: str = ""  # the photo that it is about; "" if none
+    message: str  # why, and what to do
+    side: str = ""  # side of the photo concerned; "" if none
 
     def __str__(self) -> str:
-        return self.text
+        return self.message
 
 
-class _InMemory(MultiPartParser):
+class _InMemoryParser(MultiPartParser):
     """A parser whose files stay in memory, whatever their size."""
 
-    spool_max_size = 0  # of tempfile.SpooledTemporaryFile: 0 means that size never moves it to disk
+    spool_max_size = 0  # of tempfile.SpooledTemporaryFile: 0 never moves it to disk
 
 
-async def read(request: Request) -> dict[str, bytes]:
-    """The photos of a form.
+async def read_photos(request: Request) -> dict[str, bytes]:
+    """Read the left and the right photo of a multipart form into memory.
 
     Returns:
-        `left` and `right`, as they were sent.
+        The bytes of `left` and `right`.
 
     Raises:
-        RefusedError: the request is too large, no form, or lacks a photo.
+        RequestError: the request is too large, not a form, or lacks a photo.
     """
     body = request.stream()
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        await drain(body)
-        raise RefusedError(415, "This address takes a form with two photos, and nothing else.")
+        await discard_body(body)
+        raise RequestError(415, "Expected a form with two photos.")
     try:
-        form = await _InMemory(request.headers, _bounded(body), max_files=2, max_fields=2).parse()
-    except (MultiPartException, ValueError):  # ValueError: a charset that is none
-        await drain(body)
-        raise RefusedError(400, "The form could not be read. Load this page again, and choose both photos.") from None
+        form = await _InMemoryParser(request.headers, _limit_body(body), max_files=2, max_fields=2).parse()
+    except (MultiPartException, ValueError):  # ValueError: an unknown charset
+        await discard_body(body)
+        raise RequestError(400, "The form could not be read. Reload this page and choose both photos.") from None
     try:
-        return {field: _photo(form.get(field), field) for field in SHOES}
+        return {side: _photo_bytes(form.get(side), side) for side in SHOE_NAMES}
     finally:
         await form.close()
 
 
-def _photo(sent: UploadFile | str | None, field: str) -> bytes:
-    content = sent.file.read() if isinstance(sent, UploadFile) else b""
+def _photo_bytes(upload: UploadFile | str | None, side: str) -> bytes:
+    content = upload.file.read() if isinstance(upload, UploadFile) else b""
     if not content:
-        raise RefusedError(400, f"The photo of {SHOES[field]} is missing. Take or choose one.", field)
-    if len(content) > PHOTO:
-        text = f"The photo of {SHOES[field]} has more than {MEGABYTES} megabytes. Use a smaller one."
-        raise RefusedError(413, text, field)
+        raise RequestError(400, f"The photo of {SHOE_NAMES[side]} is missing. Take or choose one.", side)
+    if len(content) > MAX_PHOTO_BYTES:
+        message = f"The photo of {SHOE_NAMES[side]} has more than {MAX_PHOTO_MEGABYTES} megabytes. Use a smaller one."
+        raise RequestError(413, message, side)
     return content
 
 
-async def _bounded(body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The body, up to `BODY` bytes."""
+async def _limit_body(body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield the body; raise RequestError beyond `MAX_BODY_BYTES` bytes."""
     count = 0
     async for chunk in body:
         count += len(chunk)
-        if count > BODY:
-            await drain(body)
-            raise RefusedError(413, f"The photos are too large: {MEGABYTES} megabytes each at most. Use smaller ones.")
+        if count > MAX_BODY_BYTES:
+            await discard_body(body)
+            message = f"The photos are too large: {MAX_PHOTO_MEGABYTES} megabytes each at most. Use smaller ones."
+            raise RequestError(413, message)
         yield chunk
 
 
-async def drain(body: AsyncGenerator[bytes, None]) -> None:
-    """Throw away what is still to come of a request, up to `PATIENCE` bytes."""
+async def discard_body(body: AsyncGenerator[bytes, None]) -> None:
+    """Read and discard the rest of a request body, up to `MAX_DISCARDED_BYTES` bytes."""
     count = 0
     async for chunk in body:
         count += len(chunk)
-        if count > PATIENCE:
+        if count > MAX_DISCARDED_BYTES:
             return

@@ -1,7 +1,7 @@
-"""`shoepair serve`, a web page: two photos in, one verdict out. One address, `/`: GET is the page, POST the question.
+"""`shoepair serve`, a web server that compares two photos. Its only address is `/`: GET the page, POST the photos.
 
-A browser without JavaScript sends the form and gets the page again with the verdict on it; the page's own script asks
-for JSON and puts the verdict where a screen reader listens. Nothing of a photo is kept, written or logged.
+A browser without JavaScript posts the form and gets the page with the verdict; the page's script requests JSON and
+inserts the verdict into a live region for screen readers. Photos are not stored, written or logged.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -28,30 +29,30 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shoepair.commands.serving import predictor, uploads
-from shoepair.commands.serving.predictor import DIFFERENT, NOT_SURE, SAME, Answer
-from shoepair.commands.serving.uploads import RefusedError
-from shoepair.commands.serving.workers import PIXELS, SHOES, Unusable, Workers
-from shoepair.reports.format import template
+from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, Prediction
+from shoepair.commands.serving.uploads import RequestError
+from shoepair.commands.serving.workers import MAX_PIXELS, SHOE_NAMES, UnusablePhoto, WorkerPool
+from shoepair.reports.formatting import read_template
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
 
-SECONDS = 10.0  # from the first byte of a request to its answer
-RETRY = {"Retry-After": "5"}  # seconds, where nothing was wrong with the request
-LOOKS = {SAME: "same", DIFFERENT: "different", NOT_SURE: "unsure"}  # verdict -> its class on the page
-HEADERS = {
+REQUEST_SECONDS = 10.0  # from the first byte of a request to its response
+RETRY_HEADERS = {"Retry-After": "5"}  # seconds; for requests that may succeed later
+VERDICT_CSS_CLASSES = {SAME_VERDICT: "same", DIFFERENT_VERDICT: "different", NOT_SURE_VERDICT: "unsure"}
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-BUSY = "Too many people are asking at this moment. Wait a few seconds, then try again."
+BUSY_MESSAGE = "Too many requests at this moment. Wait a few seconds, then try again."
 
-Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Page:
-    """The page as HTML, and the policy that lets a browser run its own style and script only."""
+    """The page as HTML, with the content security policy that permits only its own style and script."""
 
     def __init__(self) -> None:
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -59,152 +60,173 @@ class Page:
         folder = resources.files("shoepair.commands.serving").joinpath("static")
         self._template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
         parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
-        self._parts = parts | {"css": template("base.css") + parts["css"]}
-        style, script = (_digest(self._parts[name]) for name in ("css", "js"))
-        self.policy = (
+        self._parts = parts | {"css": read_template("base.css") + parts["css"]}
+        style, script = (_csp_hash(self._parts[name]) for name in ("css", "js"))
+        self.security_policy = (
             f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src blob: data:; "
             "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
 
-    def __call__(self, answer: Answer | None = None, error: RefusedError | None = None) -> str:
-        """The page, before or after a question."""
-        limits = {"megabytes": uploads.MEGABYTES, "megapixels": PIXELS // 10**6, "photo": uploads.PHOTO}
-        look = LOOKS[answer.verdict] if answer else ""
+    def __call__(self, answer: Prediction | None = None, error: RequestError | None = None) -> str:
+        """Render the page: empty, with a prediction, or with an error."""
+        limits = {
+            "megabytes": uploads.MAX_PHOTO_MEGABYTES,
+            "megapixels": MAX_PIXELS // 10**6,
+            "max_bytes": uploads.MAX_PHOTO_BYTES,
+        }
+        css_class = VERDICT_CSS_CLASSES[answer.verdict] if answer else ""
         return self._template.render(
-            answer=answer, look=look, error=error, shoes=SHOES, looks=LOOKS, **limits, **self._parts
+            answer=answer, css_class=css_class, error=error, shoes=SHOE_NAMES, **limits, **self._parts
         )
 
 
-def _digest(text: str) -> str:
-    """A text as a content security policy names it."""
+def _csp_hash(text: str) -> str:
+    """Return the hash of a text as written in a content security policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 @dataclass(eq=False)
-class Desk:
-    """Takes the questions: so many at once, each within its time."""
+class RequestHandler:
+    """Handles requests: a bounded number at once, each within its time limit."""
 
-    workers: Workers  # who answer
-    at_once: int  # questions that are taken; who comes beyond them is sent away with 503
-    seconds: float  # of a question, from its first byte to its answer
+    workers: WorkerPool
+    max_requests: int  # handled at once; others get status 503
+    time_limit: float  # of a request, from its first byte to its response, in seconds
     page: Page = field(default_factory=Page)
-    active: int = 0  # questions at work
+    active_requests: int = 0
 
-    async def show(self, request: Request) -> Response:  # noqa: ARG002  # the page is the same for everybody
-        """The page."""
+    async def handle_get(self, request: Request) -> Response:  # noqa: ARG002  # the page is always the same
+        """Return the page."""
         return HTMLResponse(self.page())
 
-    async def ask(self, request: Request) -> Response:
-        """The verdict, as the page or as JSON, whichever was asked for."""
+    async def handle_post(self, request: Request) -> Response:
+        """Predict the verdict for the uploaded photos; return it as a page or as JSON, by the Accept header."""
         try:
-            answer = await self._answer(request)
-        except RefusedError as error:
-            return self._reply(request, error.status, {"error": error.text, "field": error.field}, error=error)
-        return self._reply(request, 200, answer.document() | {"look": LOOKS[answer.verdict]}, answer=answer)
+            answer = await self._predict_if_free(request)
+        except RequestError as error:
+            return self._respond(request, error.status, {"error": error.message, "field": error.side}, error=error)
+        document = answer.to_dict() | {"look": VERDICT_CSS_CLASSES[answer.verdict]}
+        return self._respond(request, 200, document, answer=answer)
 
-    def _reply(self, request: Request, status: int, document: dict[str, Any], **shown: Any) -> Response:
-        headers = RETRY if status in {503, 504} else {}
+    def _respond(self, request: Request, status: int, document: dict[str, Any], **page_content: Any) -> Response:
+        headers = RETRY_HEADERS if status in {503, 504} else {}
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse(document, status, headers)
-        return HTMLResponse(self.page(**shown), status, headers)
+        return HTMLResponse(self.page(**page_content), status, headers)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _predict_if_free(self, request: Request) -> Prediction:
         if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
-            raise RefusedError(403, "Another site sent this request. Load this page itself.")
-        if self.active >= self.at_once:
-            await self._within(uploads.drain(request.stream()), RefusedError(503, BUSY))
-            raise RefusedError(503, BUSY)
-        self.active += 1
+            raise RequestError(403, "Another site sent this request. Open this page directly.")
+        if self.active_requests >= self.max_requests:
+            await self._await_within(uploads.discard_body(request.stream()), RequestError(503, BUSY_MESSAGE))
+            raise RequestError(503, BUSY_MESSAGE)
+        self.active_requests += 1
         try:
-            return await self._work(request)
+            return await self._predict(request)
         finally:
-            self.active -= 1
+            self.active_requests -= 1
 
-    async def _work(self, request: Request) -> Answer:
-        """Read the photos and have them looked at, all of it within the time."""
-        end = asyncio.get_running_loop().time() + self.seconds
-        late = RefusedError(408, f"The photos did not arrive within {self.seconds:.0f} seconds. Use smaller ones.")
-        photos = await self._within(uploads.read(request), late, end)
-        slow = f"This took longer than {self.seconds:.0f} seconds and was given up. Use smaller photos."
-        # Cancelled when late, whereupon pebble ends the process: no worker is lost to a photo.
-        looked = asyncio.wrap_future(self.workers.look(**photos))
+    async def _predict(self, request: Request) -> Prediction:
+        """Read the photos and predict their verdict, both within the time limit."""
+        deadline = asyncio.get_running_loop().time() + self.time_limit
+        late = RequestError(408, f"The photos did not arrive within {self.time_limit:.0f} seconds. Use smaller ones.")
+        photos = await self._await_within(uploads.read_photos(request), late, deadline)
+        slow = f"This took longer than {self.time_limit:.0f} seconds and was stopped. Use smaller photos."
+        # A timeout cancels the future, and pebble then stops the process.
+        future = asyncio.wrap_future(self.workers.predict(**photos))
         try:
-            found = await self._within(looked, RefusedError(504, slow), end)
+            result = await self._await_within(future, RequestError(504, slow), deadline)
         except ProcessExpired:
-            raise RefusedError(503, "The photos could not be worked on. Try again, with smaller ones.") from None
-        if isinstance(found, Unusable):
-            text = f"The photo of {SHOES[found.field]}: {found.reason}. Photos in JPEG, PNG and WebP format are read."
-            raise RefusedError(422, text, found.field)
-        return found
+            raise RequestError(503, "The photos could not be processed. Try again, with smaller ones.") from None
+        if isinstance(result, UnusablePhoto):
+            message = f"The photo of {SHOE_NAMES[result.side]}: {result.reason}. Use a JPEG, PNG or WebP photo."
+            raise RequestError(422, message, result.side)
+        return result
 
-    async def _within(self, work: Awaitable[Item], late: RefusedError, end: float | None = None) -> Item:
-        """The result of some work, or what is said when the time is over."""
+    async def _await_within(
+        self, work: Awaitable[Result], timeout_error: RequestError, deadline: float | None = None
+    ) -> Result:
+        """Return the result of an awaitable; raise `timeout_error` after the deadline."""
         try:
-            async with asyncio.timeout_at(end or asyncio.get_running_loop().time() + self.seconds):
+            async with asyncio.timeout_at(deadline or asyncio.get_running_loop().time() + self.time_limit):
                 return await work
         except TimeoutError:
-            raise late from None
+            raise timeout_error from None
         except ClientDisconnect:
-            raise RefusedError(400, "The connection was closed.") from None
+            raise RequestError(400, "The connection was closed.") from None
 
 
 @dataclass(eq=False)
-class Guarded:
-    """Every answer with the headers that keep the page to itself, and out of caches."""
+class SecurityHeaders:
+    """ASGI middleware that adds security headers to every response."""
 
     app: ASGIApp
-    policy: str  # which styles, scripts and addresses a browser may use on the page
+    security_policy: str  # value of Content-Security-Policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and add the headers to its answer."""
+        """Pass a request on and add the headers to its response."""
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS | {"Content-Security-Policy": self.policy})
+                headers = SECURITY_HEADERS | {"Content-Security-Policy": self.security_policy}
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        await self.app(scope, receive, guarded)
+        await self.app(scope, receive, send_with_headers)
 
 
-def build(workers: Workers, at_once: int, started: Callable[[], object], seconds: float) -> Starlette:
-    """The application; it calls `started` when it is ready, and ends the workers when it ends."""
+def build_app(
+    workers: WorkerPool, max_requests: int, on_started: Callable[[], object], time_limit: float
+) -> Starlette:
+    """Build the Starlette application, which calls `on_started` when ready and stops the workers at the end."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
-            await asyncio.to_thread(workers.ready)
-            started()
+            await asyncio.to_thread(workers.wait_until_ready)
+            on_started()
             yield
         finally:
             await asyncio.to_thread(workers.close)
 
-    desk = Desk(workers, at_once, seconds)
-    routes = [Route("/", desk.show, methods=["GET"]), Route("/", desk.ask, methods=["POST"])]
-    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Guarded, policy=desk.page.policy)])
+    handler = RequestHandler(workers, max_requests, time_limit)
+    routes = [Route("/", handler.handle_get, methods=["GET"]), Route("/", handler.handle_post, methods=["POST"])]
+    middleware = [Middleware(SecurityHeaders, security_policy=handler.page.security_policy)]
+    return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
-def serve(host: str, port: int, at_once: int, report: Callable[[str], object], seconds: float = SECONDS) -> None:
-    """Serve until interrupted; port 0 takes a free one, the line that is reported tells which.
+def serve(
+    host: str, port: int, max_requests: int, print_line: Callable[[str], object], time_limit: float = REQUEST_SECONDS
+) -> None:
+    """Run the web server until it is interrupted.
+
+    Args:
+        host: address to listen at.
+        port: 0 uses a free one.
+        max_requests: handled at once; others get status 503.
+        print_line: gets a line with the address when the server listens.
+        time_limit: of a request, in seconds.
 
     Raises:
-        ShoepairError: the address cannot be had, or there is no trained model.
+        ShoepairError: the address is not available, or there is no trained model.
     """
-    predictor.appoint()  # what is missing is told here, before a process starts
-    place = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{place.getsockname()[1]}/"
-    workers = Workers(min(at_once, count_cores()), seconds)
-    app = build(workers, at_once, lambda: report(f"listening at {address} (Ctrl-C ends it)"), seconds)
+    predictor.load_predictor()  # reports what is missing before a process starts
+    listener = _listen(host, port)
+    url_host = f"[{host}]" if ":" in host else host
+    address = f"http://{url_host}:{listener.getsockname()[1]}/"
+    workers = WorkerPool(min(max_requests, count_cores()), time_limit)
+    on_started = partial(print_line, f"listening at {address} (stop with Ctrl-C)")
+    app = build_app(workers, max_requests, on_started, time_limit)
     config = uvicorn.Config(
         app,
         log_level="warning",
-        access_log=False,  # nothing of who asked what
+        access_log=False,  # privacy
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, int(seconds)),
+        timeout_graceful_shutdown=max(1, int(time_limit)),
     )
-    with place, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[place])
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -212,5 +234,5 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        found = f"serve: cannot listen at {host}, port {port} ({error.strerror or error})"
-        raise ShoepairError(found, fix="choose another --port, or --host") from None
+        message = f"serve: cannot listen at {host}, port {port} ({error.strerror or error})"
+        raise ShoepairError(message, fix="choose another --port, or --host") from None

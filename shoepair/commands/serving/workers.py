@@ -1,8 +1,8 @@
-"""The processes that decode uploaded photos and ask the network: a photo that takes too long costs one, no more.
+"""Worker processes that decode uploaded photos and predict verdicts.
 
-Each holds the network and works on one pair at a time, on one thread. A process, not a thread, because only a process
-can be ended in the middle of a decoder: pebble does so when the time is over, and puts a fresh one in its place. The
-photos come as bytes and are decoded from memory; nothing here opens a file but the project's own.
+Each process loads the model and handles one pair at a time, on one thread. Processes, not threads, because only a
+process can be stopped inside a decoder: pebble does so after the time limit, and starts a new one. Photos arrive as
+bytes and are decoded in memory; no file outside the project is opened.
 """
 
 from __future__ import annotations
@@ -17,70 +17,70 @@ from dataclasses import dataclass
 import torch
 from pebble import ProcessPool
 
-from shoepair.commands.serving.predictor import Answer, appoint
+from shoepair.commands.serving.predictor import Prediction, load_predictor
 from shoepair.data.naming import PhotoError
 
-PIXELS = 40_000_000  # that an uploaded photo may have
-SHOES = {"left": "the left shoe", "right": "the right shoe"}  # field of the form -> what to call it
+MAX_PIXELS = 40_000_000  # of an uploaded photo
+SHOE_NAMES = {"left": "the left shoe", "right": "the right shoe"}  # field of the form -> what to call it
 
 
 @dataclass(frozen=True)
-class Unusable:
-    """A photo that cannot be used."""
+class UnusablePhoto:
+    """An uploaded photo that cannot be decoded, and why."""
 
-    field: str  # `left` or `right`
+    side: str  # `left` or `right`
     reason: str  # what is wrong with it
 
 
-_judge = functools.cache(appoint)  # loaded once in a process
+_get_predictor = functools.cache(load_predictor)  # once per process
 
 
-def _start() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
+def _init_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server stops this one
     torch.set_num_threads(1)
-    _judge()
+    _get_predictor()
 
 
-def _look(left: bytes, right: bytes) -> Answer | Unusable:
-    """The verdict over two photos; both are looked at before the network is asked."""
-    shoes = {}
-    for field, content in (("left", left), ("right", right)):
+def _predict(left: bytes, right: bytes) -> Prediction | UnusablePhoto:
+    """Predict the verdict for two photos; both are decoded before the model runs."""
+    photos = {}
+    for side, content in (("left", left), ("right", right)):
         try:
-            shoes[field] = _judge().prepare(io.BytesIO(content), PIXELS)
+            photos[side] = _get_predictor().prepare_photo(io.BytesIO(content), MAX_PIXELS)
         except PhotoError as error:
-            return Unusable(field, str(error))
-    return _judge().judge(shoes["left"], shoes["right"])
+            return UnusablePhoto(side, str(error))
+    return _get_predictor().predict(**photos)
 
 
-class Workers:
-    """A fixed number of such processes, started at once.
+class WorkerPool:
+    """A pool of processes, each with the model loaded, that predict verdicts.
 
     Args:
-        number: processes; more than the machine has cores gain nothing.
-        seconds: a task's time, from when a process takes it up.
+        count: number of processes; more than the machine has cores are useless.
+        time_limit: of a task, from its start, in seconds.
     """
 
-    def __init__(self, number: int, seconds: float) -> None:
-        # Of a server process that has the libraries loaded: a new one then starts at once, and inherits no thread.
-        ways = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
+    def __init__(self, count: int, time_limit: float) -> None:
+        # A fork server with the libraries loaded: new processes start fast, and inherit no thread.
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         context.set_forkserver_preload([__name__, "skimage.measure"])
-        self.seconds = seconds
-        self.pool = ProcessPool(max_workers=number, initializer=_start, context=context)
+        self.time_limit = time_limit
+        self.pool = ProcessPool(max_workers=count, initializer=_init_worker, context=context)
 
-    def ready(self) -> None:
-        """Wait until the network has been loaded.
+    def wait_until_ready(self) -> None:
+        """Wait until a process has loaded the model.
 
         Raises:
-            ShoepairError: it cannot be.
+            ShoepairError: it cannot be loaded.
         """
-        self.pool.schedule(int).result()  # which does nothing: done when a process has started
+        self.pool.schedule(int).result()  # an empty task, done after a process has started
 
-    def look(self, left: bytes, right: bytes) -> Future[Answer | Unusable]:
-        """Ask about two photos; a cancelled or late future ends the process that works on it."""
-        return self.pool.schedule(_look, args=(left, right), timeout=self.seconds)
+    def predict(self, left: bytes, right: bytes) -> Future[Prediction | UnusablePhoto]:
+        """Predict the verdict for two photos in a process; cancelling or a timeout stops that process."""
+        return self.pool.schedule(_predict, args=(left, right), timeout=self.time_limit)
 
     def close(self) -> None:
-        """End all processes."""
+        """Stop all processes."""
         self.pool.stop()  # type: ignore[no-untyped-call]  # of pebble
         self.pool.join()

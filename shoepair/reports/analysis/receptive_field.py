@@ -1,6 +1,6 @@
-"""Receptive fields: which pixels of a shoe image one unit of a layer sees, computed from the layers themselves.
+"""Receptive fields: the pixels of a shoe image that one unit of a layer sees, computed from the layers.
 
-Walking from the image upwards, a layer with kernel k, stride s, padding p and dilation d changes three numbers
+From the image upwards, a layer with kernel k, stride s, padding p and dilation d changes three numbers
 
     field   r <- r + (k - 1) d j     edge of the square of pixels that one unit sees
     first   f <- f - p j             first pixel that unit 0 sees; below 0 it lies in the padding
@@ -8,7 +8,7 @@ Walking from the image upwards, a layer with kernel k, stride s, padding p and d
 
 which start at r = 1, f = 0, j = 1. Source: Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional
 Neural Networks", Distill 2019, https://distill.pub/2019/computing-receptive-fields.
-ReLU, batch norm (when evaluating) and dropout work unit by unit and change nothing.
+ReLU, batch norm (when evaluating) and dropout work unit by unit and change no field.
 """
 
 from __future__ import annotations
@@ -22,89 +22,88 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoepair.models.cnn import ASSIGNED, CNN, Network
-from shoepair.models.config import EDGE, ModelConfig
-from shoepair.reports.analysis.arrays import table
-from shoepair.reports.analysis.parameters import TITLES, named_layers, without_memory
+from shoepair.models.cnn import CNN, COURSE_MODELS, PairCNN
+from shoepair.models.config import DEFAULT_EDGE, ModelConfig
+from shoepair.reports.analysis.numerics import aligned_markdown_table
+from shoepair.reports.analysis.parameter_counts import MODEL_TITLES, build_meta_network, iter_numbered_layers
 from shoepair.runtime.errors import ShoepairError
 
-_UNITWISE = (nn.ReLU, nn.BatchNorm2d, nn.Dropout)
-_WINDOWED = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d)
+_UNITWISE_LAYERS = (nn.ReLU, nn.BatchNorm2d, nn.Dropout)
+_WINDOWED_LAYERS = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d)
 
 
 @dataclass(frozen=True)
-class Field:
-    """What the units of one layer see, in pixels along one edge."""
+class ReceptiveField:
+    """The receptive field of one layer's units, in pixels along one edge."""
 
     layer: str  # such as "pool4"; "image" for the pixels themselves
     size: int = 1  # edge of the square that one unit sees
     first: int = 0  # first pixel that unit 0 sees
     step: int = 1  # from one unit's field to the next one's
 
-    def span(self, unit: int, edge: int) -> tuple[int, int]:
-        """First pixel of a unit's field and the one after its last, within an image of this edge."""
+    def pixel_range(self, unit: int, image_edge: int) -> tuple[int, int]:
+        """Return the first pixel of a unit's receptive field and the one after its last, clipped to the image."""
         start = self.first + unit * self.step
-        return max(start, 0), min(start + self.size, edge)
+        return max(start, 0), min(start + self.size, image_edge)
 
 
-def _edge(layer: nn.Module, name: str) -> int:
-    """A layer's kernel, stride, padding or dilation along the first axis; the networks here have square ones."""
+def _square_setting(layer: nn.Module, name: str) -> int:
+    """Return a layer's kernel, stride, padding or dilation, which must be the same along both axes."""
     value = getattr(layer, name)
-    along = value[0] if isinstance(value, tuple) else value
-    if not isinstance(along, int) or (isinstance(value, tuple) and set(value) != {along}):
+    number = value[0] if isinstance(value, tuple) else value
+    if not isinstance(number, int) or (isinstance(value, tuple) and set(value) != {number}):
         message = f"{layer}: {name} {value!r}, expected the same number along both axes"
         raise TypeError(message)
-    return along
+    return number
 
 
-def after(field: Field, name: str, layer: nn.Module) -> Field:
-    """The field behind one more layer."""
-    if isinstance(layer, _UNITWISE):
-        return Field(name, field.size, field.first, field.step)
-    if not isinstance(layer, _WINDOWED):
-        message = f"{layer}: neither works unit by unit nor has a window"
+def field_after_layer(field: ReceptiveField, layer_name: str, layer: nn.Module) -> ReceptiveField:
+    """Return the receptive field after one more layer."""
+    if isinstance(layer, _UNITWISE_LAYERS):
+        return ReceptiveField(layer_name, field.size, field.first, field.step)
+    if not isinstance(layer, _WINDOWED_LAYERS):
+        message = f"{layer}: expected a layer that works unit by unit or on windows"
         raise TypeError(message)
-    numbers = ("kernel_size", "stride", "padding", "dilation")
-    kernel, stride, padding, dilation = (_edge(layer, name_of) for name_of in numbers)
-    return Field(
-        layer=name,
+    settings = ("kernel_size", "stride", "padding", "dilation")
+    kernel, stride, padding, dilation = (_square_setting(layer, setting) for setting in settings)
+    return ReceptiveField(
+        layer=layer_name,
         size=field.size + (kernel - 1) * dilation * field.step,
         first=field.first - padding * field.step,
         step=field.step * stride,
     )
 
 
-def fields(layers: nn.Module) -> list[Field]:
-    """The receptive field after every layer, on the image that the first one sees."""
-    found = [Field("image")]
-    for name, layer in named_layers(layers):
-        found.append(after(found[-1], name, layer))
-    return found[1:]
+def compute_receptive_fields(network: nn.Module) -> list[ReceptiveField]:
+    """Compute the receptive field after every layer of a network."""
+    fields = [ReceptiveField("image")]
+    for name, layer in iter_numbered_layers(network):
+        fields.append(field_after_layer(fields[-1], name, layer))
+    return fields[1:]
 
 
-def seen(model: Network) -> Iterator[tuple[str, int, NDArray[np.bool_]]]:
-    """The same by experiment: pixels of one shoe image with a gradient from the centre unit of each layer.
+def iter_gradient_pixel_masks(network: PairCNN) -> Iterator[tuple[str, int, NDArray[np.bool_]]]:
+    """Yield each layer's name, its centre unit and the mask of the pixels with a gradient from it.
 
-    The gradient of the network as it is would hide pixels: ReLU passes none where it is 0, and max pooling passes it
-    to the largest of its four inputs only. So ReLU is left out, pooling averages, and all weights are equal and
-    positive, whatever the model's are: then every path from a pixel to the unit adds to the gradient, and none
-    cancels another.
+    The network's real gradient would hide pixels: ReLU passes none where it is 0, max pooling passes it only to the
+    largest of its four inputs. So ReLU is left out, pooling averages, and all weights are equal and positive: every
+    path from a pixel to the unit adds to the gradient, and none cancels another.
 
     Yields:
-        Layer, number of its centre unit along either axis, (S, S) pixels seen.
+        Layer, index of its centre unit along both axes, (S, S) mask of pixels.
     """
-    edge = model.config.edge
-    image = torch.zeros(1, model.channels, edge, edge, dtype=torch.float64, requires_grad=True)
+    edge = network.config.edge
+    image = torch.zeros(1, network.in_channels, edge, edge, dtype=torch.float64, requires_grad=True)
     maps = image
-    for name, layer in named_layers(model.features):
-        maps = _spread(layer, maps)
+    for name, layer in iter_numbered_layers(network.features):
+        maps = _apply_without_hiding(layer, maps)
         unit = maps.shape[-1] // 2
         (gradient,) = torch.autograd.grad(maps[0, :, unit, unit].sum(), image, retain_graph=True)
         yield name, unit, (gradient != 0).any(dim=1)[0].numpy()
 
 
-def _spread(layer: nn.Module, maps: Tensor) -> Tensor:
-    """A layer without what hides pixels; see `seen`."""
+def _apply_without_hiding(layer: nn.Module, maps: Tensor) -> Tensor:
+    """Apply a layer without hiding pixels from the gradient; see `iter_gradient_pixel_masks`."""
     if isinstance(layer, nn.Conv2d):
         weight = torch.full(layer.weight.shape, 1 / layer.weight[0].numel(), dtype=torch.float64)
         return functional.conv2d(maps, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
@@ -113,96 +112,105 @@ def _spread(layer: nn.Module, maps: Tensor) -> Tensor:
     return maps
 
 
-def measured(model: Network) -> dict[str, int]:
-    """Edge of the square that `seen` finds after each layer, pixels; 0 where the pixels seen are no full square."""
-    found = {}
-    for name, _, pixels in seen(model):
+def measure_field_size_by_layer(network: PairCNN) -> dict[str, int]:
+    """Measure the receptive field of each layer by gradient: edge in pixels, 0 where it is no full square."""
+    sizes = {}
+    for name, _, pixels in iter_gradient_pixel_masks(network):
         edge = int(pixels.any(axis=0).sum())
-        found[name] = edge if pixels.sum() == edge**2 else 0
-    return found
+        sizes[name] = edge if pixels.sum() == edge**2 else 0
+    return sizes
 
 
-def stacked(convolutions: int, kernel_size: int) -> int:
-    """Receptive field of N stacked 1D convolutions with kernel K and stride 1: 1 + N(K - 1) inputs.
+def stacked_conv1d_field_size(convolution_count: int, kernel_size: int) -> int:
+    """Return the receptive field of N stacked 1D convolutions with kernel K and stride 1: 1 + N(K - 1).
 
     Raises:
-        ShoepairError: fewer than 0 convolutions, or a kernel of less than 1.
+        ShoepairError: fewer than 0 convolutions, or a kernel smaller than 1.
     """
-    if convolutions < 0:
-        found = f"convolutions: {convolutions}, expected 0 or more"
-        raise ShoepairError(found)
+    if convolution_count < 0:
+        message = f"convolutions: {convolution_count}, expected 0 or more"
+        raise ShoepairError(message)
     if kernel_size < 1:
-        found = f"kernel size: {kernel_size}, expected 1 or more"
-        raise ShoepairError(found)
-    return 1 + convolutions * (kernel_size - 1)
+        message = f"kernel size: {kernel_size}, expected 1 or more"
+        raise ShoepairError(message)
+    return 1 + convolution_count * (kernel_size - 1)
 
 
-def seam_rows(kernel_size: int, edge: int = EDGE) -> tuple[int, int]:
-    """Rows of `CNN`'s last maps whose field holds pixels of both shoes, and all rows.
+def rows_seeing_both_shoes_and_all_rows(kernel_size: int, image_edge: int = DEFAULT_EDGE) -> tuple[int, int]:
+    """Count the rows of `CNN`'s last maps that see both shoes; return it with the number of all rows.
 
-    The seam lies between the pixel rows `edge` - 1 and `edge`, `edge` being that of a shoe image.
+    The seam lies between the pixel rows `image_edge` - 1 and `image_edge`.
     """
-    last = network_fields(kernel_size, edge)[-1]
-    rows = CNN.stacked * edge // last.step
-    spans = [last.span(unit, CNN.stacked * edge) for unit in range(rows)]
-    return sum(start < edge < stop for start, stop in spans), rows
+    last = network_receptive_fields(kernel_size, image_edge)[-1]
+    rows = CNN.stacked_shoe_count * image_edge // last.step
+    ranges = [last.pixel_range(unit, CNN.stacked_shoe_count * image_edge) for unit in range(rows)]
+    return sum(start < image_edge < stop for start, stop in ranges), rows
 
 
-def both(kernel_size: int, edge: int = EDGE) -> dict[str, Network]:
-    """The networks, as small as they go: n changes no field."""
-    return {name: without_memory(name, ModelConfig(n=1, kernel_size=kernel_size, edge=edge)) for name in ASSIGNED}
+def minimal_networks_by_name(kernel_size: int, image_edge: int = DEFAULT_EDGE) -> dict[str, PairCNN]:
+    """Build both course networks with n = 1 on torch's meta device: n changes no receptive field."""
+    return {
+        name: build_meta_network(name, ModelConfig(n=1, kernel_size=kernel_size, edge=image_edge))
+        for name in COURSE_MODELS
+    }
 
 
-def network_fields(kernel_size: int, edge: int = EDGE) -> list[Field]:
-    """The fields of either network's layers: both have the same, on one shoe image."""
-    return fields(both(kernel_size, edge)["cnn"].features)
+def network_receptive_fields(kernel_size: int, image_edge: int = DEFAULT_EDGE) -> list[ReceptiveField]:
+    """Compute the receptive fields of the course networks' layers, which are the same for both."""
+    return compute_receptive_fields(minimal_networks_by_name(kernel_size, image_edge)["cnn"].features)
 
 
-def describe(kernel_size: int, edge: int = EDGE) -> str:
-    """The fields of the networks' layers as a table."""
-    by_gradient = {name: measured(network) for name, network in both(kernel_size, edge).items()}
+def receptive_fields_as_markdown(kernel_size: int, image_edge: int = DEFAULT_EDGE) -> str:
+    """Format the receptive fields of the course networks' layers as a Markdown table."""
+    by_gradient = {
+        name: measure_field_size_by_layer(network)
+        for name, network in minimal_networks_by_name(kernel_size, image_edge).items()
+    }
     rows = [
         [field.layer, str(field.size), str(field.step)]
         + [str(edges[field.layer]) for edges in by_gradient.values()]
-        + [f"{100 * field.size / edge:.1f} %", f"{100 * (field.size / edge) ** 2:.2f} %"]
-        for field in network_fields(kernel_size, edge)
+        + [f"{100 * field.size / image_edge:.1f} %", f"{100 * (field.size / image_edge) ** 2:.2f} %"]
+        for field in network_receptive_fields(kernel_size, image_edge)
     ]
-    titles = [f"{TITLES[name]}, by gradient" for name in by_gradient]
-    return table(["layer", "field", "step", *titles, "of the edge", "of the area"], rows)
+    titles = [f"{MODEL_TITLES[name]}, by gradient" for name in by_gradient]
+    return aligned_markdown_table(["layer", "field", "step", *titles, "of the edge", "of the area"], rows)
 
 
-def chapter(kernel_size: int, edge: int = EDGE) -> str:
-    """The fields of the networks' layers, explained, as Markdown."""
-    last = network_fields(kernel_size, edge)[-1]
-    seam, rows = seam_rows(kernel_size, edge)
-    along, area = f"{100 * last.size / edge:.0f} %", f"{100 * (last.size / edge) ** 2:.0f} %"
+def chapter_markdown(kernel_size: int, image_edge: int = DEFAULT_EDGE) -> str:
+    """Return the chapter on receptive fields as Markdown."""
+    last = network_receptive_fields(kernel_size, image_edge)[-1]
+    seam, rows = rows_seeing_both_shoes_and_all_rows(kernel_size, image_edge)
+    along, area = f"{100 * last.size / image_edge:.0f} %", f"{100 * (last.size / image_edge) ** 2:.0f} %"
     return f"""
 ## Receptive fields at K = {kernel_size}
 
-What one unit sees of a shoe, in pixels along an edge. Computed layer by layer from kernel k, stride s and padding:
-the field grows by (k - 1) times the step, the step by the factor s (Araujo, Norris and Sim, 2019,
-https://distill.pub/2019/computing-receptive-fields). Beside it what an experiment finds: the pixels from which a
-gradient reaches the centre unit, with ReLU left out and averages for maxima, so that nothing is hidden.
+The part of a shoe that one unit sees, in pixels along an edge. Computed layer by layer from kernel k, stride s and
+padding: the field grows by (k - 1) times the step, the step by the factor s (Araujo, Norris and Sim, 2019,
+https://distill.pub/2019/computing-receptive-fields). "By gradient": measured as the pixels with a gradient from the
+centre unit, without ReLU and with average instead of max pooling, so that no pixel is hidden.
 
-{describe(kernel_size, edge)}
+{receptive_fields_as_markdown(kernel_size, image_edge)}
 
-After all four poolings a unit sees {last.size} of {edge} pixels, {along} of the edge and {area} of the area:
-a piece of a shoe, never a whole one. For comparing two shoes this means:
+After all four poolings a unit sees {last.size} of {image_edge} pixels, {along} of the edge and {area} of the area:
+a part of a shoe, never all of it. For comparing two shoes this means:
 
-- In `CNN` the shoes lie one above the other, and only units near the seam see both: {seam} of the {rows} rows of the
-  last maps. Everywhere else the convolutions describe one shoe, and the comparison is left to fc1.
+- In `CNN` the shoes are stacked vertically, and only units near the seam see both: {seam} of the {rows} rows of the
+  last maps. All others describe one shoe, and the comparison is left to fc1.
 - In `CNNChannel` every unit sees the same {last.size} pixels of both shoes, so all four convolutions can compare.
 """
 
 
-def chapter_stacked(kernel_size: int) -> str:
-    """The fields of 1 to 5 stacked 1D convolutions, and what the published solution says, explained, as Markdown."""
-    rows = [[str(n), str(stacked(n, kernel_size)), str(stacked(n - 1, kernel_size))] for n in range(1, 6)]
+def stacked_chapter_markdown(kernel_size: int) -> str:
+    """Return the section on stacked 1D convolutions as Markdown."""
+    rows = [
+        [str(n), str(stacked_conv1d_field_size(n, kernel_size)), str(stacked_conv1d_field_size(n - 1, kernel_size))]
+        for n in range(1, 6)
+    ]
     return f"""
 ### Stacked 1D convolutions at K = {kernel_size}
 
 N convolutions with stride 1 see 1 + N(K - 1) inputs: the input itself sees 1, and each convolution adds K - 1. The
-published solution counts the input as the first layer, which gives 1 + (N - 1)(K - 1): always one layer too few.
+published solution counts the input as the first layer: 1 + (N - 1)(K - 1), always one layer too few.
 
-{table(["convolutions N", "1 + N(K - 1)", "published: 1 + (N - 1)(K - 1)"], rows)}
+{aligned_markdown_table(["convolutions N", "1 + N(K - 1)", "published: 1 + (N - 1)(K - 1)"], rows)}
 """

@@ -1,7 +1,7 @@
-"""Where work in pieces is done: on this machine, or on a Ray cluster. What comes out does not depend on it.
+"""Runs tasks in parallel, on this machine or on a Ray cluster; results do not depend on which.
 
-The environment variable `SHOEPAIR_ENGINE` chooses: `local` (the default) or `ray`. It is no parameter, since it
-changes no output. Of this package, other modules use what stands here.
+The environment variable `SHOEPAIR_ENGINE` selects `local` (the default) or `ray`. It is no parameter, since it
+changes no output. Other packages use `imap_ordered`, `run_ranks` and `force_local`.
 """
 
 from __future__ import annotations
@@ -14,84 +14,86 @@ from typing import TypeVar
 
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import launch, local, ray_cluster
-from shoepair.runtime.parallel.scheduling import Room as Room
+from shoepair.runtime.parallel.scheduling import Resources as Resources
 
-SWITCH = "SHOEPAIR_ENGINE"
-ENGINES = {"local": local.ordered, "ray": ray_cluster.ordered}
-RANKS = "SHOEPAIR_RANKS"
-STARTED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # variables that torchrun sets
-GROUPS = {"local": launch.here, "ray": launch.on_ray}
+ENGINE_VARIABLE = "SHOEPAIR_ENGINE"
+MAP_BY_ENGINE = {"local": local.imap_ordered, "ray": ray_cluster.imap_ordered}
+RANKS_VARIABLE = "SHOEPAIR_RANKS"
+TORCHRUN_VARIABLES = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}  # set by torchrun
+RUN_RANKS_BY_ENGINE = {"local": launch.run_ranks_locally, "ray": launch.run_ranks_on_ray}
 
-Piece = TypeVar("Piece")
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_here = ContextVar("here", default=False)
+_local_forced = ContextVar("local_forced", default=False)
 
 
-def ordered(
-    work: Callable[[Piece], Result],
-    pieces: Sequence[Piece],
+def imap_ordered(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
     *,
-    tell: Callable[[Piece], str],
-    room: Room | None = None,
+    describe_lost_task: Callable[[Task], str],
+    resources: Resources | None = None,
 ) -> Iterator[Result]:
-    """Do the same to every piece, several at a time.
+    """Run a function on every task in parallel and yield the results in input order.
 
-    About two pieces per core are under way or waiting to be taken: what is in memory does not grow with their number.
+    About two tasks per core are in flight, so memory does not grow with their number.
 
     Args:
-        work: what is done to a piece; other processes must be able to import it. What it raises comes out as it is.
-        pieces: can be pickled, like `work` and what it returns.
-        tell: names a piece in a message, such as "data/raw/winter: photos u001_1_left_m.jpg ... u008_3_right_w.jpg".
-        room: what a piece takes, where `work` starts threads itself; such pieces never share a process at one time.
+        function: runs one task; other processes must be able to import it. Its exceptions are raised unchanged.
+        tasks: picklable, like `function` and its results.
+        describe_lost_task: names a task in messages, such as
+            "data/raw/winter: photos u001_1_left_m.jpg ... u008_3_right_w.jpg".
+        resources: what one task takes, if `function` starts threads itself; such tasks never share a process.
 
     Yields:
-        What `work` returns, in the order of the pieces.
+        The results of `function`, in the order of `tasks`.
 
     Raises:
-        ShoepairError: there is no such engine; or a piece was given up, since its process died again and again.
+        ShoepairError: the engine is unknown, or the worker of a task died at every try.
     """
-    yield from ENGINES[_chosen()](work, pieces, tell, room)
+    yield from MAP_BY_ENGINE[_engine_name()](function, tasks, describe_lost_task, resources)
 
 
-def together(work: Callable[[], Result], name: str, *, cores: int, gpus: bool) -> Result:
-    """Do one work in as many processes as `SHOEPAIR_RANKS` says, called ranks, which talk to each other.
+def run_ranks(function: Callable[[], Result], name: str, *, cores_per_rank: int, use_gpu: bool) -> Result:
+    """Run a function in `SHOEPAIR_RANKS` processes (ranks) and return the first rank's result.
 
     Args:
-        work: each rank does all of it, and asks `ranks` for its part; where one dies all begin anew, at most three
-            times. Other processes must be able to import it. One rank, or one that torchrun started, calls it here.
-        name: of the work, such as "train cnn".
-        cores: CPU cores that a rank takes.
-        gpus: whether each takes an accelerator too.
+        function: runs in every rank and takes its part from `models.distributed`. If a rank dies all restart, at most
+            three times. Other processes must be able to import it. A single rank, or one started by torchrun, runs it
+            in this process.
+        name: of the run, such as "train cnn".
+        cores_per_rank: CPU cores that a rank takes.
+        use_gpu: whether each rank takes an accelerator too.
 
     Returns:
-        What the first rank returns.
+        The result of the first rank.
 
     Raises:
-        ShoepairError: there is no room for so many ranks; or they were given up.
+        ShoepairError: there are too few cores or nodes for so many ranks, or ranks died at every try.
     """
-    number = os.environ.get(RANKS) or "1"
+    number = os.environ.get(RANKS_VARIABLE) or "1"
     if not number.isdecimal() or int(number) < 1:
-        found = f"{RANKS}={number}: expected a number of processes, 1 or more"
-        raise ShoepairError(found, fix=f"unset it, or set `{RANKS}=1`")
-    if number == "1" or os.environ.keys() >= STARTED:
-        return work()
-    return GROUPS[_chosen()](work, name, int(number), cores, gpus=gpus)
+        message = f"{RANKS_VARIABLE}={number}: expected a number of processes, 1 or more"
+        raise ShoepairError(message, fix=f"unset it, or set `{RANKS_VARIABLE}=1`")
+    if number == "1" or os.environ.keys() >= TORCHRUN_VARIABLES:
+        return function()
+    return RUN_RANKS_BY_ENGINE[_engine_name()](function, name, int(number), cores_per_rank, use_gpu=use_gpu)
 
 
-def _chosen() -> str:
-    engine = "local" if _here.get() else os.environ.get(SWITCH) or "local"
-    if engine not in ENGINES:
-        found = f"{SWITCH}={engine}: no such engine, expected {' or '.join(ENGINES)}"
-        raise ShoepairError(found, fix=f"unset it, or set `{SWITCH}=local`")
+def _engine_name() -> str:
+    engine = "local" if _local_forced.get() else os.environ.get(ENGINE_VARIABLE) or "local"
+    if engine not in MAP_BY_ENGINE:
+        message = f"{ENGINE_VARIABLE}={engine}: no such engine, expected {' or '.join(MAP_BY_ENGINE)}"
+        raise ShoepairError(message, fix=f"unset it, or set `{ENGINE_VARIABLE}=local`")
     return engine
 
 
 @contextmanager
-def here() -> Iterator[None]:
-    """Within this block all work stays on this machine: for files that other machines cannot see."""
-    token = _here.set(True)
+def force_local() -> Iterator[None]:
+    """Run all tasks of this block on this machine, for files that other machines cannot see."""
+    token = _local_forced.set(True)
     try:
         yield
     finally:
-        _here.reset(token)
+        _local_forced.reset(token)

@@ -1,9 +1,8 @@
-"""Work in pieces on this machine.
+"""Runs tasks in parallel on this machine, in threads or processes.
 
-Few pieces go to threads, which cost nothing to start; many go to a process on every core, since what stands between
-two calls into Pillow and numpy holds the interpreter's lock. Pieces that say what room they take, like a training,
-go to as many processes as there is room for, since torch has one number of threads a process; where that is one, to
-this.
+Few tasks run in threads, which start at no cost; many run in one process per core, since the Python code between calls
+into Pillow and numpy holds the interpreter's lock. Tasks with declared resources, such as trainings, run in as many
+processes as fit, since torch's number of threads is per process; if one fits, in this process.
 """
 
 from __future__ import annotations
@@ -21,83 +20,87 @@ from pebble import ProcessExpired, ProcessPool
 
 from shoepair.runtime import progress
 from shoepair.runtime.cores import count_cores
-from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
+from shoepair.runtime.parallel.scheduling import TASKS_PER_SLOT, Executor, Resources, iter_ordered_results
 
-# Pieces that threads do sooner: starting processes costs each core about two seconds, as much as two to eight pieces
-# of 48 photos take. On 2 cores processes took 1.5 to 3.5 times as long for 10 pieces, 1.2 to 2.5 times for 20.
-FEW = 64
-THREADS = 4  # each may hold the largest photo, a third of a gigabyte
+# Up to this number threads are faster: starting processes costs each core about two seconds, as much as two to eight
+# tasks of 48 photos. On 2 cores processes took 1.5 to 3.5 times as long for 10 tasks, 1.2 to 2.5 times for 20.
+MAX_THREAD_TASKS = 64
+MAX_THREADS = 4  # each may hold the largest photo, a third of a gigabyte
 
-Piece = TypeVar("Piece")
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def ordered(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
+def imap_ordered(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    describe_lost_task: Callable[[Task], str],
+    resources: Resources | None,
 ) -> Iterator[Result]:
-    """See `parallel.ordered`."""
-    number = _at_once(room) if room else count_cores()
-    if len(pieces) == 1 or (room and number == 1):
-        return map(work, pieces)
-    if room is None and len(pieces) <= FEW:
-        return _threads(work, pieces, tell)
-    return _processes(work, pieces, tell, min(number, len(pieces)))
+    """Run `parallel.imap_ordered` on this machine, in threads or processes."""
+    slots = _count_slots(resources) if resources else count_cores()
+    if len(tasks) == 1 or (resources and slots == 1):
+        return map(function, tasks)
+    if resources is None and len(tasks) <= MAX_THREAD_TASKS:
+        return _map_in_threads(function, tasks, describe_lost_task)
+    return _map_in_processes(function, tasks, describe_lost_task, min(slots, len(tasks)))
 
 
-def _at_once(room: Room) -> int:
-    """How many pieces this machine has room for."""
-    if room.accelerator:
+def _count_slots(resources: Resources) -> int:
+    """Count how many tasks fit on this machine at a time."""
+    if resources.uses_accelerator:
         return 1
-    fit = psutil.virtual_memory().available // room.memory if room.memory else count_cores()
-    return max(1, min(count_cores() // room.cores, fit))
+    size = resources.memory_bytes
+    by_memory = psutil.virtual_memory().available // size if size else count_cores()
+    return max(1, min(count_cores() // resources.cores, by_memory))
 
 
-def _threads(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str]
+def _map_in_threads(
+    function: Callable[[Task], Result], tasks: Sequence[Task], describe: Callable[[Task], str]
 ) -> Iterator[Result]:
-    threads = min(count_cores(), THREADS)
+    threads = min(count_cores(), MAX_THREADS)
     pool = ThreadPoolExecutor(threads)
 
-    def start(piece: Piece) -> Future[Result]:
-        return pool.submit(work, piece)
+    def start(task: Task) -> Future[Result]:
+        return pool.submit(function, task)
 
     try:
-        yield from in_order(pieces, Workers(start, Future.result, AHEAD * threads), tell)
+        yield from iter_ordered_results(tasks, Executor(start, Future.result, TASKS_PER_SLOT * threads), describe)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _processes(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], number: int
+def _map_in_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], describe: Callable[[Task], str], process_count: int
 ) -> Iterator[Result]:
     # Spawned: a fork would inherit the threads that libraries have started, and the locks these hold.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(max_workers=number, initializer=_start, context=context)
+    pool = ProcessPool(max_workers=process_count, initializer=_initialize_worker, context=context)
 
-    def start(piece: Piece) -> Future[Result]:
-        return pool.schedule(work, args=(piece,))
+    def start(task: Task) -> Future[Result]:
+        return pool.schedule(function, args=(task,))
 
     try:
-        workers = Workers(start, Future.result, AHEAD * number, ProcessExpired, _why)
-        yield from in_order(pieces, workers, tell)
+        workers = Executor(start, Future.result, TASKS_PER_SLOT * process_count, ProcessExpired, _explain_death)
+        yield from iter_ordered_results(tasks, workers, describe)
     finally:
         pool.stop()  # type: ignore[no-untyped-call]  # of pebble
         pool.join()
 
 
-def _why(error: Exception) -> tuple[str, str]:
-    fix = "see whether memory ran out (the system's log tells), then run the command again"
+def _explain_death(error: Exception) -> tuple[str, str]:
+    fix = "check the system log for an out-of-memory kill, then run the command again"
     return f"its process died ({error})", fix
 
 
-def _start() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
-    progress.hide()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _initialize_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
+    progress.disable_bars()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, killed perhaps: a training would go on for minutes."""
+def _exit_with_parent() -> None:
+    """End this process when its parent has ended, also if killed: a training would go on for minutes."""
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)

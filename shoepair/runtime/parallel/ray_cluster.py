@@ -1,8 +1,7 @@
-"""Work in pieces on a Ray cluster. This module and `group` are the ones that import ray.
+"""Runs tasks in parallel on a Ray cluster. Only this module and `launch` import ray.
 
-The cluster is the one at `RAY_ADDRESS`; where that is not set, one is started on this machine, and ends with this
-process. A piece whose worker or machine dies is done anew; this process alone takes the results, in order.
-Every machine must have the project's folder under the same path, on a shared disk.
+The cluster is at `RAY_ADDRESS`. If that is not set, one is started on this machine, and ends with this process. A task
+whose worker or node dies is retried. Every node must have the project folder under the same path, on a shared disk.
 """
 
 from __future__ import annotations
@@ -17,102 +16,111 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shoepair.runtime import libraries
+from shoepair.runtime import library_versions
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.parallel.scheduling import AHEAD, Room, Workers, in_order
+from shoepair.runtime.parallel.scheduling import TASKS_PER_SLOT, Executor, Resources, iter_ordered_results
 
-ADDRESS = "RAY_ADDRESS"
-SECONDS = 10  # within which a cluster must answer
-PASSED_ON = "SHOEPAIR_"  # begins the names of the environment variables that reach the workers
-SETTINGS = {  # read by Ray when it is imported: say nothing, send no statistics
+ADDRESS_VARIABLE = "RAY_ADDRESS"
+PROBE_TIMEOUT = 10  # seconds within which a cluster must answer
+VARIABLE_PREFIX = "SHOEPAIR_"  # of the environment variables that are passed to workers
+RAY_VARIABLES = {  # read by Ray at its import: print no warning, send no statistics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # what a gRPC client says first
-PATIENCE = 20  # seconds without a result after which the nodes are counted
-SETTINGS_FRAME = 4  # the kind of frame that a gRPC server answers with, told in the fourth byte
+# The first bytes of a gRPC client.
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+POLL_SECONDS = 20  # without a result, after which the nodes are counted again
+SETTINGS_FRAME_TYPE = 4  # of the first frame of a gRPC server, in its fourth byte
 
-Piece = TypeVar("Piece")
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def ordered(
-    work: Callable[[Piece], Result], pieces: Sequence[Piece], tell: Callable[[Piece], str], room: Room | None
+def imap_ordered(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    describe_lost_task: Callable[[Task], str],
+    resources: Resources | None,
 ) -> Iterator[Result]:
-    """See `parallel.ordered`."""
-    ray = connected()
+    """Run `parallel.imap_ordered` on a Ray cluster."""
+    ray = connect_and_import_ray()
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(int(node.get("CPU", 0)) for node in nodes):
-        found = f"{ADDRESS}={os.environ.get(ADDRESS)}: no node of this cluster has a CPU for tasks"
-        raise ShoepairError(found, fix="start a node that has: `ray start --address=HOST:PORT`")
-    each = taken(nodes, room or Room(1))
-    _refuse_without_room(ray, each)
-    # Without Ray's own retries: it tells of each on the terminal, and goes on for ever where memory runs out.
-    task = ray.remote(num_cpus=each["CPU"], num_gpus=each.get("GPU", 0), max_retries=0)(worker(str(Path.cwd())))
-    order = ray.put(work)
+        message = f"{ADDRESS_VARIABLE}={os.environ.get(ADDRESS_VARIABLE)}: no node of this cluster has a CPU for tasks"
+        raise ShoepairError(message, fix="start a node with CPUs: `ray start --address=HOST:PORT`")
+    required = node_task_resources(nodes, resources or Resources(1))
+    _raise_if_no_slots(ray, required)
+    # Without Ray's retries: Ray prints each on the terminal, and retries for ever if memory runs out.
+    remote_task = ray.remote(num_cpus=required["CPU"], num_gpus=required.get("GPU", 0), max_retries=0)(
+        make_node_task_runner(str(Path.cwd()))
+    )
+    function_ref = ray.put(function)
 
-    def start(piece: Piece) -> Any:
-        return task.remote([order, ray.put(piece)])  # in a list: fetched by the task, when it can import what it needs
+    def submit(task: Task) -> Any:
+        return remote_task.remote([function_ref, ray.put(task)])  # a list: fetched by the worker, after its imports
 
-    def take(started: Any) -> Result:
-        while not ray.wait([started], timeout=PATIENCE)[0]:
-            _refuse_without_room(ray, each)
+    def wait_for_result(handle: Any) -> Result:
+        while not ray.wait([handle], timeout=POLL_SECONDS)[0]:
+            _raise_if_no_slots(ray, required)
         try:
-            fault, result = ray.get(started)
+            failure, value = ray.get(handle)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
-        if fault:
-            raise refused(fault)
-        done: Result = result
-        return done
+        if failure:
+            raise from_node_failure(failure)
+        result: Result = value
+        return result
 
-    at_once = sum(fitting(node, each) for node in nodes)
-    workers = Workers(start, take, AHEAD * at_once, ray.exceptions.RayError, _why)
-    yield from in_order(pieces, workers, tell)
-
-
-def taken(nodes: Sequence[dict[str, float]], room: Room) -> dict[str, int]:
-    """What a piece takes of a node, by Ray's names; no more cores than any has, or it would wait for ever."""
-    most = max(int(node.get("CPU", 0)) for node in nodes)
-    return {"CPU": max(1, min(room.cores, most))} | ({"GPU": 1} if room.accelerator else {})
+    slots = sum(count_slots(node, required) for node in nodes)
+    executor = Executor(submit, wait_for_result, TASKS_PER_SLOT * slots, ray.exceptions.RayError, _explain_death)
+    yield from iter_ordered_results(tasks, executor, describe_lost_task)
 
 
-def wanted(each: dict[str, int]) -> str:
-    """The same in words."""
-    return " and ".join(f"{number} {what}" for what, number in each.items())
+def node_task_resources(nodes: Sequence[dict[str, float]], resources: Resources) -> dict[str, int]:
+    """Return the Ray resources (CPU, GPU) of one task, at most the CPUs of the largest node."""
+    max_cores = max(int(node.get("CPU", 0)) for node in nodes)
+    return {"CPU": max(1, min(resources.cores, max_cores))} | ({"GPU": 1} if resources.uses_accelerator else {})
 
 
-def fitting(node: dict[str, float], each: dict[str, int]) -> int:
-    """How many pieces a node has room for."""
-    return min(int(node.get(what, 0)) // number for what, number in each.items())
+def format_resources(resources: dict[str, int]) -> str:
+    """Format Ray resources as text, such as "2 CPU and 1 GPU"."""
+    return " and ".join(f"{number} {name}" for name, number in resources.items())
 
 
-def _refuse_without_room(ray: Any, each: dict[str, int]) -> None:
-    """Break off where no living node could ever take a piece; Ray would wait for one to join.
+def count_slots(available: dict[str, float], required: dict[str, int]) -> int:
+    """Count how many tasks fit on a node at a time."""
+    return min(int(available.get(name, 0)) // number for name, number in required.items())
+
+
+def _raise_if_no_slots(ray: Any, required: dict[str, int]) -> None:
+    """Raise an error if a task fits on no living node; Ray would wait for a node to join.
 
     Raises:
-        ShoepairError: there is none.
+        ShoepairError: there is no such node.
     """
-    if not any(fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"]):
-        found = f"the cluster has no node left with {wanted(each)} for a piece of work"
-        raise ShoepairError(found, fix="start a node (`ray start --address=HOST:PORT`), then run the command again")
+    if not any(count_slots(node["Resources"], required) for node in ray.nodes() if node["Alive"]):
+        message = f"the cluster has no node left with {format_resources(required)} for a task"
+        raise ShoepairError(message, fix="start a node (`ray start --address=HOST:PORT`), then run the command again")
 
 
-def _why(error: Exception) -> tuple[str, str]:
-    """What a user is told of a worker or node that died."""
+def _explain_death(error: Exception) -> tuple[str, str]:
+    """Return the reason of the death of a worker or node, and what to do."""
     if type(error).__name__ == "OutOfMemoryError":
         fix = "give the nodes more memory, or fewer CPUs each (`ray start --num-cpus=1`), then run the command again"
         return "its node ran out of memory", fix
-    return str(error).strip().splitlines()[0], "look at the nodes with `ray status`, then run the command again"
+    return str(error).strip().splitlines()[0], "check the nodes with `ray status`, then run the command again"
 
 
-def worker(root: str) -> Callable[[list[Any]], tuple[Any, Any]]:
-    """What a worker does; a function within a function, so that it is sent whole to nodes that lack this package."""
-    names = tuple(libraries.expected())
-    code = digest(names)
+def make_node_task_runner(project_folder: str) -> Callable[[list[Any]], tuple[Any, Any]]:
+    """Return the function that runs a task on a node; nested, so that nodes without this package get its code.
 
-    def do(sent: list[Any]) -> tuple[Any, Any]:
+    That function takes references to a function and a task, and returns (failure or None, result).
+    """
+    names = tuple(library_versions.expected_version_by_library())
+    digest = digest_code_and_versions(names)
+
+    def run_task(references: list[Any]) -> tuple[Any, Any]:
         import importlib
         import os
         import sys
@@ -121,121 +129,123 @@ def worker(root: str) -> Callable[[list[Any]], tuple[Any, Any]]:
 
         node = ray.util.get_node_ip_address()
         try:
-            os.chdir(root)
+            os.chdir(project_folder)
         except OSError as error:
-            if not os.environ.get("SHOEPAIR_ROOT"):  # else the photos are there, and nothing is wanted from here
-                return ("folder", node, f"{root}: {error.strerror}"), None
-        if root not in sys.path:
-            sys.path.insert(0, root)
+            if not os.environ.get("SHOEPAIR_ROOT"):  # else photos are read from there, not from this folder
+                return ("folder", node, f"{project_folder}: {error.strerror}"), None
+        if project_folder not in sys.path:
+            sys.path.insert(0, project_folder)
         try:
-            own = importlib.import_module("shoepair.runtime.parallel.ray_cluster").digest(names)
-            if own != code:
+            cluster_module = importlib.import_module("shoepair.runtime.parallel.ray_cluster")
+            # A node with other code may lack even this function.
+            compute_digest = getattr(cluster_module, "digest_code_and_versions", lambda _names: "")
+            if compute_digest(names) != digest:
                 return ("code", node, ""), None
-            work, piece = ray.get(sent)
+            function, task = ray.get(references)
         except ImportError as error:
             return ("package", node, str(error)), None
         try:
-            return None, work(piece)
+            return None, function(task)
         except OSError as error:
-            kind = "folder" if isinstance(error, FileNotFoundError) else "system"
-            return (kind, node, f"{error.filename}: {error.strerror}" if error.filename else str(error)), None
+            cause = "folder" if isinstance(error, FileNotFoundError) else "system"
+            return (cause, node, f"{error.filename}: {error.strerror}" if error.filename else str(error)), None
 
-    return do
+    return run_task
 
 
-def refused(fault: tuple[str, str, str]) -> ShoepairError:
-    """What a node lacks, as a message."""
-    kind, node, text = fault
-    if kind == "folder":
-        fix = "let every node see the project's folder under the same path, with its photos, such as on a shared disk"
+def from_node_failure(failure: tuple[str, str, str]) -> ShoepairError:
+    """Convert the failure of a node (cause, node, text) into a ShoepairError."""
+    cause, node, text = failure
+    if cause == "folder":
+        fix = "give every node the project folder and its photos under the same path, such as on a shared disk"
         return ShoepairError(f"node {node}: {text}", fix=fix)
-    if kind == "system":
-        fix = "put the rights and the disk of that node in order, then run the command again"
+    if cause == "system":
+        fix = "correct the permissions and the disk of that node, then run the command again"
         return ShoepairError(f"node {node}: {text}", fix=fix)
-    if kind == "package":
+    if cause == "package":
         fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements.lock"
         return ShoepairError(f"node {node}: shoepair cannot be imported there ({text})", fix=fix)
-    fix = "bring every node to the same commit and the versions of requirements.lock, and start its Ray again"
-    found = f"node {node}: its code of shoepair, or of the packages that results follow from, is another than here"
-    return ShoepairError(found, fix=fix)
+    fix = "bring every node to the same commit and the versions of requirements.lock, and restart its Ray"
+    message = f"node {node}: its code of shoepair, or of the packages that affect results, differs from this machine's"
+    return ShoepairError(message, fix=fix)
 
 
 @cache
-def digest(names: tuple[str, ...]) -> str:
-    """A digest of this package's code and of these libraries' versions, by which nodes that have others are told."""
-    package = Path(__file__).parents[2]  # the whole of shoepair
-    total = hashlib.sha256(" ".join(libraries.installed(name) for name in names).encode())
+def digest_code_and_versions(library_names: tuple[str, ...]) -> str:
+    """Return the SHA-256 of this package's code and of the versions of some libraries, compared on every node."""
+    package = Path(__file__).parents[2]  # shoepair
+    digest = hashlib.sha256(" ".join(library_versions.installed_version(name) for name in library_names).encode())
     for path in sorted(package.rglob("*.py")):
-        total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
-def connected() -> Any:
-    """Ray, connected to its cluster; the first time in a process, the connection is made.
+def connect_and_import_ray() -> Any:
+    """Connect to the Ray cluster, or start one on this machine, and return the module `ray`.
 
     Raises:
-        ShoepairError: Ray is not installed, no cluster answers, or it is of another version.
+        ShoepairError: Ray is not installed, no cluster answers, or its version differs.
     """
-    for name, value in SETTINGS.items():
+    for name, value in RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         import ray
     except ModuleNotFoundError:
-        found = "SHOEPAIR_ENGINE=ray: Ray is not installed"
-        raise ShoepairError(found, fix="install it: `pip install 'shoepair[ray]'`; or unset SHOEPAIR_ENGINE") from None
+        message, fix = "SHOEPAIR_ENGINE=ray: Ray is not installed", "install it: `pip install 'shoepair[ray]'`"
+        raise ShoepairError(message, fix=f"{fix}; or unset SHOEPAIR_ENGINE") from None
     if not ray.is_initialized():
-        # Private: Ray prints what it tells of dead nodes, whatever `log_to_driver` says, and has no other switch.
+        # Private: the only switch that stops Ray from printing reports of dead nodes; `log_to_driver` does not.
         ray._private.worker._worker_logs_enabled = False
-        address = os.environ.get(ADDRESS)
-        variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        address = os.environ.get(ADDRESS_VARIABLE)
+        variables = {name: value for name, value in os.environ.items() if name.startswith(VARIABLE_PREFIX)}
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"env_vars": variables}}
         if not address:
             ray.init("local", num_cpus=count_cores(), include_dashboard=False, **quiet)
             return ray
-        _knock(address)
+        _probe(address)
         try:
             ray.init(address, **quiet)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise _unusable(address, error) from None
+            raise _connection_error(address, error) from None
     return ray
 
 
-def _knock(address: str) -> None:
-    """Ask whether anything there speaks gRPC: Ray itself would try for minutes.
+def _probe(address: str) -> None:
+    """Check that a gRPC server answers at the address; Ray itself would try for minutes.
 
-    By hand, since `ray health-check` tries for 40 seconds, and the package grpc is needed for nothing else.
+    Uses a plain socket: `ray health-check` tries for 40 seconds, and nothing else needs the package grpc.
 
     Raises:
-        ShoepairError: nothing does, within ten seconds.
+        ShoepairError: none answers within ten seconds.
     """
     if address == "auto" or os.environ.get("RAY_USE_TLS") == "1":
         return
     host, _, port = address.rpartition(":")
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + PROBE_TIMEOUT
     try:
-        with socket.create_connection((host, int(port)), timeout=SECONDS) as line:
-            line.settimeout(max(0.1, end - time.monotonic()))  # of what is left: ten seconds are for all of it
-            line.sendall(PREFACE)
-            answer = line.recv(SETTINGS_FRAME)
+        with socket.create_connection((host, int(port)), timeout=PROBE_TIMEOUT) as connection:
+            connection.settimeout(max(0.1, end - time.monotonic()))  # ten seconds in all
+            connection.sendall(HTTP2_PREFACE)
+            answer = connection.recv(SETTINGS_FRAME_TYPE)
     except (OSError, ValueError, OverflowError) as error:
-        why = str(error) or type(error).__name__
+        reason = str(error) or type(error).__name__
     else:
-        if answer[3:] == bytes([SETTINGS_FRAME]):
+        if answer[3:] == bytes([SETTINGS_FRAME_TYPE]):
             return
-        why = "what answers there is no Ray cluster"
-    found = f"{ADDRESS}={address}: no Ray cluster ({why})"
-    fix = f"set {ADDRESS}=HOST:PORT as `ray start --head` tells it, or unset it to work on this machine alone"
-    raise ShoepairError(found, fix=fix)
+        reason = "the server there is no Ray cluster"
+    message = f"{ADDRESS_VARIABLE}={address}: no Ray cluster ({reason})"
+    fix = f"set {ADDRESS_VARIABLE}=HOST:PORT as `ray start --head` prints it, or unset it to use this machine alone"
+    raise ShoepairError(message, fix=fix)
 
 
-def _unusable(address: str, error: BaseException) -> ShoepairError:
-    """Why a cluster that answers cannot be used, as a message."""
-    why = " ".join(str(error.__cause__ or error).split())
+def _connection_error(address: str, error: BaseException) -> ShoepairError:
+    """Return the ShoepairError for a cluster that answers but cannot be used."""
+    reason = " ".join(str(error.__cause__ or error).split())
     if address == "auto":
-        fix = f"start Ray on this machine (`ray start --head`), or unset {ADDRESS}"
-        return ShoepairError(f"{ADDRESS}=auto: no Ray cluster ({why})", fix=fix)
+        fix = f"start Ray on this machine (`ray start --head`), or unset {ADDRESS_VARIABLE}"
+        return ShoepairError(f"{ADDRESS_VARIABLE}=auto: no Ray cluster ({reason})", fix=fix)
     fix = "install the same Python and Ray on all nodes: `pip install ray==VERSION`"
-    if "ersion mismatch" not in why:
+    if "ersion mismatch" not in reason:
         fix = f"join this machine to the cluster first: `ray start --address={address}`"
-    return ShoepairError(f"{ADDRESS}={address}: cannot be used ({why})", fix=fix)
+    return ShoepairError(f"{ADDRESS_VARIABLE}={address}: cannot be used ({reason})", fix=fix)

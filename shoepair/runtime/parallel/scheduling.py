@@ -1,4 +1,4 @@
-"""What both engines share: pieces in order, few at a time, each tried again when its process dies."""
+"""Schedules tasks for both engines: results in input order, few tasks in flight, retries after a worker's death."""
 
 from __future__ import annotations
 
@@ -10,94 +10,93 @@ from typing import Generic, TypeVar
 
 from shoepair.runtime.errors import ShoepairError
 
-AHEAD = 2  # pieces per core that are under way, or done and not yet taken
-RETRIES = 3  # of a piece whose process died
+TASKS_PER_SLOT = 2  # tasks in flight: running, or done and not yet consumed
+MAX_RETRIES = 3  # of a task whose worker died
 
-Piece = TypeVar("Piece")
+Task = TypeVar("Task")
 Handle = TypeVar("Handle")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a piece takes of a machine, where that is more than a share of a core.
+class Resources:
+    """CPU cores, memory and accelerator that one task takes.
 
     Args:
-        cores: CPU cores, for threads that the work starts itself.
-        memory: bytes, roughly; counted on this machine, Ray looks after its nodes' memory itself.
-        accelerator: whether it takes one. This machine does such pieces one after the other, a cluster as many at a
-            time as it has NVIDIA's.
+        cores: CPU cores, for threads that the task starts itself.
+        memory_bytes: approximate; used on this machine only, Ray watches the memory of its nodes itself.
+        uses_accelerator: whether it takes one. This machine runs one such task at a time, Ray one per NVIDIA GPU.
     """
 
     cores: int
-    memory: int = 0
-    accelerator: bool = False
+    memory_bytes: int = 0
+    uses_accelerator: bool = False
 
 
 @dataclass(frozen=True)
-class Workers(Generic[Piece, Handle, Result]):
-    """Who does the work.
+class Executor(Generic[Task, Handle, Result]):
+    """An executor: how to start a task, wait for its result, and explain a worker's death.
 
     Args:
-        start: begins a piece and returns at once.
-        take: waits for what was started, and returns the result or raises what the work raised.
-        most: pieces that may be started and not yet taken, 1 or more.
-        died: what `take` raises where a process died.
-        why: what a user is told of that, and what to do.
+        submit: starts a task and returns a handle at once.
+        wait_for_result: returns the result of a handle, or raises the exception of its task.
+        max_in_flight: tasks that may be started and not yet consumed, 1 or more.
+        death_errors: exceptions of `wait_for_result` that mean that a worker died.
+        explain_death: returns the reason and the fix that the user reads.
     """
 
-    start: Callable[[Piece], Handle]
-    take: Callable[[Handle], Result]
-    most: int
-    died: type[Exception] | tuple[()] = ()
-    why: Callable[[Exception], tuple[str, str]] = lambda error: (str(error), "")
+    submit: Callable[[Task], Handle]
+    wait_for_result: Callable[[Handle], Result]
+    max_in_flight: int
+    death_errors: type[Exception] | tuple[()] = ()
+    explain_death: Callable[[Exception], tuple[str, str]] = lambda error: (str(error), "")
 
 
-def in_order(
-    pieces: Iterable[Piece], workers: Workers[Piece, Handle, Result], tell: Callable[[Piece], str]
+def iter_ordered_results(
+    tasks: Iterable[Task], executor: Executor[Task, Handle, Result], describe: Callable[[Task], str]
 ) -> Iterator[Result]:
-    """The results in the order of the pieces, each started before it is wanted.
+    """Yield results in input order; bound the tasks in flight and retry tasks whose worker died.
 
     Args:
-        pieces: what is worked on.
-        workers: who does it.
-        tell: names a piece.
+        tasks: in the order of the results.
+        executor: runs them.
+        describe: names a task in messages.
 
     Raises:
-        ShoepairError: a piece was given up, since its process died at every try.
+        ShoepairError: the worker of a task died at every try.
     """
-    started: deque[tuple[Piece, Handle]] = deque()
-    for piece in pieces:
-        started.append((piece, workers.start(piece)))
-        if len(started) >= workers.most:
-            yield _patiently(*started.popleft(), workers, tell)
+    started: deque[tuple[Task, Handle]] = deque()
+    for task in tasks:
+        started.append((task, executor.submit(task)))
+        if len(started) >= executor.max_in_flight:
+            yield _result_with_retries(*started.popleft(), executor, describe)
     while started:
-        yield _patiently(*started.popleft(), workers, tell)
+        yield _result_with_retries(*started.popleft(), executor, describe)
 
 
-def _patiently(
-    piece: Piece, handle: Handle, workers: Workers[Piece, Handle, Result], tell: Callable[[Piece], str]
+def _result_with_retries(
+    task: Task, handle: Handle, executor: Executor[Task, Handle, Result], describe: Callable[[Task], str]
 ) -> Result:
-    """Take a piece; start it again where its process died."""
-    for _ in range(RETRIES):
+    """Wait for the result of a task; start it again if its worker died."""
+    for _ in range(MAX_RETRIES):
         try:
-            return workers.take(handle)
-        except workers.died:
-            handle = workers.start(piece)
+            return executor.wait_for_result(handle)
+        except executor.death_errors:
+            handle = executor.submit(task)
     try:
-        return workers.take(handle)
-    except workers.died as error:
-        raise given_up(tell(piece), *workers.why(error)) from None
+        return executor.wait_for_result(handle)
+    except executor.death_errors as error:
+        raise retries_exhausted_error(describe(task), *executor.explain_death(error)) from None
 
 
-def given_up(name: str, why: str, fix: str) -> ShoepairError:
-    """What a user is told of work whose process died at every try."""
-    return ShoepairError(f"{name}: given up after {RETRIES + 1} tries: {why}", fix=fix)
+def retries_exhausted_error(task_name: str, reason: str, fix: str) -> ShoepairError:
+    """Return the ShoepairError for a task whose worker died at every try."""
+    return ShoepairError(f"{task_name}: given up after {MAX_RETRIES + 1} tries: {reason}", fix=fix)
 
 
-def windows(items: Iterable[Item], length: int) -> Iterator[list[Item]]:
-    """The items in lists of this length, the last one shorter (Python 3.12 has it as itertools.batched)."""
+def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of `size`, the last one shorter (`itertools.batched` of Python 3.12)."""
     iterator = iter(items)
-    while window := list(islice(iterator, length)):
-        yield window
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from support import folds
 
-from shoepair.data import schemas, tables
+from shoepair.data import parquet_files, schemas
 from shoepair.runtime import parallel, params, paths
 from shoepair.runtime.parallel import local, ray_cluster
 from shoepair.training import crossval
@@ -21,19 +21,19 @@ def test_folds_on_ray_and_in_other_processes_are_those_of_this_one(
 ) -> None:
     assert paired.is_dir()
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    rows, words = tables.read(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
+    rows, words = parquet_files.read_table(paths.PAIRS, schemas.Pairs), {"epochs": "1", "train.threads": "1"}
     longer = params.load(TrainConfig, words | {"epochs": "2"})
     plans = [folds.plan("histogram", 3, 1, words), folds.plan("siamese", 3, 2, words)]
-    plans.append(crossval.Plan("siamese", 3, 1, longer, (("epochs", "2"),)))
-    here, lines = crossval.run(plans, rows, lambda _line: None), list[str]()
+    plans.append(crossval.CVRun("siamese", 3, 1, longer, (("epochs", "2"),)))
+    here, lines = crossval.cross_validate(plans, rows, lambda _line: None), list[str]()
     shutil.rmtree("checkpoints")
     monkeypatch.setattr(local, "count_cores", lambda: 2)  # two processes
-    beside = crossval.run(plans, rows, lambda _line: None)
+    beside = crossval.cross_validate(plans, rows, lambda _line: None)
     shutil.rmtree("checkpoints")
-    monkeypatch.setenv(parallel.SWITCH, "ray")
-    monkeypatch.delenv(ray_cluster.ADDRESS, raising=False)
+    monkeypatch.setenv(parallel.ENGINE_VARIABLE, "ray")
+    monkeypatch.delenv(ray_cluster.ADDRESS_VARIABLE, raising=False)
     try:
-        there = crossval.run(plans, rows, lines.append)
+        there = crossval.cross_validate(plans, rows, lines.append)
     finally:
         ray.shutdown()
     for each in plans:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.commands import Run
 
-from shoepair.reports.format import examples_of
+from shoepair.reports.formatting import examples_path
 
 TITLES = (
     "loss per iteration",
@@ -27,7 +27,7 @@ def drawn(folder: Path) -> tuple[str, list[str]]:
 
 
 def test_dvc_draws_curves_and_example_pairs_of_both_versions(trained: Path, run: Run) -> None:
-    before = examples_of("cnn").read_bytes()
+    before = examples_path("cnn").read_bytes()
     run("dvc", "plots", "show", "-q")
     page, pictures = drawn(trained)
     assert [title for title in TITLES if title not in page] == []
@@ -40,7 +40,7 @@ def test_dvc_draws_curves_and_example_pairs_of_both_versions(trained: Path, run:
     assert [title for title in TITLES if title not in page] == []
     assert len(pictures) == 4
     assert (trained / "dvc_plots/static/HEAD_plots_examples_cnn.jpg").read_bytes() == before
-    assert examples_of("cnn").read_bytes() != before
+    assert examples_path("cnn").read_bytes() != before
 
     # As the README has it; without the options DVC shows every parameter and every dependency, 4,000 characters wide.
     shown = run("dvc", "exp", "show", "--md", "--only-changed", "--drop", ".*/|best|Created").stdout

@@ -72,7 +72,7 @@ SURROUNDINGS = (
 
 def test_sample_class_built_in_two_clones_gives_the_same_bytes(project: Path, run: Run, tmp_path: Path) -> None:
     shutil.rmtree(project / "data/raw")
-    shutil.copyfile(ROOT / "data/batches.yaml", paths.BATCHES)
+    shutil.copyfile(ROOT / "data/batches.yaml", paths.BATCH_LIST)
     edit(paths.PARAMS, f"edge: {EDGE} ", "edge: 224 ")
     edit(paths.PARAMS, "epochs: 2 ", "epochs: 1 ")
     run("git", "init", "-q")
@@ -101,7 +101,7 @@ def test_class_that_arrives_becomes_a_batch(repository: Path, run: Run, tmp_path
     write_class(handed_in, {"train": ("u200", "u201"), "test_m": ("u202",)})
     run("python", "-m", "shoepair", "add", str(handed_in), "--name", "late")
     batches = repository / "data/batches.yaml"
-    assert batches.read_text() == "# the order of arrival\nbatches:\n  - tiny\n  - late\nsamples: {}\n"
+    assert batches.read_text() == "# the order of arrival\nbatches:\n  - tiny\n  - late\nsynthetic_classes: {}\n"
     assert (repository / "data/raw/late.dvc").is_file()
     assert "data/raw/late/" not in run("git", "status", "--short").stdout, "git would take the photos"
     ran_stages = ran(run("dvc", "repro").stdout)

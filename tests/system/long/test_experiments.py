@@ -25,7 +25,7 @@ def test_experiments_and_comparisons(trained: Path, run: Run) -> None:
     assert outputs(trained) == first
     assert ran(run("dvc", "repro").stdout) == set(), "the older commit did not come back from the cache"
 
-    edit(trained / "shoepair/training/history.py", "DIGITS = 6 ", "DIGITS = 3 ")
+    edit(trained / "shoepair/training/history.py", "DECIMALS = 6 ", "DECIMALS = 3 ")
     run("dvc", "exp", "run", "-q", "-n", "queued", "-S", "n=2", "--queue")
     run("git", "checkout", "-q", "shoepair/training/history.py")
     run("dvc", "exp", "run", "-q", "--run-all")

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from shoepair.commands.main import app
 from shoepair.commands.serving import exports, predictor
-from shoepair.commands.serving.predictor import Judge
-from shoepair.data import loading, tables
+from shoepair.commands.serving.predictor import PairPredictor
+from shoepair.data import loading, parquet_files
 from shoepair.data.schemas import Pairs
 from shoepair.evaluation import metrics
-from shoepair.ingestion.config import Validate
+from shoepair.ingestion.config import ValidateConfig
 from shoepair.models import registry
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
@@ -35,12 +35,12 @@ def export(*words: str) -> str:
 def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     usage.decide(model="cnn_channel", temperature=1.5)
-    rows = tables.read(paths.PAIRS, Pairs)
-    tests = rows[rows["split"].isin(metrics.TESTS)]
+    rows = parquet_files.read_table(paths.PAIRS, Pairs)
+    tests = rows[rows["split"].isin(metrics.TEST_SPLITS)]
     assert f"logits of {len(tests)} test pairs differ from torch's by " in export("onnx")
     session = onnxruntime.InferenceSession("reports/cnn_channel.onnx", providers=["CPUExecutionProvider"])
-    judge = predictor.appoint()
-    count, difference = exports.compare(judge, session)
+    judge = predictor.load_predictor()
+    count, difference = exports.pair_count_and_max_logit_difference(judge, session)
     assert count == len(tests) > 0
     assert difference <= 1e-4
     assert json.loads(session.get_modelmeta().custom_metadata_map["shoepair"])["temperature"] == 1.5
@@ -49,16 +49,16 @@ def test_onnx_says_of_all_test_pairs_what_torch_says(trained: Path) -> None:
         pair = np.zeros((pairs, 3, 2 * EDGE, EDGE), np.float32)
         assert session.run(None, {"pairs": pair})[0].shape == (pairs, 2)
     content = Path("reports/cnn_channel.onnx").read_bytes()
-    for place in (trained, ROOT, sys.prefix):
-        assert str(place).encode() not in content
-    export("onnx", "--to", "again/model.onnx")
+    for folder in (trained, ROOT, sys.prefix):
+        assert str(folder).encode() not in content
+    export("onnx", "--output", "again/model.onnx")
     assert Path("again/model.onnx").read_bytes() == content, "the same weights give the same bytes"
 
 
 def test_onnx_that_differs_is_not_written(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     usage.decide(model="cnn")
-    monkeypatch.setattr(exports, "compare", lambda judge, session: (9, 0.5))  # noqa: ARG005
+    monkeypatch.setattr(exports, "pair_count_and_max_logit_difference", lambda judge, session: (9, 0.5))  # noqa: ARG005
     with pytest.raises(ShoepairError, match=r"logits differ from torch's by 5.0e-01, expected 1e-04 at most"):
         export("onnx")
     assert not list(Path("reports").glob("*.onnx*"))
@@ -77,14 +77,18 @@ def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None: 
     assert said.startswith(f"reports/{split}.npy: {len(wanted)} x 3 x 2 x {EDGE} x {EDGE} x 3 float32")
 
 
-@pytest.mark.parametrize("name", registry.MODELS)
+@pytest.mark.parametrize("name", registry.MODEL_CLASSES)
 def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = registry.build(name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1).eval()
-    judge = Judge(usage.rule(model=name), model, EDGE, Validate)  # type: ignore[arg-type]  # no photo is judged
-    (tmp_path / "model.onnx").write_bytes(exports.serialized(judge))
+    model = registry.build_model(
+        name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1
+    ).eval()
+    judge = PairPredictor(usage.rule(model=name), model, EDGE, ValidateConfig)  # type: ignore[arg-type]  # no photo is judged
+    (tmp_path / "model.onnx").write_bytes(exports.serialize_onnx(judge))
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5
     with torch.inference_mode():
         wanted = model(pairs).numpy()
-    np.testing.assert_allclose(session.run(None, {"pairs": pairs.numpy()})[0], wanted, atol=exports.TOLERANCE)
+    np.testing.assert_allclose(
+        session.run(None, {"pairs": pairs.numpy()})[0], wanted, atol=exports.MAX_LOGIT_DIFFERENCE
+    )

@@ -23,10 +23,10 @@ from support.commands import Run, ran
 from support.field import CLASS, copy_project, outputs, write_class, write_photo
 
 from shoepair.commands.collection import add, remove
-from shoepair.data import tables
-from shoepair.data.schemas import Split
+from shoepair.data import parquet_files
+from shoepair.data.schemas import StudentSplits
 from shoepair.runtime import paths
-from shoepair.runtime.batches import load_batches
+from shoepair.runtime.batches import load_batch_lists
 from stages import ingest, normalize, pairs, split, validate
 
 LATE = ("u200", "u201")
@@ -54,19 +54,19 @@ def opened(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def students() -> dict[str, str]:
     """Who is in which split."""
-    rows = tables.read(paths.SPLIT, Split)
+    rows = parquet_files.read_table(paths.SPLIT, StudentSplits)
     return dict(zip(rows["student"], rows["split"], strict=True))
 
 
 def built_clean(place: Path) -> dict[str, bytes]:
     """The outputs up to the pairs, made from the same inputs in an empty folder, without DVC."""
     shutil.rmtree(place, ignore_errors=True)
-    for path in (paths.PARAMS, paths.BATCHES):
+    for path in (paths.PARAMS, paths.BATCH_LIST):
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place / path)
-    batches = load_batches().batches
+    batches = load_batch_lists().batches
     for batch in batches:
-        shutil.copytree(paths.raw(batch), place / paths.raw(batch))
+        shutil.copytree(paths.raw_path(batch), place / paths.raw_path(batch))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         for stage, batch in itertools.product((ingest, validate, normalize), batches):
@@ -79,7 +79,7 @@ def built_clean(place: Path) -> dict[str, bytes]:
 def same_files(got: dict[str, bytes], wanted: dict[str, bytes]) -> None:
     """Every file of the clean build is here with the same bytes, and no other of these folders."""
     roots = ("data/", "reports/validation/")
-    elsewhere = (paths.SCORES, paths.DECISION, paths.SUSPECTS, paths.store(paths.SYNTHETIC))
+    elsewhere = (paths.SCORES, paths.THRESHOLDS, paths.LABEL_ISSUES, paths.store_path(paths.SYNTHETIC_BATCH))
     later = {str(path) for path in elsewhere}  # of stages not built here
     mine = {name: data for name, data in got.items() if name.startswith(roots) and name not in later}
     assert sorted(mine) == sorted(name for name in wanted if name.startswith(roots))
@@ -161,11 +161,11 @@ class Growth(RuleBasedStateMachine):
             if change == "add":
                 source = self.place.with_name(f"{self.place.name}-{batch}")
                 write_class(source, {"train": tuple(self.students[batch])})
-                add.add(source, batch)
+                add.add_batch(source, batch)
             elif change == "forget":
-                remove.forget(student, batch)
+                remove.withdraw_student(student, batch)
             else:
-                remove.remove(batch)
+                remove.remove_batch(batch)
         finally:
             patch.undo()
         self.stale = True

@@ -108,7 +108,7 @@ def test_mistake_that_all_ranks_see_is_told_once(stage: Path) -> None:
     done = started(stage, 2, "-m", "stages.train", "cnn_channel", logs=stage / "logs")
     assert done.returncode == 1
     message, fix = told(stage / "logs")
-    assert message == "error: training: 2 ranks, expected at most 1, the rows of each kind in a batch"
+    assert message == "error: training: 2 ranks, expected at most 1, the rows of each label in a mini-batch"
     assert fix == "start fewer ranks, or set a larger `batch_size`"
     assert not (stage / "models").exists()
 
@@ -123,7 +123,7 @@ def test_killed_rank_changes_nothing(stage: Path) -> None:
         (stage / name).rename(stage / f"undisturbed-{name}")
     done = started(stage, 2, "--max-restarts=1", RANKED, "killed")
     assert done.returncode == 0, done.stderr
-    assert "goes on after epoch 1, where an earlier run was stopped" in done.stdout
+    assert "resumes after epoch 1, where an earlier run was stopped" in done.stdout
     assert written(stage) == undisturbed
     assert not list((stage / "checkpoints").glob("*.safetensors")), "the checkpoint has done its work"
 
@@ -141,7 +141,8 @@ def test_switch_starts_ranks_that_do_what_those_of_torchrun_do(stage: Path, monk
     edit(stage / "params.yaml", "batch_size: 32 ", "batch_size: 4 ")
     done = started(stage, 1, "-m", "stages.train", "siamese")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n")
+    message = "training: 2 ranks, expected at most 1, the rows of each label in a mini-batch"
+    assert done.stderr.startswith(f"error: {message}\n")
     assert len(done.stderr.splitlines()) == 2, "told once"
 
 
@@ -153,4 +154,4 @@ def test_any_error_of_a_rank_comes_out_where_the_work_was_asked_for(monkeypatch:
     monkeypatch.setenv("SHOEPAIR_RANKS", "2")
     monkeypatch.setattr("shoepair.runtime.parallel.launch.count_cores", lambda: 2)
     with pytest.raises(ZeroDivisionError, match="by a rank"):
-        parallel.together(wrong, "wrong", cores=1, gpus=False)
+        parallel.run_ranks(wrong, "wrong", cores_per_rank=1, use_gpu=False)

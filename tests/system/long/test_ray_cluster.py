@@ -20,12 +20,12 @@ from shoepair.runtime import paths
 pytestmark = pytest.mark.usefixtures("project")
 
 NORMALIZE = (sys.executable, "-m", "stages.normalize", "tiny")
-STORE = paths.store("tiny")
+STORE = paths.store_path("tiny")
 SECONDS = 240  # for what takes ten on an idle machine
 # Small tasks; each leaves the number of its process, then waits for a file.
 WAITING = """
 import os, pathlib, time
-PIECE = 6
+PHOTOS_PER_TASK = 6
 _decode = decode_photo
 
 def decode_photo(source, edge):
@@ -67,7 +67,7 @@ def refused(nodes: Nodes) -> str:
 
 def make_pieces_wait() -> None:
     """Small pieces, each of which waits for a sign while the class is normalized; the sign is there."""
-    with Path("shoepair/ingestion/decode_all.py").open("a") as file:
+    with Path("shoepair/ingestion/parallel_decoding.py").open("a") as file:
         file.write(WAITING)
     Path("at-work").mkdir()
     Path("go").touch()
@@ -123,13 +123,13 @@ def test_lock_is_the_same_on_both_engines(repository: Path, run: Run, nodes: Nod
 
 def test_cluster_whose_last_node_is_killed_is_told(nodes: Nodes) -> None:
     make_pieces_wait()
-    edit(Path("shoepair/runtime/parallel/ray_cluster.py"), "PATIENCE = 20 ", "PATIENCE = 3 ")
+    edit(Path("shoepair/runtime/parallel/ray_cluster.py"), "POLL_SECONDS = 20 ", "POLL_SECONDS = 3 ")
     here("ingest", "validate")
     nodes.start("--num-cpus=0")
     last = nodes.start("--num-cpus=1")
     status, said, complained = normalized_while_killed(nodes, last)
     assert (status, said) == (1, "")
-    assert "error: the cluster has no node left with 1 CPU for a piece of work\n" in complained
+    assert "error: the cluster has no node left with 1 CPU for a task\n" in complained
     assert not list(STORE.parent.glob("*")), "something half-written"
 
 

@@ -16,12 +16,18 @@ from support.ranked import written
 
 TRAIN = (sys.executable, "-m", "stages.train", "cnn_channel")
 SECONDS = 240  # for what takes twenty on an idle machine
-# In the second epoch a rank tells its process, then waits for a sign.
-BATCH = "        for place, (which, share, shoes) in enumerate(zip(which_of, mine, shoes_of, strict=True)):\n"
-WAITING = """            if number == 2 and place == 0:
-                Path("at-work", str(__import__("os").getpid())).touch()
-                while not Path("go").exists():
-                    __import__("time").sleep(0.05)
+# In the second epoch a rank writes its process id, then waits for the file `go`.
+WAITING = """
+import os, pathlib, time
+_train_epoch = train_epoch
+
+def train_epoch(*arguments):
+    for iteration, loss in enumerate(_train_epoch(*arguments)):
+        if arguments[-1] == 2 and iteration == 0:
+            pathlib.Path("at-work", str(os.getpid())).touch()
+            while not pathlib.Path("go").exists():
+                time.sleep(0.05)
+        yield loss
 """
 
 
@@ -45,7 +51,8 @@ def test_node_killed_in_the_middle_of_training_changes_no_byte(
     stage: Path, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(stage)
-    edit(Path("shoepair/training/loop.py"), BATCH, BATCH + WAITING)
+    with Path("shoepair/training/loop.py").open("a") as file:
+        file.write(WAITING)
     Path("at-work").mkdir()
     Path("go").touch()
     subprocess.run(TRAIN, env=os.environ | {"SHOEPAIR_RANKS": "2"}, check=True, capture_output=True)
@@ -100,7 +107,7 @@ def test_ranks_that_have_no_room_or_too_small_batches_are_told(
     done = trained(nodes, 2)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: training: 2 ranks, expected at most 1, the rows of each kind in a batch\n"
+        "error: training: 2 ranks, expected at most 1, the rows of each label in a mini-batch\n"
         "start fewer ranks, or set a larger `batch_size`\n"
     )
     assert not Path("models").exists()

@@ -41,7 +41,7 @@ def winter(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
             path.rename(place / path.name)
     monkeypatch.chdir(place)
     shutil.rmtree(place / "data/raw")
-    paths.BATCHES.write_text("batches: []\nsamples: {}\n")
+    paths.BATCH_LIST.write_text("batches: []\nsynthetic_classes: {}\n")
     edit(paths.PARAMS, "epochs: 2 ", "epochs: 1 ")
     write_class(place / "path/to/winter", CLASS)
     write_class(place / "path/to/late", {"train": ("u200", "u201")})

@@ -8,7 +8,7 @@ from support.commands import Run
 from support.field import edit, write_student
 from support.pages import Reader
 
-from shoepair.reports.format import PAGE
+from shoepair.reports.formatting import PAGE_PATH
 from shoepair.runtime import paths
 
 
@@ -16,10 +16,10 @@ def test_missing_input_is_one_clear_error(trained: Path, run: Run) -> None:
     for path in (
         paths.EVALUATION_DETAILS,
         paths.SCORES,
-        paths.store("tiny"),
-        paths.epochs("cnn"),
-        paths.card("cnn"),
-        paths.AUDIT,
+        paths.store_path("tiny"),
+        paths.epoch_curve_path("cnn"),
+        paths.model_card_path("cnn"),
+        paths.LEAKAGE_REPORT,
         paths.PAIRS,
     ):
         away = trained / "away"
@@ -29,8 +29,8 @@ def test_missing_input_is_one_clear_error(trained: Path, run: Run) -> None:
         assert "dvc repro" in error
         assert "Traceback" not in error
         away.rename(path)
-    paths.iterations("cnn").write_text("")
-    assert "not a table of a training run" in run("python", "-m", "stages.report", status=1).stderr
+    paths.loss_curve_path("cnn").write_text("")
+    assert "expected a table of a training run" in run("python", "-m", "stages.report", status=1).stderr
 
 
 def test_page_follows_a_class_that_changes(trained: Path, run: Run) -> None:
@@ -38,6 +38,6 @@ def test_page_follows_a_class_that_changes(trained: Path, run: Run) -> None:
     edit(paths.PARAMS, "max_quarantined: 0.10 ", "max_quarantined: 0.50 ")
     write_student(trained / "data/raw/tiny/train", "u099")[0].unlink()
     run("dvc", "repro", "-q")
-    words = Reader(PAGE.read_text()).words
-    assert "53 files = 48 accepted + 5 set aside + 0 ignored." in words
+    words = Reader(PAGE_PATH.read_text()).words
+    assert "53 files = 48 accepted + 5 quarantined + 0 ignored." in words
     assert "u099: 5 photos, expected 6 (missing: pair 1 left)" in words

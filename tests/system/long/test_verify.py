@@ -16,8 +16,8 @@ VERIFY = (*CLI, "verify")
 
 def test_every_flipped_byte_is_named_and_the_advice_helps(trained: Path, run: Run) -> None:
     sound = outputs(trained)
-    assert "all as recorded" in run(*VERIFY).stdout
-    for path in (paths.store("tiny"), paths.PAIRS, Path("models/cnn.safetensors"), paths.EVALUATION_METRICS):
+    assert "all match the records" in run(*VERIFY).stdout
+    for path in (paths.store_path("tiny"), paths.PAIRS, Path("models/cnn.safetensors"), paths.EVALUATION_METRICS):
         flip(path)
         said = run(*VERIFY, status=1).stderr
         assert f"{path}: changed since it was recorded" in said
@@ -28,13 +28,15 @@ def test_every_flipped_byte_is_named_and_the_advice_helps(trained: Path, run: Ru
         else:
             run("dvc", "checkout", "-q", "-f", str(path))
         assert outputs(trained) == sound
-    assert "all as recorded" in run(*VERIFY).stdout
+    assert "all match the records" in run(*VERIFY).stdout
 
     cached = trained / ".dvc/cache/files/md5"
-    victim = next(path for path in sorted(cached.glob("??/*")) if path.read_bytes() == sound[str(paths.store("tiny"))])
+    victim = next(
+        path for path in sorted(cached.glob("??/*")) if path.read_bytes() == sound[str(paths.store_path("tiny"))]
+    )
     flip(victim)
     said = run(*VERIFY, status=1).stderr
-    assert f"{victim.relative_to(trained)}: its content is not what its name says; delete it" in said
+    assert f"{victim.relative_to(trained)}: its content does not match its name; delete it" in said
     victim.unlink()
     run("dvc", "commit", "-q", "-f")
-    assert "all as recorded" in run(*VERIFY).stdout
+    assert "all match the records" in run(*VERIFY).stdout

@@ -41,11 +41,11 @@ def test_history_of_a_class_is_told_without_touching_it(trained: Path, run: Run,
     assert grown["students"] == {"added": ["late/u200", "late/u201"], "removed": []}
     assert len(grown["photos"]["added"]) == 12
     assert grown["photos"]["changed"] == grown["moved"] == grown["missing"] == grown["salt"] == []
-    sets = {(metric["model"], metric["set"]) for metric in grown["metrics"]}
+    sets = {(metric["model"], metric["split"]) for metric in grown["metrics"]}
     assert sets == {
         (model, name) for model in ("cnn", "cnn_channel") for name in ("valid", "test_m", "test_w", "test")
     }
-    test = next(metric for metric in grown["metrics"] if metric["set"] == "test")
+    test = next(metric for metric in grown["metrics"] if metric["split"] == "test")
     assert test["difference"]["students"] == 2
 
     later = json.loads(run(*CLI, "diff", second, "--json").stdout)
@@ -55,8 +55,8 @@ def test_history_of_a_class_is_told_without_touching_it(trained: Path, run: Run,
     assert later["moved"]
     text = run(*CLI, "diff", second, third).stdout
     assert "1 photos changed: tiny/train/u001_1_left_m.jpg" in text
-    assert "split.salt 'shoes' became 'boots', which deals everybody anew" in text
-    assert "| model | set | before | after |" in run(*CLI, "diff", first, second, "--md").stdout
+    assert "split.salt changed from 'shoes' to 'boots': all students are split anew" in text
+    assert "| model | split | before | after |" in run(*CLI, "diff", first, second, "--md").stdout
     assert "no photo, student or batch changed" in run(*CLI, "diff", "HEAD").stdout
 
     entries = json.loads(run(*CLI, "log", "--json").stdout)
@@ -74,11 +74,11 @@ def test_history_of_a_class_is_told_without_touching_it(trained: Path, run: Run,
 
     shutil.rmtree(trained / ".dvc/cache")
     far = run(*CLI, "diff", first, second).stdout
-    assert "not in reach" in far
+    assert "not available here" in far
     assert "data/scores.parquet: recorded, but in no cache" in far
 
 
 @pytest.mark.usefixtures("repository")
 def test_revision_that_does_not_exist_is_told() -> None:
     with pytest.raises(ShoepairError, match=r"revision 'nonsense': .*\ngive a commit"):
-        versions.read("nonsense")
+        versions.read_dataset_and_metrics("nonsense")

@@ -38,10 +38,10 @@ def test_nothing_of_a_withdrawn_student_remains(trained: Path, run: Run, tmp_pat
     before = [path for path in cache.glob("??/*") if mentions(path, digests)]
     assert len(before) >= 6 + 1 + 2 + 1 + 2, "photos, listing, two tables, store, split and pairs"
 
-    assert "nobody withdrew" in run(*CLI, "forget", "--purge", status=1).stderr
+    assert "no student is withdrawn" in run(*CLI, "forget", "--purge", status=1).stderr
     out = run(*CLI, "forget", GONE, "--batch", "tiny").stdout
-    assert "u005: 6 photos left batch 'tiny'" in out
-    assert withdrawn.load() == {"tiny": [GONE]}
+    assert "u005: 6 photos deleted from batch 'tiny'" in out
+    assert withdrawn.withdrawn_students_by_batch() == {"tiny": [GONE]}
     early = run(*CLI, "forget", "--purge", status=1).stderr
     assert "data/split.parquet: holds u005" in early
     assert "run `dvc repro`" in early
@@ -59,19 +59,19 @@ def test_nothing_of_a_withdrawn_student_remains(trained: Path, run: Run, tmp_pat
     assert "deleted from the cache: 1 fold, 1 listing, 6 photos" in out
     assert [path.name for path in fold.parent.iterdir()] == ["stays.parquet"]
     assert "models of commit" in out
-    assert " Train): made while u005 was in 'tiny'" in out
-    assert "remote 'store': what was pushed" in out
-    assert "my-copy/u005_1_left_m.jpg: a file of this name" in out
+    assert " Train): trained while u005 was in 'tiny'" in out
+    assert "remote 'store': all pushed files" in out
+    assert "my-copy/u005_1_left_m.jpg: named like" in out
     assert [path for path in cache.glob("??/*") if mentions(path, digests)] == []
     workspace = [path for root in ("data", "models", "plots", "reports", "metrics") for path in Path(root).rglob("*")]
     holding = [path for path in workspace if path.is_file() and mentions(path, digests)]
-    assert holding == [paths.WITHDRAWN]
+    assert holding == [paths.WITHDRAWN_LIST]
     assert outputs(trained) == kept
     assert run("dvc", "status", "-q").stdout == ""
     assert not [
         path for path in Path(".dvc/cache/runs").glob("??/*/*") if any(one in path.read_text() for one in digests)
     ]
-    assert "deleted from the cache: nothing, it held no more" in run(*CLI, "forget", "--purge").stdout
+    assert "deleted from the cache: nothing (0 bytes)" in run(*CLI, "forget", "--purge").stdout
 
     handed_in = tmp_path / "again"
     write_class(handed_in, {"train": ("u001", GONE)})

@@ -1,4 +1,4 @@
-"""What the tables' schemas let through, and what they refuse."""
+"""Rows that the table schemas accept and reject."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pandera.errors import SchemaError, SchemaErrors
 from shoepair.data import schemas
 
 PAIR: dict[str, Any] = {"split": "train", "batch": "a", "student": "u1", "row": 0, "left": 1, "right": 1}
-ROWS: dict[type[schemas.Schema], dict[str, Any]] = {
-    schemas.Files: {"path": "a", "set": None, "student": None, "pair": None, "side": None, "kind": None, "bytes": 0}
-    | {"sha256": None, "ignored": True, "fault": "why"},
-    schemas.Photos: {"path": "a", "set": "train", "student": "u1", "pair": 1, "side": "left", "kind": "m"}
-    | {"bytes": 1, "sha256": "0f"},
-    schemas.Suspects: {"batch": "a", "student": "u1", "rank": 1, "suspicion": 0.5, "mispaired": 0.0, "swapped": 1.0}
-    | {"not_a_shoe": 0.0, "why": ""},
+ROWS: dict[type[schemas.TableSchema], dict[str, Any]] = {
+    schemas.Manifest: {"path": "a", "subset": None, "student": None, "pair": None, "side": None, "category": None}
+    | {"bytes": 0, "sha256": None, "ignored": True, "error": "reason"},
+    schemas.AcceptedPhotos: {"path": "a", "subset": "train", "student": "u1", "pair": 1, "side": "left"}
+    | {"category": "m", "bytes": 1, "sha256": "0f"},
+    schemas.LabelIssues: {"batch": "a", "student": "u1", "rank": 1, "issue_probability": 0.5, "mispaired": 0.0}
+    | {"swapped": 1.0, "not_a_shoe": 0.0, "reason": ""},
     schemas.Pairs: PAIR | {"same": 1, "standard": True},
     schemas.Scores: PAIR | {"same": 1, "standard": True, "model": "cnn", "logit": 0.1},
-    schemas.Folded: PAIR | {"same": 1, "standard": True, "model": "cnn", "logit": 0.1, "repeat": 0, "fold": 4},
-    schemas.Split: {"batch": "a", "student": "u1", "row": 0, "split": "test_w"},
-    schemas.Duplicates: {"batch": "a", "student": "u1", "path": "p", "other_batch": "b", "other_student": "u2"}
-    | {"other_path": "q", "bits": 3},
-    schemas.Signs: {"path": "a", "student": "u1", "pair": 3, "side": "right", "width": 1, "height": 1, "blur": 0.0}
-    | {"grey_1": 0.0, "grey_5": 0.5, "grey_99": 1.0, "prints": ""},
+    schemas.FoldScores: PAIR | {"same": 1, "standard": True, "model": "cnn", "logit": 0.1, "repeat": 0, "fold": 4},
+    schemas.StudentSplits: {"batch": "a", "student": "u1", "row": 0, "split": "test_w"},
+    schemas.NearDuplicates: {"batch": "a", "student": "u1", "path": "p", "other_batch": "b", "other_student": "u2"}
+    | {"other_path": "q", "hash_distance": 3},
+    schemas.ImageStats: {"path": "a", "student": "u1", "pair": 3, "side": "right", "width": 1, "height": 1}
+    | {"blur": 0.0, "grey_1": 0.0, "grey_5": 0.5, "grey_99": 1.0, "phashes": ""},
 }
 
 
 @pytest.mark.parametrize("schema", ROWS)
-def test_sound_row_passes_and_more_or_other_columns_do_not(schema: type[schemas.Schema]) -> None:
+def test_valid_row_passes_and_more_or_other_columns_do_not(schema: type[schemas.TableSchema]) -> None:
     frame = pd.DataFrame([ROWS[schema]])
     assert list(schema.validate(frame).columns) == list(ROWS[schema])
     for other in (frame.assign(more=1), frame.drop(columns=frame.columns[-1]), frame[frame.columns[::-1]]):
@@ -42,40 +42,45 @@ def test_sound_row_passes_and_more_or_other_columns_do_not(schema: type[schemas.
 @pytest.mark.parametrize(
     ("schema", "column", "value"),
     [
-        (schemas.Files, "set", "valid"),
-        (schemas.Files, "pair", 4),
-        (schemas.Files, "bytes", -1),
-        (schemas.Photos, "set", "valid"),
-        (schemas.Photos, "pair", 0),
-        (schemas.Photos, "side", "up"),
-        (schemas.Photos, "kind", "x"),
-        (schemas.Photos, "bytes", 0),
-        (schemas.Photos, "student", None),
-        (schemas.Suspects, "rank", 0),
-        (schemas.Suspects, "swapped", 1.1),
-        (schemas.Suspects, "suspicion", -0.1),
+        (schemas.Manifest, "subset", "valid"),
+        (schemas.Manifest, "pair", 4),
+        (schemas.Manifest, "bytes", -1),
+        (schemas.AcceptedPhotos, "subset", "valid"),
+        (schemas.AcceptedPhotos, "pair", 0),
+        (schemas.AcceptedPhotos, "side", "up"),
+        (schemas.AcceptedPhotos, "category", "x"),
+        (schemas.AcceptedPhotos, "bytes", 0),
+        (schemas.AcceptedPhotos, "student", None),
+        (schemas.LabelIssues, "rank", 0),
+        (schemas.LabelIssues, "swapped", 1.1),
+        (schemas.LabelIssues, "issue_probability", -0.1),
         (schemas.Pairs, "split", "test"),
         (schemas.Pairs, "row", -1),
         (schemas.Pairs, "left", 0),
         (schemas.Pairs, "right", 4),
         (schemas.Pairs, "same", 2),
-        (schemas.Split, "row", -1),
-        (schemas.Split, "split", "test"),
-        (schemas.Signs, "width", 0),
-        (schemas.Signs, "blur", 1.1),
-        (schemas.Signs, "grey_99", 255.0),
+        (schemas.StudentSplits, "row", -1),
+        (schemas.StudentSplits, "split", "test"),
+        (schemas.ImageStats, "width", 0),
+        (schemas.ImageStats, "blur", 1.1),
+        (schemas.ImageStats, "grey_99", 255.0),
     ],
 )
-def test_value_out_of_its_range_is_refused(schema: type[schemas.Schema], column: str, value: object) -> None:
+def test_value_out_of_its_range_is_refused(schema: type[schemas.TableSchema], column: str, value: object) -> None:
     with pytest.raises(SchemaError, match=column):
         schema.validate(pd.DataFrame([ROWS[schema] | {column: value}]))
 
 
 @pytest.mark.parametrize(
     ("schema", "column"),
-    [(schemas.Photos, "path"), (schemas.Photos, "sha256"), (schemas.Signs, "path"), (schemas.Split, "student")],
+    [
+        (schemas.AcceptedPhotos, "path"),
+        (schemas.AcceptedPhotos, "sha256"),
+        (schemas.ImageStats, "path"),
+        (schemas.StudentSplits, "student"),
+    ],
 )
-def test_what_is_there_once_is_refused_when_it_is_there_twice(schema: type[schemas.Schema], column: str) -> None:
+def test_repeated_value_of_a_unique_column_is_refused(schema: type[schemas.TableSchema], column: str) -> None:
     unique = {name: f"{name}2" for name in ("path", "sha256", "student") if name in ROWS[schema]}
     other = ROWS[schema] | unique
     assert len(schema.validate(pd.DataFrame([ROWS[schema], other]))) == 2
@@ -84,24 +89,24 @@ def test_what_is_there_once_is_refused_when_it_is_there_twice(schema: type[schem
 
 
 def test_numbers_come_out_in_the_types_of_the_file() -> None:
-    found = schemas.Scores.validate(pd.DataFrame([ROWS[schemas.Scores]]).astype({"row": "int8", "logit": "float64"}))
-    assert {name: str(found[name].dtype) for name in ("row", "same", "standard", "logit")} == {
+    scores = schemas.Scores.validate(pd.DataFrame([ROWS[schemas.Scores]]).astype({"row": "int8", "logit": "float64"}))
+    assert {name: str(scores[name].dtype) for name in ("row", "same", "standard", "logit")} == {
         "row": "int64",
         "same": "int64",
         "standard": "bool",
         "logit": "float32",
     }
-    assert found["logit"].item() == np.float32(0.1)
-    files = schemas.Files.validate(pd.DataFrame([ROWS[schemas.Files]]))
-    assert str(files["pair"].dtype) == "Int8", "a missing pair makes no floats of the others"
+    assert scores["logit"].item() == np.float32(0.1)
+    manifest = schemas.Manifest.validate(pd.DataFrame([ROWS[schemas.Manifest]]))
+    assert str(manifest["pair"].dtype) == "Int8", "a missing pair makes no floats of the others"
 
 
-def test_scores_are_pairs_with_what_a_model_says_and_folded_ones_with_the_fold_too() -> None:
-    pairs, scores, folded = (list(ROWS[each]) for each in (schemas.Pairs, schemas.Scores, schemas.Folded))
+def test_scores_extend_pairs_and_fold_scores_extend_scores() -> None:
+    pairs, scores, folded = (list(ROWS[schema]) for schema in (schemas.Pairs, schemas.Scores, schemas.FoldScores))
     assert scores == [*pairs, "model", "logit"]
     assert folded == [*scores, "repeat", "fold"]
 
 
-def test_student_is_known_by_batch_and_number() -> None:
+def test_student_key_has_batch_and_id() -> None:
     rows = pd.DataFrame({"batch": ["a", "b", "a"], "student": ["u1", "u1", "u2"]})
-    assert list(schemas.students_of(rows)) == ["a/u1", "b/u1", "a/u2"]
+    assert list(schemas.make_student_keys(rows)) == ["a/u1", "b/u1", "a/u2"]

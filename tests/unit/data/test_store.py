@@ -1,4 +1,4 @@
-"""The HDF5 store, and the batches read from it."""
+"""The HDF5 store, and the mini-batches read from it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ NAMES = ["u001", "u003", "u004", "u052"]
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    store.write(tmp_path / "a.h5", NAMES, PIXELS, 16)
+    store.write_store(tmp_path / "a.h5", NAMES, PIXELS, 16)
     return tmp_path / "a.h5"
 
 
 def test_what_is_written_is_read(written: Path) -> None:
     with store.Store(written) as opened:
-        assert (len(opened), opened.edge, opened.students) == (4, 16, NAMES)
-        assert (opened.read([3, 0]) == PIXELS[[3, 0]]).all()
+        assert (len(opened), opened.edge, opened.student_ids) == (4, 16, NAMES)
+        assert (opened.read_students([3, 0]) == PIXELS[[3, 0]]).all()
 
 
 def test_same_input_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    store.write(tmp_path / "elsewhere" / "b.h5", NAMES, iter(PIXELS), 16)
+    store.write_store(tmp_path / "elsewhere" / "b.h5", NAMES, iter(PIXELS), 16)
     assert (tmp_path / "elsewhere" / "b.h5").read_bytes() == written.read_bytes()
 
 
@@ -48,7 +48,7 @@ def test_xarray_reads_the_scaled_values(written: Path) -> None:
         assert images.dims == ("student", "pair", "side", "height", "width", "channel")
         assert images.dtype == np.float32
         assert list(opened["student"].to_numpy()) == NAMES
-        np.testing.assert_allclose(images.to_numpy(), store.scaled(PIXELS), atol=1e-7)
+        np.testing.assert_allclose(images.to_numpy(), store.scale_to_centred_float(PIXELS), atol=1e-7)
 
 
 def test_scales_carry_plain_attributes_alone_so_that_pytables_reads_them(written: Path) -> None:
@@ -66,41 +66,41 @@ def test_scales_carry_plain_attributes_alone_so_that_pytables_reads_them(written
         ]
 
 
-def test_scaled_is_the_correctly_rounded_value_of_every_byte() -> None:
-    every = np.arange(256, dtype=np.uint8)
+def test_every_byte_is_scaled_and_correctly_rounded() -> None:
+    floats = store.scale_to_centred_float(np.arange(256, dtype=np.uint8))
     exact = np.arange(256, dtype=np.float64) / 255 - 0.5
-    assert store.scaled(every).dtype == np.float32
-    assert (store.scaled(every) == exact.astype(np.float32)).all()
-    assert (store.scaled(every).min(), store.scaled(every).max()) == (-0.5, 0.5)
+    assert floats.dtype == np.float32
+    assert (floats == exact.astype(np.float32)).all()
+    assert (floats.min(), floats.max()) == (-0.5, 0.5)
 
 
 def test_at_most_two_hundredths_more_than_a_byte_per_value(tmp_path: Path) -> None:
-    whole = RNG.integers(0, 256, (3, 3, 2, 224, 224, 3), np.uint8)
-    store.write(tmp_path / "a.h5", NAMES[:3], whole, 224)
-    assert (tmp_path / "a.h5").stat().st_size / whole.size <= 1.02
+    pixels = RNG.integers(0, 256, (3, 3, 2, 224, 224, 3), np.uint8)
+    store.write_store(tmp_path / "a.h5", NAMES[:3], pixels, 224)
+    assert (tmp_path / "a.h5").stat().st_size / pixels.size <= 1.02
 
 
-class Counted(io.BytesIO):
+class CountingFile(io.BytesIO):
     """A file in memory that counts the bytes read from it."""
 
     count = 0
 
     def readinto(self, buffer: Buffer) -> int:
-        got = super().readinto(buffer)
-        self.count += got
-        return got
+        length = super().readinto(buffer)
+        self.count += length
+        return length
 
 
-def test_no_more_is_read_than_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = RNG.integers(0, 256, (20, 3, 2, 64, 64, 3), np.uint8)
+def test_only_the_students_read_are_read_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = RNG.integers(0, 256, (20, 3, 2, 64, 64, 3), np.uint8)
     names = [f"u{number:03}" for number in range(20)]
-    store.write(tmp_path / "a.h5", names, whole, 64)
-    content = Counted((tmp_path / "a.h5").read_bytes())
+    store.write_store(tmp_path / "a.h5", names, pixels, 64)
+    content = CountingFile((tmp_path / "a.h5").read_bytes())
     real = h5py.File
-    monkeypatch.setattr(h5py, "File", lambda _path, mode, **words: real(content, mode, **words))
+    monkeypatch.setattr(h5py, "File", lambda _path, mode, **options: real(content, mode, **options))
     with store.Store(tmp_path / "a.h5") as opened:
-        opened.read([7])
-    assert whole[7].size <= content.count < 1.5 * whole[7].size
+        opened.read_students([7])
+    assert pixels[7].size <= content.count < 1.5 * pixels[7].size
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, "2"])
@@ -118,8 +118,8 @@ def test_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(errors.ShoepairError, match=r"b\.h5: missing"):
         store.Store(tmp_path / "b.h5")
     with h5py.File(tmp_path / "c.h5", "w") as file:
-        file.attrs["format"] = store.FORMAT
-    with pytest.raises(errors.ShoepairError, match="no dataset /images of its own in it"):
+        file.attrs["format"] = store.FORMAT_VERSION
+    with pytest.raises(errors.ShoepairError, match="no dataset /images, or only a link to one"):
         store.Store(tmp_path / "c.h5")
 
 
@@ -131,66 +131,66 @@ def test_writing_that_fails_leaves_the_old_file_and_nothing_else(written: Path) 
 
     before = written.read_bytes()
     with pytest.raises(OSError, match="the disk is gone"):
-        store.write(written, NAMES, broken(), 16)
+        store.write_store(written, NAMES, broken(), 16)
     assert written.read_bytes() == before
     assert list(written.parent.iterdir()) == [written]
 
 
 def test_batch_is_left_above_right_height_before_width_and_channels_last() -> None:
-    data = pair_dataset.from_arrays(PIXELS)
-    images, labels = data.batch(torch.arange(len(data)))
+    data = pair_dataset.make_standard_pair_dataset(PIXELS)
+    images, labels = data.get_mini_batch(torch.arange(len(data)))
     assert images.shape == (24, 3, 32, 16)
     assert images.is_contiguous(memory_format=torch.channels_last)
-    for image, label, (student, left, right) in zip(images, labels, data.shoes, strict=True):
+    for image, label, (student, left, right) in zip(images, labels, data.pair_index, strict=True):
         above, below = PIXELS[student, left, 0], PIXELS[student, right, 1]
-        expected = store.scaled(np.concatenate([above, below]).transpose(2, 0, 1))
+        expected = store.scale_to_centred_float(np.concatenate([above, below]).transpose(2, 0, 1))
         assert (image.numpy() == expected).all()
         assert int(label) == int(left == right)
 
 
 def test_pairs_of_an_array_are_those_of_the_assignment() -> None:
-    data = pair_dataset.from_arrays(store.scaled(PIXELS))
-    images, labels = data.batch(torch.arange(len(data)))
+    data = pair_dataset.make_standard_pair_dataset(store.scale_to_centred_float(PIXELS))
+    images, labels = data.get_mini_batch(torch.arange(len(data)))
     stacked = images.permute(0, 2, 3, 1).numpy()
     for label, generate in ((1, pair_table.generate_same_pair), (0, pair_table.generate_different_pair)):
-        expected = generate(store.scaled(PIXELS))
+        expected = generate(store.scale_to_centred_float(PIXELS))
         assert (stacked[labels == label] == expected).all()
 
 
 def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store.write(paths.store("a"), NAMES[:2], PIXELS[:2], 16)
-    store.write(paths.store("b"), NAMES[2:], PIXELS[2:], 16)
+    store.write_store(paths.store_path("a"), NAMES[:2], PIXELS[:2], 16)
+    store.write_store(paths.store_path("b"), NAMES[2:], PIXELS[2:], 16)
     rows = pd.DataFrame({"batch": ["b", "a", "b"], "row": [1, 0, 0], "left": [1, 2, 3], "right": [1, 3, 3]})
-    data = loading.from_table(rows.assign(same=[1, 0, 1]))
-    images, _ = data.batch(torch.arange(3))
+    data = loading.load_pairs_in_memory(rows.assign(same=[1, 0, 1]))
+    images, _ = data.get_mini_batch(torch.arange(3))
     for image, student, left, right in zip(images, (3, 0, 2), (0, 1, 2), (0, 2, 2), strict=True):
         both = np.concatenate([PIXELS[student, left, 0], PIXELS[student, right, 1]])
-        assert (image.numpy() == store.scaled(both.transpose(2, 0, 1))).all()
+        assert (image.numpy() == store.scale_to_centred_float(both.transpose(2, 0, 1))).all()
 
 
 def test_photos_are_held_once_as_bytes() -> None:
-    data = pair_dataset.from_arrays(PIXELS)
+    data = pair_dataset.make_standard_pair_dataset(PIXELS)
     assert data.images.dtype == torch.uint8
     assert data.images.nbytes == PIXELS.nbytes
 
 
-def test_bytes_do_not_tell_when_they_were_written(written: Path, tmp_path: Path) -> None:
+def test_bytes_do_not_depend_on_the_time_of_writing(written: Path, tmp_path: Path) -> None:
     time.sleep(1.1)  # HDF5 keeps times in whole seconds
-    store.write(tmp_path / "later.h5", NAMES, PIXELS, 16)
+    store.write_store(tmp_path / "later.h5", NAMES, PIXELS, 16)
     assert (tmp_path / "later.h5").read_bytes() == written.read_bytes()
 
 
 @pytest.mark.parametrize("count", [3, 5])
 def test_photos_of_more_or_fewer_students_than_named_write_nothing(tmp_path: Path, count: int) -> None:
     with pytest.raises(ValueError, match=r"zip\(\)"):
-        store.write(tmp_path / "a.h5", NAMES, (PIXELS[row % 4] for row in range(count)), 16)
+        store.write_store(tmp_path / "a.h5", NAMES, (PIXELS[row % 4] for row in range(count)), 16)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_images_that_are_not_bytes_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.attrs["format"] = store.FORMAT
+        file.attrs["format"] = store.FORMAT_VERSION
         file["images"] = np.zeros((1, 3, 2, 16, 16, 3), np.float32)
         file["student"] = np.array(["u001"], "S")
     with pytest.raises(errors.ShoepairError, match=r"no images of \(N, 3, 2, S, S, 3\) bytes in it"):
@@ -203,7 +203,7 @@ def test_refused_store_is_not_kept_open(written: Path) -> None:
     with pytest.raises(errors.ShoepairError) as caught:
         store.Store(written)
     with h5py.File(written, "r+") as file:  # HDF5 does not open for writing what is open for reading
-        file.attrs["format"] = store.FORMAT
+        file.attrs["format"] = store.FORMAT_VERSION
     assert caught.value.fix == "delete it and run `dvc repro normalize@a`, which rebuilds it"
     with store.Store(written) as opened:
         assert len(opened) == 4
@@ -211,7 +211,7 @@ def test_refused_store_is_not_kept_open(written: Path) -> None:
 
 def test_no_rows_are_no_photos(written: Path) -> None:
     with store.Store(written) as opened:
-        assert opened.read([]).shape == (0, 3, 2, 16, 16, 3)
+        assert opened.read_students([]).shape == (0, 3, 2, 16, 16, 3)
 
 
 SHAPE = (1, 3, 2, 16, 16, 3)
@@ -262,9 +262,9 @@ def group(file: h5py.File, secret: Path) -> None:  # noqa: ARG001
 )
 def test_forged_store_is_refused(tmp_path: Path, forge: Callable[[h5py.File, Path], None]) -> None:
     secret = tmp_path / "secret.h5"
-    store.write(secret, ["u001"], [np.full(SHAPE[1:], 7, np.uint8)], 16)
+    store.write_store(secret, ["u001"], [np.full(SHAPE[1:], 7, np.uint8)], 16)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.attrs["format"] = store.FORMAT
+        file.attrs["format"] = store.FORMAT_VERSION
         file["student"] = np.array(["u001"], "S")
         forge(file, secret)
     with pytest.raises(errors.ShoepairError, match="expected a store of format 2\ndelete it and run"):
@@ -273,7 +273,7 @@ def test_forged_store_is_refused(tmp_path: Path, forge: Callable[[h5py.File, Pat
 
 @pytest.mark.parametrize("names", [np.array(["u001", "u002"], "S"), [1], np.array([["u001"]], "S"), ["u001"]])
 def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: object) -> None:
-    store.write(tmp_path / "a.h5", ["u001"], [np.zeros(SHAPE[1:], np.uint8)], 16)
+    store.write_store(tmp_path / "a.h5", ["u001"], [np.zeros(SHAPE[1:], np.uint8)], 16)
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         del file["student"]
         file["student"] = names
@@ -284,16 +284,16 @@ def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: ob
 @pytest.mark.parametrize("names", [b"u002u001", b"u001u001", b"u001\0\0\0\0", b"u001u\xff02", b"u001v002"])
 def test_damaged_names_are_refused(tmp_path: Path, names: bytes) -> None:
     path = tmp_path / "batch.h5"
-    store.write(path, ["u001", "u002"], np.zeros((2, *SHAPE[1:]), np.uint8), 16)
+    store.write_store(path, ["u001", "u002"], np.zeros((2, *SHAPE[1:]), np.uint8), 16)
     content = path.read_bytes()
     assert content.count(b"u001u002") == 1
     path.write_bytes(content.replace(b"u001u002", names))
-    with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match=r"damaged \(its students"):
-        assert opened.students
+    with store.Store(path) as opened, pytest.raises(errors.ShoepairError, match=r"damaged \(student ids"):
+        assert opened.student_ids
 
 
 def test_names_that_claim_more_than_the_file_holds_are_refused(tmp_path: Path) -> None:
-    store.write(tmp_path / "a.h5", ["u001"], np.zeros(SHAPE, np.uint8), 16)
+    store.write_store(tmp_path / "a.h5", ["u001"], np.zeros(SHAPE, np.uint8), 16)
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         del file["student"]
         file.create_dataset("student", (1,), "S1000000000")

@@ -1,4 +1,4 @@
-"""The limits of the parameters of audit, evaluate and crossval."""
+"""Limits of the parameters of audit, evaluate and crossval."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 import pytest
 from support.sections import Good, assert_kept, assert_refused
 
-from shoepair.evaluation.config import Crossval, Evaluate, Folds
+from shoepair.evaluation.config import CrossvalConfig, EvaluateConfig, FoldConfig
 from shoepair.runtime import params
 
 FOLDS = {"folds": 2, "repeats": 1, "resamples": 100}
 GOOD: Good = {
-    Evaluate: {"seed": 0, "resamples": 100, "threads": 1, "models": ["cnn"]},
-    Folds: FOLDS,
-    Crossval: FOLDS | {"models": []},
+    EvaluateConfig: {"seed": 0, "resamples": 100, "threads": 1, "models": ["cnn"]},
+    FoldConfig: FOLDS,
+    CrossvalConfig: FOLDS | {"models": []},
 }
 
 
 @pytest.mark.parametrize(
     ("section", "name", "value"),
     [
-        (Evaluate, "seed", -1),
-        (Evaluate, "resamples", 99),
-        (Evaluate, "threads", 0),
-        (Evaluate, "models", []),
-        (Evaluate, "models", ["cnn", "cnn"]),
-        (Folds, "folds", 1),
-        (Folds, "repeats", 0),
-        (Crossval, "models", "cnn"),
+        (EvaluateConfig, "seed", -1),
+        (EvaluateConfig, "resamples", 99),
+        (EvaluateConfig, "threads", 0),
+        (EvaluateConfig, "models", []),
+        (EvaluateConfig, "models", ["cnn", "cnn"]),
+        (FoldConfig, "folds", 1),
+        (FoldConfig, "repeats", 0),
+        (CrossvalConfig, "models", "cnn"),
     ],
 )
 def test_value_out_of_its_range_is_refused_by_name(section: type[params.Section], name: str, value: Any) -> None:

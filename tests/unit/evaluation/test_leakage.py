@@ -1,4 +1,4 @@
-"""Every leak that is planted is caught, by the probe that looks there; pairs that are sound pass."""
+"""Each planted leak is caught by its probe; pairs without leakage pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shoepair.data import pair_dataset, pairs
-from shoepair.data.pair_dataset import PairData
+from shoepair.data.pair_dataset import InMemoryPairs
 from shoepair.evaluation import leakage
 from shoepair.runtime.errors import ShoepairError
 
@@ -20,8 +20,8 @@ RNG = np.random.default_rng(4)
 Leak = Callable[[Tensor, Tensor], Tensor]  # (B, 3, 2S, S) images, (B,) labels to images
 
 
-def photographed() -> NDArray[np.uint8]:
-    """(40, 3, 2, 32, 32, 3): a colour for each pair of shoes, left shoes bright on the left side, right ones right."""
+def make_photos() -> NDArray[np.uint8]:
+    """Return (40, 3, 2, 32, 32, 3): a colour per pair, left shoes bright on the left side, right ones on the right."""
     colours = RNG.integers(30, 160, (STUDENTS, 3, 1, 1, 1, 3))
     noise = RNG.integers(0, 40, (STUDENTS, 3, 2, EDGE, EDGE, 3))
     data = np.broadcast_to(colours, noise.shape) + noise
@@ -30,23 +30,23 @@ def photographed() -> NDArray[np.uint8]:
     return data.astype(np.uint8)
 
 
-DATA = photographed()
+DATA = make_photos()
 
 
 def rows() -> pd.DataFrame:
-    """The standard pairs of all students, in the order of `pair_dataset.from_arrays`."""
+    """Return the standard pairs of all students, in the order of `pair_dataset.make_standard_pair_dataset`."""
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(STUDENTS)]})
-    whole = pairs.build(students.assign(row=range(STUDENTS), split="train"))
-    return whole[whole["standard"]]
+    all_rows = pairs.build_pair_rows(students.assign(row=range(STUDENTS), split="train"))
+    return all_rows[all_rows["standard"]]
 
 
-class Leaking(PairData):
-    """Pairs whose images tell the label."""
+class LeakingPairs(InMemoryPairs):
+    """Pairs with images that reveal the label."""
 
     leak: Leak
 
-    def batch(self, which: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = super().batch(which)
+    def get_mini_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = super().get_mini_batch(indices)
         return type(self).leak(images.clone(), labels), labels
 
 
@@ -67,58 +67,66 @@ def framed(images: Tensor, labels: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("leak", "probe"), [(swapped, "order"), (darker, "brightness"), (framed, "border")])
 def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
-    sound = pair_dataset.from_arrays(DATA)
-    kind = type("Leaking", (Leaking,), {"leak": staticmethod(leak)})
-    found = leakage.audit(rows(), leakage.pictures(kind(**vars(sound))), 200, 1)
-    assert found[probe]["leaks"]
-    assert found[probe]["balanced"] > 0.8
-    with pytest.raises(ShoepairError, match=f"{probe}: .* balanced accuracy .* from {leakage.SEEN[probe][:20]}"):
-        leakage.refuse_leaks(found)
+    clean = pair_dataset.make_standard_pair_dataset(DATA)
+    pair_class = type("Leaking", (LeakingPairs,), {"leak": staticmethod(leak)})
+    results = leakage.cross_validate_probes_by_name(
+        rows(), leakage.photo_features_by_probe(pair_class(**vars(clean))), 200, 1
+    )
+    assert results[probe]["leaks"]
+    assert results[probe]["balanced"] > 0.8
+    message = f"{probe}: .* balanced accuracy .* from {leakage.PROBE_INPUTS[probe][:20]}"
+    with pytest.raises(ShoepairError, match=message):
+        leakage.raise_if_leaking(results)
 
 
-def test_sound_pairs_pass_every_probe_exactly() -> None:
-    found = leakage.audit(rows(), leakage.pictures(pair_dataset.from_arrays(DATA)), 200, 1)
-    assert {name: got["balanced"] for name, got in found.items()} == dict.fromkeys(leakage.PROBES, 0.5)
-    leakage.refuse_leaks(found)
+def test_pairs_without_leakage_pass_every_probe_exactly() -> None:
+    features = leakage.photo_features_by_probe(pair_dataset.make_standard_pair_dataset(DATA))
+    results = leakage.cross_validate_probes_by_name(rows(), features, 200, 1)
+    assert {name: result["balanced"] for name, result in results.items()} == dict.fromkeys(leakage.PHOTO_PROBES, 0.5)
+    leakage.raise_if_leaking(results)
 
 
 def photo_table(lengths: NDArray[np.int64]) -> pd.DataFrame:
-    """`Photos` rows as far as the probe looks at them; `lengths` (40, 3, 2) bytes."""
+    """Return the columns of `AcceptedPhotos` that the probe uses; `lengths` (40, 3, 2) bytes."""
     entries = [
-        {"student": f"u{number:03}", "pair": pair + 1, "side": side, "bytes": lengths[number, pair, place]}
+        {"student": f"u{number:03}", "pair": pair + 1, "side": side, "bytes": lengths[number, pair, column]}
         for number in range(STUDENTS)
         for pair in range(3)
-        for place, side in enumerate(("left", "right"))
+        for column, side in enumerate(("left", "right"))
     ]
     return pd.DataFrame(entries).assign(path="a.jpg")
+
+
+def file_probe_leaks(pair_rows: pd.DataFrame, table: pd.DataFrame) -> bool:
+    features = {"file": leakage.file_length_and_type_features(pair_rows, {"b": table})}
+    return bool(leakage.cross_validate_probes_by_name(pair_rows, features, 200, 1)["file"]["leaks"])
 
 
 def test_different_pairs_chosen_by_the_length_of_their_files_are_caught() -> None:
     lengths = RNG.integers(1000, 9000, (STUDENTS, 3, 2))
     table = photo_table(lengths)
-    sound = leakage.audit(rows(), {"file": leakage.files(rows(), {"b": table})}, 200, 1)
-    assert not sound["file"]["leaks"]
+    assert not file_probe_leaks(rows(), table)
 
-    chosen = rows()
-    right = chosen["right"].to_numpy().copy()
-    for place, (student, left, same) in enumerate(zip(chosen["row"], chosen["left"], chosen["same"], strict=True)):
+    pair_rows = rows()
+    right = pair_rows["right"].to_numpy().copy()
+    columns = (pair_rows[name] for name in ("row", "left", "same"))
+    for index, (student, left, same) in enumerate(zip(*columns, strict=True)):
         if not same:  # the longest of the other right shoes' files
             others = np.where(np.arange(1, 4) == left, 0, lengths[student, :, 1])
-            right[place] = 1 + int(others.argmax())
-    chosen = chosen.assign(right=right)
-    found = leakage.audit(chosen, {"file": leakage.files(chosen, {"b": table})}, 200, 1)
-    assert found["file"]["leaks"]
+            right[index] = 1 + int(others.argmax())
+    assert file_probe_leaks(pair_rows.assign(right=right), table)
 
 
-def test_extension_that_tells_is_caught() -> None:
+def test_extension_that_reveals_the_label_is_caught() -> None:
     table = photo_table(np.full((STUDENTS, 3, 2), 5000))
     table.loc[(table["pair"] == 3) & (table["side"] == "right"), "path"] = "a.png"
-    chosen = rows()
-    chosen.loc[chosen["same"] == 0, "right"] = np.where(chosen.loc[chosen["same"] == 0, "left"] == 3, 1, 3)
-    assert leakage.audit(chosen, {"file": leakage.files(chosen, {"b": table})}, 200, 1)["file"]["leaks"]
+    pair_rows = rows()
+    different = pair_rows["same"] == 0
+    pair_rows.loc[different, "right"] = np.where(pair_rows.loc[different, "left"] == 3, 1, 3)
+    assert file_probe_leaks(pair_rows, table)
 
 
 def test_few_students_are_not_audited() -> None:
     few = rows()
-    few = few[few["student"] < f"u{leakage.FEWEST - 1:03}"]
-    assert leakage.audit(few, {"file": np.zeros((len(few), 2))}, 200, 1) == {}
+    few = few[few["student"] < f"u{leakage.MIN_STUDENTS - 1:03}"]
+    assert leakage.cross_validate_probes_by_name(few, {"file": np.zeros((len(few), 2))}, 200, 1) == {}

@@ -1,4 +1,4 @@
-"""Names of figures, and differences seen from either side."""
+"""Names of metrics, and differences in both directions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoepair.evaluation import metric_names
-from shoepair.models.registry import MODELS
+from shoepair.models.registry import MODEL_CLASSES
 
 ENTRY: dict[str, Any] = {
     "model": "cnn",
     "against": "histogram",
-    "set": "test",
+    "split": "test",
     "students": 22,
     "balanced": 0.1,
     "low": -0.05,
@@ -28,12 +28,12 @@ ENTRY: dict[str, Any] = {
 }
 
 
-def test_difference_seen_from_the_other_side_changes_signs_and_ends() -> None:
-    (turned,) = metric_names.against([ENTRY], "histogram", "cnn")
-    assert turned == {
+def test_reversed_difference_changes_signs_and_swaps_ends() -> None:
+    (swapped,) = metric_names.differences_against([ENTRY], "histogram", "cnn")
+    assert swapped == {
         "model": "histogram",
         "against": "cnn",
-        "set": "test",
+        "split": "test",
         "students": 22,
         "balanced": -0.1,
         "low": -0.3,
@@ -45,38 +45,38 @@ def test_difference_seen_from_the_other_side_changes_signs_and_ends() -> None:
         "auc_low": 0.0,
         "auc_high": 0.5,
     }
-    assert list(turned) == list(ENTRY)
-    assert "-0.0" not in {str(value) for value in turned.values()}, "a difference of nothing has no sign"
+    assert list(swapped) == list(ENTRY)
+    assert "-0.0" not in {str(value) for value in swapped.values()}, "negative zero"
 
 
-def test_only_entries_of_the_two_models_are_found_in_their_order() -> None:
+def test_only_entries_of_the_two_models_are_selected_in_order() -> None:
     entries = [
-        {**ENTRY, "set": name, "model": model, "against": other}
-        for name in ("valid", "test")
-        for model, other in (("cnn", "histogram"), ("siamese", "histogram"), ("siamese", "cnn"))
+        {**ENTRY, "split": split, "model": model, "against": reference}
+        for split in ("valid", "test")
+        for model, reference in (("cnn", "histogram"), ("siamese", "histogram"), ("siamese", "cnn"))
     ]
     before = deepcopy(entries)
-    found = metric_names.against(entries, "cnn", "siamese")
-    assert [(each["set"], each["model"], each["against"]) for each in found] == [
+    selected = metric_names.differences_against(entries, "cnn", "siamese")
+    assert [(entry["split"], entry["model"], entry["against"]) for entry in selected] == [
         ("valid", "cnn", "siamese"),
         ("test", "cnn", "siamese"),
     ]
-    assert metric_names.against(entries, "siamese", "cnn") == [before[2], before[5]]
-    assert metric_names.against(entries, "cnn", "cnn_channel") == []
-    assert entries == before, "what was given has changed"
+    assert metric_names.differences_against(entries, "siamese", "cnn") == [before[2], before[5]]
+    assert metric_names.differences_against(entries, "cnn", "cnn_channel") == []
+    assert entries == before, "the argument has changed"
 
 
 @given(st.lists(st.floats(-1, 1), min_size=9, max_size=9))
 @settings(max_examples=30, deadline=None)
-def test_turned_twice_is_what_it_was(numbers: list[float]) -> None:
+def test_reversing_twice_changes_nothing(numbers: list[float]) -> None:
     names = [name for name in ENTRY if isinstance(ENTRY[name], float)]
     entry = ENTRY | dict(zip(names, numbers, strict=True))
-    (turned,) = metric_names.against([entry], "histogram", "cnn")
-    assert metric_names.against([turned], "cnn", "histogram") == [entry]
+    (swapped,) = metric_names.differences_against([entry], "histogram", "cnn")
+    assert metric_names.differences_against([swapped], "cnn", "histogram") == [entry]
 
 
-def test_baseline_is_a_model_and_each_compared_figure_has_ends_in_a_difference() -> None:
-    assert metric_names.BASELINE in MODELS
-    for figure in metric_names.COMPARED:
-        ends = metric_names.ENDS.get(figure, (f"{figure}_low", f"{figure}_high"))
-        assert {figure, *ends} <= set(ENTRY)
+def test_baseline_is_a_model_and_each_compared_metric_has_ends_in_a_difference() -> None:
+    assert metric_names.BASELINE_MODEL in MODEL_CLASSES
+    for name in metric_names.COMPARED_METRICS:
+        ends = metric_names.INTERVAL_END_NAMES.get(name, (f"{name}_low", f"{name}_high"))
+        assert {name, *ends} <= set(ENTRY)

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from support.sections import Good, assert_kept, assert_refused
 
-from shoepair.ingestion.config import Normalize, Split, Validate
+from shoepair.ingestion.config import NormalizeConfig, SplitConfig, ValidateConfig
 from shoepair.runtime import params
 
 GOOD: Good = {
-    Split: {"salt": "é" * 32, "valid": 0.2, "duplicate_bits": 25},
-    Normalize: {"edge": 224},
-    Validate: {
+    SplitConfig: {"salt": "é" * 32, "valid": 0.2, "max_hash_distance": 25},
+    NormalizeConfig: {"edge": 224},
+    ValidateConfig: {
         "on_invalid": "quarantine",
         "max_quarantined": 1.0,
         "blurred": 0.0,
         "dark": 1.0,
         "overexposed": 0.5,
         "low_contrast": 0.5,
-        "tiny": 3.0,
+        "min_size": 3.0,
     },
 }
 
@@ -28,17 +28,17 @@ GOOD: Good = {
 @pytest.mark.parametrize(
     ("section", "name", "value"),
     [
-        (Split, "salt", ""),
-        (Split, "salt", "é" * 33),
-        (Split, "valid", 0.0),
-        (Split, "valid", 1.0),
-        (Split, "duplicate_bits", 26),
-        (Split, "duplicate_bits", 1.5),
-        (Normalize, "edge", 225),
-        (Normalize, "edge", 1040),
-        (Validate, "on_invalid", "drop"),
-        (Validate, "max_quarantined", 1.1),
-        (Validate, "tiny", float("inf")),
+        (SplitConfig, "salt", ""),
+        (SplitConfig, "salt", "é" * 33),
+        (SplitConfig, "valid", 0.0),
+        (SplitConfig, "valid", 1.0),
+        (SplitConfig, "max_hash_distance", 26),
+        (SplitConfig, "max_hash_distance", 1.5),
+        (NormalizeConfig, "edge", 225),
+        (NormalizeConfig, "edge", 1040),
+        (ValidateConfig, "on_invalid", "drop"),
+        (ValidateConfig, "max_quarantined", 1.1),
+        (ValidateConfig, "min_size", float("inf")),
     ],
 )
 def test_value_out_of_its_range_is_refused_by_name(section: type[params.Section], name: str, value: Any) -> None:

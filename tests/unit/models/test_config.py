@@ -1,4 +1,4 @@
-"""The limits of what a network is built from."""
+"""The limits of the architecture parameters."""
 
 from __future__ import annotations
 

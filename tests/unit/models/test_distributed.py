@@ -1,4 +1,4 @@
-"""Several ranks train what one process trains: the same batches, the same sums, one file, one message."""
+"""Shards of a mini-batch, devices and numbers of ranks that are refused."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ def told(logs: Path) -> list[str]:
 
 
 @given(st.lists(st.integers(0, 1), min_size=1), st.integers(1, 5))
-def test_batch_is_dealt_evenly_by_kinds(labels: list[int], size: int) -> None:
-    kinds = torch.tensor(labels)
+def test_mini_batch_is_sharded_evenly_by_label(labels: list[int], size: int) -> None:
+    strata = torch.tensor(labels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distributed, "size", lambda: size)
-        dealt = []
-        for number in range(size):
-            patch.setattr(distributed, "rank", lambda number=number: number)
-            dealt.append(sharding.dealt(kinds).rows)
-    assert torch.cat(dealt).sort().values.tolist() == list(range(len(labels))), "each row once"
-    for kind in (0, 1):
-        counts = [int((kinds[rows] == kind).sum()) for rows in dealt]
+        patch.setattr(distributed, "get_world_size", lambda: size)
+        shards = []
+        for rank in range(size):
+            patch.setattr(distributed, "get_rank", lambda rank=rank: rank)
+            shards.append(sharding.stratified_shard(strata).rows)
+    assert torch.cat(shards).sort().values.tolist() == list(range(len(labels))), "each row once"
+    for label in (0, 1):
+        counts = [int((strata[rows] == label).sum()) for rows in shards]
         assert max(counts) - min(counts) <= 1
-    assert all(rows.equal(rows.sort().values) for rows in dealt)
+    assert all(rows.equal(rows.sort().values) for rows in shards)
 
 
-def test_share_takes_its_rows_of_what_was_drawn_for_all() -> None:
-    share = sharding.Share(torch.tensor([1, 3]), 4)
-    assert share.of(torch.arange(8)).tolist() == [2, 3, 6, 7]
-    assert sharding.whole(4).of(torch.arange(8)).tolist() == list(range(8))
+def test_shard_selects_its_rows() -> None:
+    shard = sharding.Shard(torch.tensor([1, 3]), 4)
+    assert shard.select(torch.arange(8)).tolist() == [2, 3, 6, 7]
+    assert sharding.full_shard(4).select(torch.arange(8)).tolist() == list(range(8))
 
 
 def test_device_that_cannot_sum_is_refused_for_several_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "size", lambda: 2)
-    with pytest.raises(ShoepairError, match=r"^train.device: mps, which cannot sum what 2 ranks have worked out\n"):
-        devices.chosen("mps")
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+    with pytest.raises(ShoepairError, match=r"^train.device: mps, which cannot sum gradients over 2 ranks\n"):
+        devices.select_device("mps")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.chosen("auto").type == "cpu"
+    assert devices.select_device("auto").type == "cpu"
 
 
-def test_ranks_on_devices_of_different_kinds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "told", lambda _content: b"cuda")
-    with pytest.raises(ShoepairError, match=r"^train.device: this rank has chosen cpu, the first one cuda\n"):
-        devices.agreed(torch.device("cpu"))
-    assert devices.agreed(torch.device("cuda")).type == "cuda"
+def test_ranks_on_different_device_types_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "broadcast_bytes", lambda _content: b"cuda")
+    with pytest.raises(ShoepairError, match=r"^train.device: this rank selected cpu, rank 0 selected cuda\n"):
+        devices.require_same_device_type(torch.device("cpu"))
+    assert devices.require_same_device_type(torch.device("cuda")).type == "cuda"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_ranks_on_devices_of_different_kinds_are_refused(monkeypatch: pytest.Mon
         ("100000", "SHOEPAIR_RANKS=100000: this machine has [0-9]+ cores\nset SHOEPAIR_RANKS to fewer"),
     ],
 )
-def test_number_of_ranks_that_cannot_be_is_refused(number: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_number_of_ranks_is_refused(number: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOEPAIR_RANKS", number)
     with pytest.raises(ShoepairError, match=message):
-        parallel.together(list, "nothing", cores=1, gpus=False)
+        parallel.run_ranks(list, "nothing", cores_per_rank=1, use_gpu=False)

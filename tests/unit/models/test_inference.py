@@ -1,4 +1,4 @@
-"""What a model says of pairs: each answer at its place, the work dealt among ranks, the table of scores."""
+"""Inference: rows in order, work split among ranks, the table of scores."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from shoepair.data import pair_dataset, pairs, schemas
 from shoepair.models import distributed, inference
 from shoepair.models.base import Model
 from shoepair.models.cnn import CNN
-from shoepair.models.histogram import Histogram
+from shoepair.models.histogram_baseline import HistogramBaseline
 
 EDGE = 32
 
 
-def class_of(students: int) -> pair_dataset.PairData:
+def class_of(students: int) -> pair_dataset.InMemoryPairs:
     photos = np.random.default_rng(3).integers(0, 256, (students, 3, 2, EDGE, EDGE, 3), np.uint8)
-    return pair_dataset.from_arrays(photos)
+    return pair_dataset.make_standard_pair_dataset(photos)
 
 
 class Means(nn.Module):
-    """Logits are the mean of the upper and that of the lower half: no model of this project."""
+    """Logits are the means of the upper and the lower half: a model that is not in the registry."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.stack([half.mean((1, 2, 3)) for half in x.chunk(2, dim=2)], dim=1)
@@ -33,26 +33,28 @@ class Means(nn.Module):
 
 def test_any_module_gets_pair_images_the_left_shoe_above_the_right_one() -> None:
     data = class_of(2)
-    (shoes,) = data.pairs([torch.tensor([4, 1])])
-    found = inference.pair_logits(Means(), shoes)
-    torch.testing.assert_close(found, torch.stack([shoes[:, 0, side].mean((1, 2, 3)) for side in (0, 1)], dim=1))
+    (shoes,) = data.iter_pair_photos([torch.tensor([4, 1])])
+    logits = inference.compute_class_logits_of_pairs(Means(), shoes)
+    torch.testing.assert_close(logits, torch.stack([shoes[:, 0, side].mean((1, 2, 3)) for side in (0, 1)], dim=1))
 
 
 @pytest.mark.parametrize("size", [1, 4, 64])
-def test_every_pair_has_its_own_answer_whatever_the_batch_size(size: int) -> None:
+def test_every_pair_has_its_logits_whatever_the_batch_size(size: int) -> None:
     data, model = class_of(3), Means().train()
-    found = inference.logits(model, data, size)
-    assert found.shape == (18, 2)
-    assert found.dtype == torch.float32
-    means = pair_dataset.floats(data.images).mean((3, 4, 5))
-    wanted = [[means[student, left, 0], means[student, right, 1]] for student, left, right in data.shoes.tolist()]
-    torch.testing.assert_close(found, torch.tensor(wanted), atol=1e-6, rtol=0)
+    logits = inference.predict_logits(model, data, size)
+    assert logits.shape == (18, 2)
+    assert logits.dtype == torch.float32
+    means = pair_dataset.scale_to_centred_float(data.images).mean((3, 4, 5))
+    expected = [
+        [means[student, left, 0], means[student, right, 1]] for student, left, right in data.pair_index.tolist()
+    ]
+    torch.testing.assert_close(logits, torch.tensor(expected), atol=1e-6, rtol=0)
     assert not model.training
-    assert not found.requires_grad
+    assert not logits.requires_grad
 
 
-class Says(nn.Module):
-    """Calls every pair the same way."""
+class Constant(nn.Module):
+    """Predicts the same for every pair."""
 
     def __init__(self, same: float) -> None:
         super().__init__()
@@ -62,54 +64,56 @@ class Says(nn.Module):
         return torch.tensor([[0.0, self.same]]).repeat(len(x), 1)
 
 
-@pytest.mark.parametrize(("says", "expected"), [(1.0, (1.0, 0.0)), (-1.0, (0.0, 1.0)), (0.0, (0.0, 1.0))])
-def test_accuracies_of_who_always_says_the_same(says: float, expected: tuple[float, float]) -> None:
-    assert inference.accuracies(Says(says), class_of(1)) == expected
+@pytest.mark.parametrize(("same_logit", "expected"), [(1.0, (1.0, 0.0)), (-1.0, (0.0, 1.0)), (0.0, (0.0, 1.0))])
+def test_accuracies_of_a_constant_model(same_logit: float, expected: tuple[float, float]) -> None:
+    assert inference.positive_and_negative_accuracy(Constant(same_logit), class_of(1)) == expected
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
-def test_ranks_work_each_batch_once_and_their_sum_is_the_whole(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_compute_each_mini_batch_once_and_their_sum_has_all_rows(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = list(torch.split(torch.randperm(10, generator=torch.Generator().manual_seed(1)), 3))
-    worked: list[list[int]] = []
+    computed: list[list[int]] = []
 
-    def shoes_of(which: Iterable[Tensor]) -> Iterator[Tensor]:
-        for numbers in which:
-            worked.append(numbers.tolist())
+    def load_shoes(indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        for numbers in indices:
+            computed.append(numbers.tolist())
             yield numbers
 
-    def work(numbers: Tensor) -> Tensor:
+    def compute(numbers: Tensor) -> Tensor:
         return torch.stack([numbers, numbers * numbers], dim=1).double()
 
-    like = torch.zeros(2, dtype=torch.float64)
-    monkeypatch.setattr(distributed, "summed", lambda tensor: tensor)  # each rank's own part
-    monkeypatch.setattr(distributed, "size", lambda: size)
+    template = torch.zeros(2, dtype=torch.float64)
+    monkeypatch.setattr(distributed, "all_reduce_sum_in_place", lambda tensor: tensor)  # each rank's own part
+    monkeypatch.setattr(distributed, "get_world_size", lambda: size)
     total = torch.zeros(10, 2, dtype=torch.float64)
     for rank in range(size):
-        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-        total += inference.map_batches(plan, shoes_of, work, like)
-    assert sorted(worked) == sorted(which.tolist() for which in plan)
-    assert torch.equal(total, work(torch.cat(plan))), "rows in the order of the plan"
+        monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
+        total += inference.map_mini_batches_over_ranks(plan, load_shoes, compute, template)
+    assert sorted(computed) == sorted(indices.tolist() for indices in plan)
+    assert torch.equal(total, compute(torch.cat(plan))), "rows in the order of the mini-batches"
 
 
-def test_nothing_to_do_gives_no_rows() -> None:
-    found = inference.map_batches([], lambda plan: plan, lambda shoes: shoes, torch.zeros(3, 3, 2))
-    assert found.shape == (0, 3, 3, 2)
+def test_no_mini_batches_give_no_rows() -> None:
+    rows = inference.map_mini_batches_over_ranks([], lambda plan: plan, lambda shoes: shoes, torch.zeros(3, 3, 2))
+    assert rows.shape == (0, 3, 3, 2)
 
 
 def test_scores_are_a_row_for_each_model_and_pair_same_minus_different() -> None:
     split = pd.DataFrame({"batch": "a", "student": ["u1", "u2"], "row": [0, 1], "split": "valid"})
-    nine = pairs.build(split)
-    rows = nine[nine["standard"]].reset_index(drop=True)
+    all_pairs = pairs.build_pair_rows(split)
+    rows = all_pairs[all_pairs["standard"]].reset_index(drop=True)
     data = class_of(2)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        models: dict[str, Model] = {"histogram": Histogram(edge=EDGE), "cnn": CNN(n=2, edge=EDGE // 2).eval()}
-    found = schemas.Scores.validate(inference.score(models, rows, data))
-    assert list(found["model"]) == ["histogram"] * 12 + ["cnn"] * 12
+        models: dict[str, Model] = {"histogram": HistogramBaseline(edge=EDGE), "cnn": CNN(n=2, edge=EDGE // 2).eval()}
+    scores = schemas.Scores.validate(inference.pair_score_rows(models, rows, data))
+    assert list(scores["model"]) == ["histogram"] * 12 + ["cnn"] * 12
     for name, model in models.items():
-        small = data.at(model.config.edge)
+        small = data.downsample(model.config.edge)
         with torch.inference_mode():
-            different, same = model(small.batch(torch.arange(12))[0]).unbind(1)
-        mine = found[found["model"] == name]
-        np.testing.assert_allclose(mine["logit"], (same - different).numpy(), atol=1e-5)
-        assert mine[list(rows.columns)].equals(schemas.Pairs.validate(rows))
+            different, same = model(small.get_mini_batch(torch.arange(12))[0]).unbind(1)
+        model_scores = scores[scores["model"] == name]
+        np.testing.assert_allclose(model_scores["logit"], (same - different).numpy(), atol=1e-5)
+        assert model_scores[list(rows.columns)].equals(schemas.Pairs.validate(rows))

@@ -1,4 +1,4 @@
-"""The metadata for programs: what they point at is there, and named as in the files."""
+"""The Croissant metadata: files, columns and references exist."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from support.pages import made
 
 from shoepair.reports import croissant
-from shoepair.reports.format import CROISSANT
-from shoepair.reports.results import Facts
+from shoepair.reports.formatting import CROISSANT_PATH
+from shoepair.reports.results import Results
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -22,23 +22,23 @@ SETS = {"train": 2, "valid": 2, "test_m": 1, "test_w": 1}
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Facts]]:
-    """A class of one batch, and the folder that its tables are in."""
-    folder = tmp_path_factory.mktemp("facts")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Results]]:
+    """Return a class of one batch, and the folder of its tables."""
+    folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        CROISSANT.parent.mkdir()
+        CROISSANT_PATH.parent.mkdir()
         yield folder, made(SETS, models=["cnn"])
 
 
 @pytest.fixture
-def found(written: tuple[Path, Facts], monkeypatch: pytest.MonkeyPatch) -> Facts:
+def results(written: tuple[Path, Results], monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.chdir(written[0])
     return written[1]
 
 
 def parts(document: Any) -> Iterator[dict[str, Any]]:
-    """All objects within a document."""
+    """Yield all objects within a document."""
     if isinstance(document, dict):
         yield document
         for value in document.values():
@@ -48,18 +48,18 @@ def parts(document: Any) -> Iterator[dict[str, Any]]:
             yield from parts(value)
 
 
-def test_files_are_found_from_the_folder_of_the_metadata_and_have_the_digest_that_is_told(found: Facts) -> None:
-    distribution = croissant.document(found)["distribution"]
+def test_files_exist_relative_to_the_metadata_and_have_the_given_digest(results: Results) -> None:
+    distribution = croissant.build_metadata(results)["distribution"]
     assert len(distribution) == 2
-    for each in distribution:
-        path = CROISSANT.parent / each["contentUrl"]
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == each["sha256"]
-        assert path.name == each["name"]
+    for file in distribution:
+        path = CROISSANT_PATH.parent / file["contentUrl"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]
+        assert path.name == file["name"]
 
 
-def test_every_field_is_a_column_of_its_file(found: Facts) -> None:
-    document = croissant.document(found)
-    files = {each["@id"]: CROISSANT.parent / each["contentUrl"] for each in document["distribution"]}
+def test_every_field_is_a_column_of_its_file(results: Results) -> None:
+    document = croissant.build_metadata(results)
+    files = {file["@id"]: CROISSANT_PATH.parent / file["contentUrl"] for file in document["distribution"]}
     for records in document["recordSet"][1:]:
         columns = {field["source"]["extract"]["column"] for field in records["field"]}
         (file,) = {field["source"]["fileObject"]["@id"] for field in records["field"]}
@@ -67,17 +67,17 @@ def test_every_field_is_a_column_of_its_file(found: Facts) -> None:
         assert all(field["name"] == field["source"]["extract"]["column"] for field in records["field"])
 
 
-def test_names_stand_once_and_what_is_referred_to_is_there(found: Facts) -> None:
-    document = croissant.document(found)
-    named = [each["@id"] for each in parts([document["distribution"], document["recordSet"]]) if "@type" in each]
-    assert len(named) == len(set(named))
-    referred = [each["@id"] for each in parts(document["recordSet"]) if "@id" in each and "@type" not in each]
-    assert len(referred) > len(croissant.PAIRS)
-    assert set(referred) <= set(named)
+def test_ids_are_unique_and_references_exist(results: Results) -> None:
+    document = croissant.build_metadata(results)
+    ids = [part["@id"] for part in parts([document["distribution"], document["recordSet"]]) if "@type" in part]
+    assert len(ids) == len(set(ids))
+    references = [part["@id"] for part in parts(document["recordSet"]) if "@id" in part and "@type" not in part]
+    assert len(references) > len(croissant.PAIR_COLUMNS)
+    assert set(references) <= set(ids)
 
 
-def test_splits_tell_their_counts(found: Facts) -> None:
-    rows = croissant.document(found)["recordSet"][0]["data"]
+def test_splits_have_their_counts(results: Results) -> None:
+    rows = croissant.build_metadata(results)["recordSet"][0]["data"]
     assert rows[2:] == [
         {
             "splits/name": name,
@@ -92,15 +92,15 @@ def test_splits_tell_their_counts(found: Facts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("drawn", "kinds"),
-    [([], ["Photographs"]), (["a"], ["Drawn by a program", "Photographs"]), (["a", "b"], ["Drawn by a program"])],
+    ("synthetic", "types"),
+    [([], ["Photographs"]), (["a"], ["Synthetic", "Photographs"]), (["a", "b"], ["Synthetic"])],
 )
-def test_kinds_of_pictures_are_those_of_the_batches(found: Facts, drawn: list[str], kinds: list[str]) -> None:
-    document = croissant.document(replace(found, batches=["a", "b"], drawn=drawn))
-    assert document["rai:dataCollectionType"] == kinds
+def test_collection_types_are_those_of_the_batches(results: Results, synthetic: list[str], types: list[str]) -> None:
+    document = croissant.build_metadata(replace(results, batches=["a", "b"], synthetic_batches=synthetic))
+    assert document["rai:dataCollectionType"] == types
 
 
-def test_table_that_is_missing_is_named(found: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_table_is_named(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ShoepairError, match=rf"{paths.SPLIT}: missing\nrun `dvc repro`, which makes it"):
-        croissant.document(found)
+        croissant.build_metadata(results)

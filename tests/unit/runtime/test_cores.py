@@ -1,4 +1,4 @@
-"""How many cores a process may use: its affinity and its container's quota."""
+"""Number of cores a process may use: its affinity and its container's quota."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_affinity_and_the_quota_of_the_container_count(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(cores, "CGROUP", tmp_path)
+    monkeypatch.setattr(cores, "CGROUP_FOLDER", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
     assert cores.count_cores() == expected
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {5})
@@ -37,7 +37,7 @@ def test_affinity_and_the_quota_of_the_container_count(
 
 
 def test_system_without_affinity_has_its_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores, "CGROUP", tmp_path)
+    monkeypatch.setattr(cores, "CGROUP_FOLDER", tmp_path)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert cores.count_cores() == 4

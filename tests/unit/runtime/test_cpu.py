@@ -1,4 +1,4 @@
-"""Threads of torch, and what glibc is asked to keep."""
+"""Torch's threads, and the options of glibc's allocator."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from shoepair.runtime import cpu
 
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
-    """The number of threads, put back afterwards."""
+    """Restore the number of threads after each test."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-def asked_of(monkeypatch: pytest.MonkeyPatch, platform: str, library: SimpleNamespace) -> None:
-    """Give the process this C library and platform."""
+def fake_system(monkeypatch: pytest.MonkeyPatch, platform: str, library: SimpleNamespace) -> None:
+    """Replace the C library and the platform."""
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: library)
     monkeypatch.setattr("sys.platform", platform)
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_torch_uses_the_number_of_threads_that_is_asked_for(number: int) -> None:
-    cpu.use_threads(number)
+def test_torch_uses_the_given_number_of_threads(number: int) -> None:
+    cpu.configure_torch_cpu(number)
     assert torch.get_num_threads() == number
 
 
 @pytest.mark.parametrize(
     ("platform", "expected"), [("linux", [(-4, 0), (-1, 2147483647)]), ("darwin", []), ("win32", [])]
 )
-def test_glibc_alone_is_told_to_keep_what_is_freed(
+def test_only_glibc_is_set_to_keep_freed_memory(
     platform: str, expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[int, int]] = []
-    library = SimpleNamespace(mallopt=lambda option, value: told.append((option, value)))
-    asked_of(monkeypatch, platform, library)
-    cpu.use_threads(2)
-    assert sorted(told) == expected
+    options: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda option, value: options.append((option, value)))
+    fake_system(monkeypatch, platform, library)
+    cpu.configure_torch_cpu(2)
+    assert sorted(options) == expected
     assert torch.get_num_threads() == 2
 
 
-def test_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_of(monkeypatch, "linux", SimpleNamespace())  # musl has no mallopt
-    cpu.use_threads(2)
+def test_c_library_without_mallopt_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_system(monkeypatch, "linux", SimpleNamespace())  # musl has no mallopt
+    cpu.configure_torch_cpu(2)
     assert torch.get_num_threads() == 2

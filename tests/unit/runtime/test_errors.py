@@ -1,4 +1,4 @@
-"""What a user reads when something is wrong, and what is never kept from a developer."""
+"""Messages of user-facing errors; other errors keep their traceback."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair.runtime import errors, libraries, stage
+from shoepair.runtime import errors, library_versions, stage
 from shoepair.runtime.errors import ShoepairError
 
 
-def said(monkeypatch: pytest.MonkeyPatch, *words: str, error: Exception | None = None) -> object:
-    """What a stage of one argument exits with; None if it ends well."""
+def exit_status(monkeypatch: pytest.MonkeyPatch, *words: str, error: Exception | None = None) -> object:
+    """Return what a stage with one argument exits with; None if it succeeds."""
 
     def main(batch: str) -> None:
         if error:
@@ -21,7 +21,7 @@ def said(monkeypatch: pytest.MonkeyPatch, *words: str, error: Exception | None =
         assert batch == words[0]
 
     monkeypatch.setattr(sys, "argv", ["stage", *words])
-    monkeypatch.setattr(libraries, "check", lambda _stage: None)  # see test_libraries.py
+    monkeypatch.setattr(library_versions, "check_versions", lambda _stage: None)  # see test_library_versions.py
     try:
         stage.run(main)
     except SystemExit as done:
@@ -29,44 +29,44 @@ def said(monkeypatch: pytest.MonkeyPatch, *words: str, error: Exception | None =
     return None
 
 
-def test_message_is_what_was_found_the_problems_and_the_fix_in_this_order() -> None:
+def test_text_is_the_message_the_problems_and_the_fix_in_this_order() -> None:
     assert str(ShoepairError("a: 2 faults", problems=["b", "c"], fix="do d")) == "a: 2 faults\n  b\n  c\ndo d"
     assert str(ShoepairError("a")) == "a"
 
 
-def test_mistake_of_a_user_is_printed_behind_the_word_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Python prints the text of such an exit to stderr and exits 1; test_table.py sees it from outside.
-    assert said(monkeypatch, "tiny", error=ShoepairError("found", fix="do this")) == "error: found\ndo this"
+def test_error_of_a_user_is_printed_behind_the_word_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Python prints the text of such an exit to stderr and exits 1.
+    assert exit_status(monkeypatch, "tiny", error=ShoepairError("found", fix="do this")) == "error: found\ndo this"
 
 
-def test_mistake_of_a_developer_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_developer_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
-        said(monkeypatch, "tiny", error=ZeroDivisionError())
+        exit_status(monkeypatch, "tiny", error=ZeroDivisionError())
 
 
 def test_type_error_within_a_stage_is_not_taken_for_a_wrong_call(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="within"):
-        said(monkeypatch, "tiny", error=TypeError("within"))
+        exit_status(monkeypatch, "tiny", error=TypeError("within"))
 
 
 @pytest.mark.parametrize(("words", "given"), [((), "nothing"), (("a", "b"), "a b")])
-def test_wrong_number_of_words_is_answered_with_the_usage(
+def test_wrong_number_of_arguments_prints_the_usage(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], given: str
 ) -> None:
-    usage = "usage: python -m stages.test_errors BATCH"  # named after the file that `main` stands in
-    assert said(monkeypatch, *words) == f"error: {given}: not the arguments of this stage\n{usage}"
+    usage = "usage: python -m stages.test_errors BATCH"  # named after the file of `main`
+    assert exit_status(monkeypatch, *words) == f"error: {given}: not the arguments of this stage\n{usage}"
 
 
-def test_stage_that_ends_well_exits_with_nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, "tiny") is None
+def test_successful_stage_does_not_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert exit_status(monkeypatch, "tiny") is None
 
 
 @given(st.text())
 def test_escaped_name_can_be_printed_and_a_printable_one_stays(name: str) -> None:
-    shown = errors.escaped(name)
+    shown = errors.escape_unprintable(name)
     assert shown.isprintable()
     assert shown == name or not name.isprintable()
 
 
 def test_undecodable_bytes_of_a_name_are_shown() -> None:
-    assert errors.escaped("u1\udcff\n.png") == r"u1\udcff\n.png"
+    assert errors.escape_unprintable("u1\udcff\n.png") == r"u1\udcff\n.png"

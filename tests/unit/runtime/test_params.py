@@ -1,4 +1,4 @@
-"""params.yaml, data/batches.yaml and atomic files."""
+"""params.yaml and data/batches.yaml: valid values, and messages for invalid ones; atomic files."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from support.field import edit
 
-from shoepair.ingestion.config import Split
-from shoepair.runtime import files, params, paths
-from shoepair.runtime.batches import load_batches, load_sample
+from shoepair.ingestion.config import SplitConfig
+from shoepair.runtime import atomic_files, params, paths
+from shoepair.runtime.batches import load_batch_lists, load_synthetic_class
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training.config import TrainConfig
 
 PARAMS = Path("params.yaml")
 
 
-def refused() -> str:
+def load_error() -> str:
+    """Return the message of `params.load`."""
     with pytest.raises(ShoepairError) as caught:
-        params.load(Split)  # whichever view is asked for, the whole file is checked
+        params.load(SplitConfig)  # any section: the complete file is checked
     return str(caught.value)
 
 
@@ -40,7 +41,7 @@ def refused() -> str:
         (
             "models: [cnn, cnn_channel]",
             "models: [cnn, cnn]",
-            "models: ['cnn', 'cnn'], expected a list that names nothing twice",
+            "models: ['cnn', 'cnn'], expected each name once",
         ),
         ("\nseed: 1 ", "\nseed: [1 ", "params.yaml: not YAML"),
         ("\nseed: 1 ", "\nsplit.salt: x\nseed: 1 ", "'split.salt': a dot in a key, which DVC would read as a section"),
@@ -49,29 +50,29 @@ def refused() -> str:
             "  salt.x: shoes ",
             "'split.salt.x': a dot in a key, which DVC would read as a section",
         ),
-        ("colour: 1.0 ", "colour: 4.5 ", "train.colour: 4.5, expected less than or equal to 4"),
+        ("color_jitter: 1.0 ", "color_jitter: 4.5 ", "train.color_jitter: 4.5, expected less than or equal to 4"),
     ],
 )
 @pytest.mark.usefixtures("project")
 def test_wrong_parameter_is_named(old: str, new: str, text: str) -> None:
     edit(PARAMS, old, new)
-    assert text in refused()
+    assert text in load_error()
 
 
 @pytest.mark.usefixtures("project")
-def test_all_mistakes_are_told_at_once_and_each_once() -> None:
-    edit(PARAMS, "\nn: 4 ", "\nn: 0 ")  # a field of two views
+def test_all_errors_are_reported_at_once_and_each_once() -> None:
+    edit(PARAMS, "\nn: 4 ", "\nn: 0 ")  # a field of two sections
     edit(PARAMS, "lr: 1.0e-3 ", "lr: -1 ")
-    message = refused()
+    message = load_error()
     assert message.startswith("params.yaml: 2 problems\n")
     assert message.count("n: 0") == 1
     assert message.endswith("correct params.yaml, then run `dvc repro`")
 
 
 @pytest.mark.usefixtures("project")
-def test_missing_file_is_told() -> None:
+def test_missing_file_is_reported() -> None:
     PARAMS.unlink()
-    assert "params.yaml: missing\nrun in the project's folder" in refused()
+    assert "params.yaml: missing\nrun in the project's folder" in load_error()
 
 
 @pytest.mark.usefixtures("project")
@@ -83,42 +84,45 @@ def test_number_written_without_a_point_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("batches: [a, a]\nsamples: {}\n", "batches: ['a', 'a'], expected a list that names nothing twice"),
-        ("batches: [../a]\nsamples: {}\n", "batches.0: '../a', expected a name of small letters"),
-        ("batches: []\n", "samples: missing"),
-        ("batches: []\nsamples: {x: {students: 0, test_students: 1, seed: 1}}\n", "samples.x.students: 0, expected"),
+        ("batches: [a, a]\nsynthetic_classes: {}\n", "batches: ['a', 'a'], expected each name once"),
+        ("batches: [../a]\nsynthetic_classes: {}\n", "batches.0: '../a', expected a name of small letters"),
+        ("batches: []\n", "synthetic_classes: missing"),
+        (
+            "batches: []\nsynthetic_classes: {x: {students: 0, test_students: 1, seed: 1}}\n",
+            "synthetic_classes.x.students: 0, expected",
+        ),
         ("- a\n", "data/batches.yaml: holds no mapping of keys to values"),
     ],
 )
 @pytest.mark.usefixtures("project")
-def test_list_of_batches_that_is_none(text: str, message: str) -> None:
-    paths.BATCHES.write_text(text)
+def test_invalid_list_of_batches(text: str, message: str) -> None:
+    paths.BATCH_LIST.write_text(text)
     with pytest.raises(ShoepairError) as caught:
-        load_batches()
+        load_batch_lists()
     assert message in str(caught.value)
 
 
 @pytest.mark.usefixtures("project")
-def test_sample_class_that_is_not_declared() -> None:
-    with pytest.raises(ShoepairError, match=r"no sample class 'x', only none at all"):
-        load_sample("x")
+def test_undeclared_synthetic_class() -> None:
+    with pytest.raises(ShoepairError, match=r"no synthetic class 'x', declared: none"):
+        load_synthetic_class("x")
 
 
-def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_file_is_replaced_completely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.txt"
-    files.write_text(path, "old\n")
+    atomic_files.write_text(path, "old\n")
     reason = "stop"
-    with pytest.raises(KeyboardInterrupt), files.replacing(path) as part:  # noqa: PT012 - the block is what is tested
+    with pytest.raises(KeyboardInterrupt), atomic_files.atomic_write(path) as part:  # noqa: PT012 - the block is what is tested
         part.write_text("half")
         raise KeyboardInterrupt(reason)
     assert path.read_bytes() == b"old\n"
     assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
 
 
-def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
+def test_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
-        files.write_text(tmp_path / "a", "x")
+        atomic_files.write_text(tmp_path / "a", "x")
     finally:
         os.umask(mask)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
@@ -138,8 +142,8 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
         ("batch_size: 32 ", "batch_size: 0 ", "batch_size: 0, expected greater than or equal to 2"),
         ("\nseed: 1 ", "\nseed: -1 ", "seed: -1, expected greater than or equal to 0"),
         ("dropout: 0.3 ", "dropout: 1.0 ", "train.dropout: 1.0, expected less than 1"),
-        ("average: 0.0 ", "average: 1.0 ", "train.average: 1.0, expected less than 1"),
-        ("exchange: false ", "exchange: 1 ", "train.exchange: 1, expected a valid boolean"),
+        ("ema_decay: 0.0 ", "ema_decay: 1.0 ", "train.ema_decay: 1.0, expected less than 1"),
+        ("swap_sides: false ", "swap_sides: 1 ", "train.swap_sides: 1, expected a valid boolean"),
         ("tta: true ", "tta: 1 ", "train.tta: 1, expected a valid boolean"),
         ("threads: 2 ", "threads: 0 ", "train.threads: 0, expected greater than or equal to 1"),
         ("batch_norm: true ", "batch_norm: 0 ", "train.batch_norm: 0, expected a valid boolean"),
@@ -155,26 +159,26 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("project")
-def test_value_beside_its_range_is_named_with_the_range(old: str, new: str, text: str) -> None:
+def test_value_out_of_range_is_named_with_the_range(old: str, new: str, text: str) -> None:
     edit(PARAMS, old, new)
-    assert text in refused()
+    assert text in load_error()
 
 
 @pytest.mark.usefixtures("project")
-def test_section_that_is_missing_or_no_section() -> None:
+def test_missing_section_or_no_section() -> None:
     edit(PARAMS, "\nsplit:\n", "\nother:\n")
-    message = refused()
+    message = load_error()
     assert "other.salt: not a parameter of this project" in message
     assert "split.salt: missing\n  split.valid: missing" in message
     PARAMS.write_text("split: 3\n")
-    assert "split: not a parameter of this project" in refused()
+    assert "split: not a parameter of this project" in load_error()
 
 
 @pytest.mark.parametrize("content", [b"", b"- 1\n", b"text"])
 @pytest.mark.usefixtures("project")
 def test_parameters_that_are_no_mapping(content: bytes) -> None:
     PARAMS.write_bytes(content)
-    assert refused() == "params.yaml: holds no mapping of keys to values\ncorrect it, or `git checkout params.yaml`"
+    assert load_error() == "params.yaml: holds no mapping of keys to values\ncorrect it, or `git checkout params.yaml`"
 
 
 @pytest.mark.parametrize(
@@ -183,31 +187,31 @@ def test_parameters_that_are_no_mapping(content: bytes) -> None:
 @pytest.mark.usefixtures("project")
 def test_parameters_that_are_not_plain_yaml(content: bytes) -> None:
     PARAMS.write_bytes(content)
-    message = refused()
+    message = load_error()
     assert message.startswith("params.yaml: not YAML\n  ")
     assert message.endswith("\ncorrect params.yaml")
 
 
 @pytest.mark.usefixtures("project")
 def test_loaded_parameters_cannot_be_changed() -> None:
-    chosen = params.load(TrainConfig)
+    config = params.load(TrainConfig)
     with pytest.raises(ValueError, match="frozen"):
-        chosen.lr = 1.0
+        config.lr = 1.0
 
 
 @pytest.mark.usefixtures("project")
 def test_overrides_replace_values_of_the_file_and_are_checked_like_these() -> None:
-    config = params.load(TrainConfig, {"lr": "5.0e-4", "train.colour": "0.5"})
-    assert (config.lr, config.augmentation.colour, config.epochs) == (5e-4, 0.5, 2)
-    with pytest.raises(ShoepairError, match=r"params.yaml: 1 problem\n  train.colour: 9, expected less"):
-        params.load(TrainConfig, {"train.colour": "9"})
+    config = params.load(TrainConfig, {"lr": "5.0e-4", "train.color_jitter": "0.5"})
+    assert (config.lr, config.augmentation.color_jitter, config.epochs) == (5e-4, 0.5, 2)
+    with pytest.raises(ShoepairError, match=r"params.yaml: 1 problem\n  train.color_jitter: 9, expected less"):
+        params.load(TrainConfig, {"train.color_jitter": "9"})
 
 
 @pytest.mark.usefixtures("project")
 def test_every_key_of_the_file_belongs_to_a_section() -> None:
-    known = {key for section in params.sections() for key in params.keys(section)}
-    assert {"lr", "split.salt", "train.colour", "train.tta", "crossval.folds", "models"} <= known
-    assert set(params.keys(TrainConfig)) >= {"lr", "n", "train.colour", "train.dropout", "train.threads"}
+    known = {key for section in params.list_sections() for key in params.section_keys(section)}
+    assert {"lr", "split.salt", "train.color_jitter", "train.tta", "crossval.folds", "models"} <= known
+    assert set(params.section_keys(TrainConfig)) >= {"lr", "n", "train.color_jitter", "train.dropout", "train.threads"}
 
 
 @pytest.mark.parametrize(
@@ -216,11 +220,11 @@ def test_every_key_of_the_file_belongs_to_a_section() -> None:
         ({"epochs": 0}, "epochs: 0, expected greater than or equal to 1"),
         ({"lr": float("nan")}, "lr: nan, expected "),
         ({"weight_decay": -1.0}, "weight_decay: -1.0, expected greater than or equal to 0"),
-        ({"average": 1.0}, "average: 1.0, expected less than 1"),
+        ({"ema_decay": 1.0}, "ema_decay: 1.0, expected less than 1"),
         ({"speed": 1}, "speed: not a key of this file"),
     ],
 )
-def test_wrong_value_in_python_is_told_in_a_line(values: dict[str, float], text: str) -> None:
+def test_wrong_value_in_python_is_reported_in_one_line(values: dict[str, float], text: str) -> None:
     with pytest.raises(ShoepairError) as caught:
         TrainConfig(**values)  # type: ignore[arg-type]  # wrong values are the point
     assert str(caught.value).startswith(text)
@@ -228,7 +232,7 @@ def test_wrong_value_in_python_is_told_in_a_line(values: dict[str, float], text:
 
 
 @pytest.mark.usefixtures("project")
-def test_salt_of_more_bytes_than_the_hash_takes_is_refused() -> None:
+def test_salt_of_more_bytes_than_the_hash_takes_is_load_error() -> None:
     edit(PARAMS, "salt: shoes ", f"salt: {'é' * 40} ")
     with pytest.raises(ShoepairError):
-        params.load(Split)
+        params.load(SplitConfig)

@@ -1,4 +1,4 @@
-"""The bar of a long command: where it is drawn, what it leaves, where lines go."""
+"""Progress bars: where they are shown, what remains of them, where lines go."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from shoepair.runtime import progress
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal in the place of stderr; no fixture, since pytest sets stderr anew when a test begins."""
+    """Replace stderr by a terminal and return it; no fixture, since pytest sets stderr when a test begins."""
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
     return stream
 
 
-def test_bar_on_a_terminal_names_the_work_and_is_wiped_off_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_on_a_terminal_names_the_work_and_is_erased_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     bar = progress.track(range(3), "count", "number")
     assert list(bar) == [0, 1, 2]
-    drawn = stream.getvalue()
-    assert "count:   0%" in drawn
-    assert "0/3 [" in drawn
-    assert "number/s" in drawn
-    last, behind = drawn.split("\r")[-2:]
-    assert last.isspace(), "the bar still stands there"
-    assert behind == ""
+    output = stream.getvalue()
+    assert "count:   0%" in output
+    assert "0/3 [" in output
+    assert "number/s" in output
+    last, rest = output.split("\r")[-2:]
+    assert last.isspace(), "the bar was not erased"
+    assert rest == ""
 
 
-def test_hidden_bar_draws_nothing_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hidden_bar_is_not_shown_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     assert list(progress.track("ab", "letters", "letter", hidden=True)) == ["a", "b"]
     assert stream.getvalue() == ""
 
 
-def test_process_that_hides_its_bars_draws_none_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_disables_bars_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
 
     def work() -> list[str]:
-        progress.hide()
+        progress.disable_bars()
         return list(progress.track("ab", "letters", "letter"))
 
     assert copy_context().run(work) == ["a", "b"]
     assert stream.getvalue() == ""
     assert list(progress.track("ab", "letters", "letter")) == ["a", "b"]
-    assert "letters:" in stream.getvalue(), "what another process hides is its own matter"
+    assert "letters:" in stream.getvalue(), "other processes still show bars"
 
 
-@pytest.mark.parametrize(("total", "shown"), [(7, 7), (None, None)])
-def test_number_of_items_without_length_is_the_one_given(total: int | None, shown: int | None) -> None:
-    assert progress.track(iter("ab"), "letters", "letter", total, hidden=True).total == shown
+@pytest.mark.parametrize("total", [7, None])
+def test_number_of_items_without_length_is_the_given_one(total: int | None) -> None:
+    assert progress.track(iter("ab"), "letters", "letter", total, hidden=True).total == total
 
 
-def test_line_goes_to_stdout_or_where_it_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
-    elsewhere = io.StringIO()
-    progress.say("here")
-    progress.say("there", elsewhere)
-    assert capsys.readouterr().out == "here\n"
-    assert elsewhere.getvalue() == "there\n"
+def test_line_goes_to_stdout_or_to_the_given_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    progress.print_above_bar("a")
+    progress.print_above_bar("b", stream)
+    assert capsys.readouterr().out == "a\n"
+    assert stream.getvalue() == "b\n"

@@ -1,4 +1,4 @@
-"""How a stage is started: its words, its libraries, and the system's own refusals."""
+"""Start of a stage: its arguments, its libraries, and errors of the operating system."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
-from shoepair.runtime import libraries, stage
+from shoepair.runtime import library_versions, stage
 from shoepair.runtime.errors import ShoepairError
 
-HERE = "test_stage"  # a stage is named after the file that its `main` stands in
+STAGE_NAME = "test_stage"  # a stage is named after the file of its `main`
 
 
 def exit_of(
     monkeypatch: pytest.MonkeyPatch, main: Callable[..., None], *words: str, check: Callable[[str], None] | None = None
 ) -> object:
-    """What the stage exits with on these words; None where it ends well."""
+    """Return what a stage with these arguments exits with; None if it succeeds."""
     monkeypatch.setattr(sys, "argv", ["whatever", *words])
-    monkeypatch.setattr(libraries, "check", check or (lambda _stage: None))
+    monkeypatch.setattr(library_versions, "check_versions", check or (lambda _stage: None))
     try:
         stage.run(main)
     except SystemExit as done:
@@ -27,32 +27,32 @@ def exit_of(
 
 
 def refuse(name: str) -> None:
-    """Libraries that are not the ones expected."""
+    """Raise an error, as for libraries of other versions."""
     raise ShoepairError(f"{name}: numpy 1.0 is installed")  # noqa: EM102
 
 
-def test_stage_gets_the_words_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    got: list[tuple[str, str]] = []
+def test_stage_gets_the_command_line_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, str]] = []
 
     def main(batch: str, model: str = "cnn") -> None:
-        got.append((batch, model))
+        calls.append((batch, model))
 
     assert exit_of(monkeypatch, main, "winter") is None
     assert exit_of(monkeypatch, main, "winter", "siamese") is None
-    assert got == [("winter", "cnn"), ("winter", "siamese")]
+    assert calls == [("winter", "cnn"), ("winter", "siamese")]
 
 
-def test_libraries_of_the_stage_are_looked_at_before_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    worked: list[str] = []
+def test_libraries_of_the_stage_are_checked_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[str] = []
 
     def main(batch: str) -> None:
-        worked.append(batch)
+        batches.append(batch)
 
-    assert exit_of(monkeypatch, main, "winter", check=refuse) == f"error: {HERE}: numpy 1.0 is installed"
-    assert worked == []
+    assert exit_of(monkeypatch, main, "winter", check=refuse) == f"error: {STAGE_NAME}: numpy 1.0 is installed"
+    assert batches == []
 
 
-def test_wrong_words_are_told_before_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_arguments_are_reported_before_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     def two(batch: str, model: str) -> None:
         raise AssertionError((batch, model))
 
@@ -60,25 +60,25 @@ def test_wrong_words_are_told_before_the_libraries(monkeypatch: pytest.MonkeyPat
         raise AssertionError
 
     assert exit_of(monkeypatch, two, "winter", check=refuse) == (
-        f"error: winter: not the arguments of this stage\nusage: python -m stages.{HERE} BATCH MODEL"
+        f"error: winter: not the arguments of this stage\nusage: python -m stages.{STAGE_NAME} BATCH MODEL"
     )
     assert exit_of(monkeypatch, none, "winter", check=refuse) == (
-        f"error: winter: not the arguments of this stage\nusage: python -m stages.{HERE}"
+        f"error: winter: not the arguments of this stage\nusage: python -m stages.{STAGE_NAME}"
     )
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (OSError(28, "No space left on device", "data/a.h5"), "data/a.h5: No space left on device"),
         (PermissionError(13, "Permission denied", "a\nb"), r"a\nb: Permission denied"),
         (OSError("unable  to\nlock"), "unable to lock"),
     ],
 )
-def test_what_the_system_refuses_is_one_message(monkeypatch: pytest.MonkeyPatch, error: OSError, told: str) -> None:
+def test_os_error_is_one_message(monkeypatch: pytest.MonkeyPatch, error: OSError, message: str) -> None:
     def main() -> None:
         raise error
 
     first, fix = str(exit_of(monkeypatch, main)).split("\n")
-    assert first == f"error: {told}"
-    assert fix.startswith("make room, or put the rights in order")
+    assert first == f"error: {message}"
+    assert fix.startswith("free disk space or correct the permissions")

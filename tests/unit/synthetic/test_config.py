@@ -1,4 +1,4 @@
-"""The limits of the parameters of synthetic."""
+"""Limits of the parameters of synthetic."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 from support.sections import Good, assert_kept, assert_refused
 
 from shoepair.runtime import params
-from shoepair.synthetic.config import Synthetic
+from shoepair.synthetic.config import SyntheticConfig
 
-GOOD: Good = {Synthetic: {"students": 100_000, "seed": 0}}
+GOOD: Good = {SyntheticConfig: {"students": 100_000, "seed": 0}}
 
 
 @pytest.mark.parametrize(
     ("section", "name", "value"),
     [
-        (Synthetic, "students", 0),
-        (Synthetic, "students", 100_001),
-        (Synthetic, "seed", -1),
+        (SyntheticConfig, "students", 0),
+        (SyntheticConfig, "students", 100_001),
+        (SyntheticConfig, "seed", -1),
     ],
 )
 def test_value_out_of_its_range_is_refused_by_name(section: type[params.Section], name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Training that is stopped goes on to the same bits; photos from the stores give the same batches as from memory."""
+"""An interrupted training resumes to the same bits; which changes give another run key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from support.trainings import EDGE, RECIPE, weights
 
 from shoepair.data import loading
 from shoepair.models import registry
-from shoepair.runtime import libraries, paths
+from shoepair.runtime import library_versions, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import checkpoints, loop
-from shoepair.training.history import Epoch
+from shoepair.training.history import EpochMetrics
 
 
 class KilledError(Exception):
@@ -25,78 +25,80 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("name", ["cnn_channel", "siamese"])
-@pytest.mark.parametrize(("after", "average"), [(1, 0.0), (3, 0.0), (3, 0.9)])
-def test_stopped_training_goes_on_to_the_same_bits(name: str, after: int, average: float, rows: pd.DataFrame) -> None:
-    data, recipe = loading.from_table(rows), RECIPE.model_copy(update={"average": average})
-    shape = registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
+@pytest.mark.parametrize(("after", "decay"), [(1, 0.0), (3, 0.0), (3, 0.9)])
+def test_interrupted_training_resumes_to_the_same_bits(
+    name: str, after: int, decay: float, rows: pd.DataFrame
+) -> None:
+    data, config = loading.load_pairs_in_memory(rows), RECIPE.model_copy(update={"ema_decay": decay})
+    network = registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
     lines: list[str] = []
-    checkpoint = loop.Checkpoint(Path("checkpoints/x"), checkpoints.key(name, [rows]), lines.append)
-    whole = registry.build(name, shape, 1)
-    expected = loop.fit(whole, data, data, recipe)
+    checkpoint = loop.CheckpointFile(Path("checkpoints/x"), checkpoints.compute_run_key(name, [rows]), lines.append)
+    uninterrupted = registry.build_model(name, network, 1)
+    expected = loop.fit(uninterrupted, data, data, config)
 
-    def kill(epoch: Epoch, _weights: registry.Weights) -> None:
+    def kill(epoch: EpochMetrics, _weights: registry.Weights) -> None:
         if epoch.epoch == after:
             raise KilledError
 
     with pytest.raises(KilledError):
-        loop.fit(registry.build(name, shape, 1), data, data, recipe, checkpoint, kill)
-    again = registry.build(name, shape, 9)
-    history = loop.fit(again, data, data, recipe, checkpoint)
-    assert any(f"goes on after epoch {after}" in line for line in lines)
+        loop.fit(registry.build_model(name, network, 1), data, data, config, checkpoint, kill)
+    resumed = registry.build_model(name, network, 9)
+    history = loop.fit(resumed, data, data, config, checkpoint)
+    assert any(f"resumes after epoch {after}" in line for line in lines)
     assert history == expected
-    assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(again), strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(weights(uninterrupted), weights(resumed), strict=True))
 
 
-def test_checkpoint_of_another_run_or_a_torn_one_is_never_used(rows: pd.DataFrame) -> None:
-    data, path = loading.from_table(rows), Path("checkpoints/x")
+def test_checkpoint_of_another_run_or_a_truncated_one_is_never_used(rows: pd.DataFrame) -> None:
+    data, path = loading.load_pairs_in_memory(rows), Path("checkpoints/x")
     keys = [
-        checkpoints.key(RECIPE, [rows]),
-        checkpoints.key(RECIPE.model_copy(update={"lr": 0.5}), [rows]),
-        checkpoints.key(RECIPE, [rows.head(9)]),
+        checkpoints.compute_run_key(RECIPE, [rows]),
+        checkpoints.compute_run_key(RECIPE.model_copy(update={"lr": 0.5}), [rows]),
+        checkpoints.compute_run_key(RECIPE, [rows.head(9)]),
     ]
     assert len(set(keys)) == 3
     loop.fit(
-        registry.build("siamese", registry.ModelConfig(n=2, edge=EDGE), 1),
+        registry.build_model("siamese", registry.ModelConfig(n=2, edge=EDGE), 1),
         data,
         data,
         RECIPE,
-        loop.Checkpoint(path, keys[0], lambda _line: None),
+        loop.CheckpointFile(path, keys[0], lambda _line: None),
     )
-    assert checkpoints.parsed(checkpoints.read(path, keys[0])) is not None
-    assert checkpoints.parsed(checkpoints.read(path, keys[1])) is None
-    whole = path.read_bytes()
-    for length in (0, 5, 1000, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        assert checkpoints.parsed(checkpoints.read(path, keys[0])) is None
+    assert checkpoints.decode_training_state(checkpoints.read_checkpoint_bytes(path, keys[0])) is not None
+    assert checkpoints.decode_training_state(checkpoints.read_checkpoint_bytes(path, keys[1])) is None
+    content = path.read_bytes()
+    for length in (0, 5, 1000, len(content) - 1):
+        path.write_bytes(content[:length])
+        assert checkpoints.decode_training_state(checkpoints.read_checkpoint_bytes(path, keys[0])) is None
 
 
 def test_key_follows_the_code_and_the_libraries_that_the_stage_declares() -> None:
     body = declared("train")
     assert [dep for dep in body["deps"] if dep.startswith("shoepair/")] == [
-        f"shoepair/{room}" for room in reversed(checkpoints.ROOMS)
+        f"shoepair/{room}" for room in reversed(checkpoints.CODE_PACKAGES)
     ]
-    assert tuple(groups("train")) == checkpoints.LIBRARIES
+    assert tuple(groups("train")) == checkpoints.LIBRARY_GROUPS
 
 
-def test_key_tells_other_libraries(rows: pd.DataFrame) -> None:
-    before = checkpoints.key(RECIPE, [rows])
-    edit(libraries.TABLE, 'torch = "', 'torch = "9')
-    assert checkpoints.key(RECIPE, [rows]) != before
-    edit(libraries.TABLE, 'torch = "9', 'torch = "')
-    edit(libraries.TABLE, 'faiss-cpu = "', 'faiss-cpu = "9')  # weights do not follow from the search for duplicates
-    assert checkpoints.key(RECIPE, [rows]) == before
+def test_key_changes_with_the_libraries(rows: pd.DataFrame) -> None:
+    before = checkpoints.compute_run_key(RECIPE, [rows])
+    edit(library_versions.VERSIONS_FILE, 'torch = "', 'torch = "9')
+    assert checkpoints.compute_run_key(RECIPE, [rows]) != before
+    edit(library_versions.VERSIONS_FILE, 'torch = "9', 'torch = "')
+    edit(library_versions.VERSIONS_FILE, 'faiss-cpu = "', 'faiss-cpu = "9')  # used by the search for duplicates only
+    assert checkpoints.compute_run_key(RECIPE, [rows]) == before
 
 
-def test_key_tells_other_photos(rows: pd.DataFrame) -> None:
-    before = checkpoints.key(RECIPE, [rows])
-    assert checkpoints.key(RECIPE, [rows]) == before
-    content = bytearray(paths.store("a").read_bytes())
+def test_key_changes_with_the_photos(rows: pd.DataFrame) -> None:
+    before = checkpoints.compute_run_key(RECIPE, [rows])
+    assert checkpoints.compute_run_key(RECIPE, [rows]) == before
+    content = bytearray(paths.store_path("a").read_bytes())
     content[-1] ^= 1
-    paths.store("a").write_bytes(bytes(content))
-    os.utime(paths.store("a"), (1, 1))  # where the clock's ticks are long, it would be the moment of the first
-    assert checkpoints.key(RECIPE, [rows]) != before
+    paths.store_path("a").write_bytes(bytes(content))
+    os.utime(paths.store_path("a"), (1, 1))  # a coarse clock might give the time of the first write
+    assert checkpoints.compute_run_key(RECIPE, [rows]) != before
 
 
-def test_photos_that_do_not_come_out_even_are_refused(rows: pd.DataFrame) -> None:
+def test_photos_whose_edge_is_no_multiple_are_refused(rows: pd.DataFrame) -> None:
     with pytest.raises(ShoepairError, match=r"photos of 32 pixels, expected 48 or a multiple of it\nset `train.edge`"):
-        loading.within(rows, 48, 2**30, torch.device("cpu"))
+        loading.load_or_stream_pairs(rows, 48, 2**30, torch.device("cpu"))

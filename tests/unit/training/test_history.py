@@ -1,4 +1,4 @@
-"""The course of a training run as a line, as tables, and as a checkpoint keeps it."""
+"""Training history as a line, as tables, and as stored in a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from shoepair.training import history
-from shoepair.training.history import Epoch, History
+from shoepair.training.history import EpochMetrics, History
 
-FIRST = Epoch(1, 0.69314718, 0.5, 0.25, 1.0, 0.0)
-SECOND = Epoch(12, 0.1, 1.0, 0.75, 2 / 3, 1 / 3)
+FIRST = EpochMetrics(1, 0.69314718, 0.5, 0.25, 1.0, 0.0)
+SECOND = EpochMetrics(12, 0.1, 1.0, 0.75, 2 / 3, 1 / 3)
 
 
-def test_line_of_an_epoch_tells_all_in_columns() -> None:
+def test_line_of_an_epoch_has_all_metrics_in_columns() -> None:
     assert str(FIRST) == (
         "epoch   1  loss 0.6931  train: positive  50.0% negative  25.0%  valid: positive 100.0% negative   0.0%"
     )
@@ -24,30 +24,30 @@ def test_line_of_an_epoch_tells_all_in_columns() -> None:
     assert FIRST.valid_balanced == SECOND.valid_balanced == 0.5
 
 
-def test_course_comes_back_from_what_a_checkpoint_holds() -> None:
+def test_history_is_restored_from_its_dict() -> None:
     course = History([FIRST, SECOND], [0.7, 0.6, 0.1])
     plain = asdict(course)
-    again = History.of(plain)
+    again = History.from_dict(plain)
     assert again == course
     again.losses.append(0.0)
     assert plain["losses"] == [0.7, 0.6, 0.1], "the checkpoint's own list has grown"
-    assert History.of(asdict(History())) == History()
+    assert History.from_dict(asdict(History())) == History()
 
 
 def test_tables_have_a_row_for_each_epoch_and_each_iteration() -> None:
     course = History([FIRST, SECOND], [0.7, 0.6, 0.1])
-    rows = course.epoch_table()
+    rows = course.epoch_curve()
     assert list(rows.columns) == [*asdict(FIRST), "train_balanced", "valid_balanced"]
     assert rows.to_dict("records") == [
         asdict(FIRST) | {"train_balanced": 0.375, "valid_balanced": 0.5},
         asdict(SECOND) | {"train_balanced": 0.875, "valid_balanced": 0.5},
     ]
-    assert course.iteration_table().to_dict("list") == {"iteration": [1, 2, 3], "loss": [0.7, 0.6, 0.1]}
-    assert History([FIRST]).iteration_table().empty
+    assert course.loss_curve().to_dict("list") == {"iteration": [1, 2, 3], "loss": [0.7, 0.6, 0.1]}
+    assert History([FIRST]).loss_curve().empty
 
 
 def test_curves_are_rounded_and_gaps_are_left_empty(tmp_path: Path) -> None:
-    unknown = Epoch(2, 0.123456789, math.nan, math.nan, 1 / 3, 0.5)
+    unknown = EpochMetrics(2, 0.123456789, math.nan, math.nan, 1 / 3, 0.5)
     epochs, iterations = tmp_path / "epochs" / "cnn.csv", tmp_path / "loss" / "cnn.csv"
     history.write_curves(History([FIRST, unknown], [1 / 3, 2e-7]), epochs, iterations)
     assert iterations.read_bytes() == b"iteration,loss\n1,0.333333\n2,0.0\n"
@@ -59,8 +59,8 @@ def test_curves_are_rounded_and_gaps_are_left_empty(tmp_path: Path) -> None:
     assert len(pd.read_csv(epochs)) == 2
 
 
-def test_best_epoch_weighs_both_kinds_alike_and_there_is_none_without_epochs() -> None:
-    one, other = Epoch(1, 0.1, 1.0, 1.0, 1.0, 0.2), Epoch(2, 0.9, 0.0, 0.0, 0.65, 0.6)
-    assert History([one, other]).best is other
+def test_best_epoch_weighs_both_labels_alike_and_needs_an_epoch() -> None:
+    one, other = EpochMetrics(1, 0.1, 1.0, 1.0, 1.0, 0.2), EpochMetrics(2, 0.9, 0.0, 0.0, 0.65, 0.6)
+    assert History([one, other]).best_epoch is other
     with pytest.raises(ValueError, match="empty"):
-        _ = History().best
+        _ = History().best_epoch

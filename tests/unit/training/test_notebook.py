@@ -1,4 +1,4 @@
-"""Training and accuracies on plain arrays, with a model that is none of this project."""
+"""Training and accuracies on plain arrays, with a model that is not in the registry."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def class_of(students: int, seed: int = 1) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (students, 3, 2, EDGE, EDGE, 3), np.uint8)
 
 
-class Colours(nn.Module):
-    """A linear layer upon the mean colours of both shoes."""
+class MeanColors(nn.Module):
+    """A linear layer on the mean colours of both shoes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,42 +38,42 @@ class Colours(nn.Module):
 
 
 @pytest.mark.parametrize("as_text", [True, False])
-def test_any_module_is_trained_and_its_weights_are_left_after_every_epoch(tmp_path: Path, as_text: bool) -> None:
+def test_any_module_is_trained_and_its_weights_are_saved_every_epoch(tmp_path: Path, as_text: bool) -> None:
     folder = tmp_path / "weights"
-    model, train, valid = Colours(), class_of(3), class_of(2, 2)
+    model, train, valid = MeanColors(), class_of(3), class_of(2, 2)
     config = TrainConfig(epochs=3, batch_size=6, lr=0.5)
     history = train_model(model, train, valid, config=config, checkpoint_path=str(folder) if as_text else folder)
     assert len(history.epochs) == 3
     assert len(history.losses) == 9, "18 pairs, 6 in a batch"
     assert sorted(path.name for path in folder.iterdir()) == [f"epoch-00{number}.safetensors" for number in (1, 2, 3)]
-    for done in history.epochs:
-        model.load_state_dict(load_file(folder / f"epoch-{done.epoch:03}.safetensors"))
-        assert get_accuracy(model, valid) == (done.valid_positive, done.valid_negative)
-        assert get_accuracy(model, train) == (done.train_positive, done.train_negative)
+    for metrics in history.epochs:
+        model.load_state_dict(load_file(folder / f"epoch-{metrics.epoch:03}.safetensors"))
+        assert get_accuracy(model, valid) == (metrics.valid_positive, metrics.valid_negative)
+        assert get_accuracy(model, train) == (metrics.train_positive, metrics.train_negative)
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    train_model(Colours(), class_of(1), class_of(1), config=TrainConfig(epochs=1, batch_size=2))
+    train_model(MeanColors(), class_of(1), class_of(1), config=TrainConfig(epochs=1, batch_size=2))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_config_that_is_not_given_is_the_default_one() -> None:
-    one, other = Colours(), Colours()
+def test_config_has_defaults() -> None:
+    one, other = MeanColors(), MeanColors()
     history = train_model(one, class_of(1), class_of(1, 2))
     assert len(history.epochs) == 20
     assert train_model(other, class_of(1), class_of(1, 2), config=TrainConfig()) == history
     assert torch.equal(one.layer.weight, other.layer.weight)
 
 
-def test_photos_of_a_class_of_nobody_have_no_accuracy() -> None:
-    assert all(math.isnan(share) for share in get_accuracy(Colours(), class_of(0)))
+def test_accuracy_of_an_empty_class_is_nan() -> None:
+    assert all(math.isnan(share) for share in get_accuracy(MeanColors(), class_of(0)))
 
 
 def test_bytes_and_floats_of_any_precision_have_the_same_accuracy() -> None:
     photos = class_of(4)
-    wanted = get_accuracy(Colours(), photos, 5)
-    for kind in (np.float32, np.float64):
-        floats: Any = (photos / 255 - 0.5).astype(kind)
-        assert get_accuracy(Colours(), floats) == wanted
-        assert floats.dtype == kind
+    expected = get_accuracy(MeanColors(), photos, 5)
+    for dtype in (np.float32, np.float64):
+        floats: Any = (photos / 255 - 0.5).astype(dtype)
+        assert get_accuracy(MeanColors(), floats) == expected
+        assert floats.dtype == dtype

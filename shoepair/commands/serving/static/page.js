@@ -1,24 +1,24 @@
 "use strict";
 (() => {
-  const get = (id) => document.getElementById(id);
-  const form = get("form"), button = get("compare"), speak = get("speak");
+  const byId = (id) => document.getElementById(id);
+  const form = byId("form"), button = byId("compare"), speak = byId("speak");
   const names = { left: "the left shoe", right: "the right shoe" };
   const limit = Number(form.dataset.limit); // bytes of a photo
   const question = "Are these two shoes a pair?";
   let busy = false;
 
-  form.noValidate = true; // the messages below are read aloud; a browser's own bubble is not always
-  if ("speechSynthesis" in window) get("speak-choice").hidden = false;
-  if (window.matchMedia("(pointer: coarse)").matches) get("stored-choice").hidden = false;
-  get("stored").addEventListener("change", (event) => {
+  form.noValidate = true; // screen readers read the messages below, but not every browser's own
+  if ("speechSynthesis" in window) byId("speak-choice").hidden = false;
+  if (window.matchMedia("(pointer: coarse)").matches) byId("stored-choice").hidden = false;
+  byId("stored").addEventListener("change", (event) => {
     for (const field of Object.keys(names)) {
-      if (event.target.checked) get(field).removeAttribute("capture");
-      else get(field).setAttribute("capture", "environment");
+      if (event.target.checked) byId(field).removeAttribute("capture");
+      else byId(field).setAttribute("capture", "environment");
     }
   });
-  speak.addEventListener("change", () => (speak.checked ? say("Answers are spoken.") : window.speechSynthesis.cancel()));
+  speak.addEventListener("change", () => (speak.checked ? speakText("Answers are spoken.") : window.speechSynthesis.cancel()));
 
-  function say(text) {
+  function speakText(text) {
     if (!speak.checked) return;
     const words = new SpeechSynthesisUtterance(text);
     words.lang = "en";
@@ -26,54 +26,54 @@
     window.speechSynthesis.speak(words);
   }
 
-  function line(text, look) {
+  function paragraph(text, cssClass) {
     const p = document.createElement("p");
     p.textContent = text.replaceAll(" %", "\u00a0%");
-    if (look) p.className = look;
+    if (cssClass) p.className = cssClass;
     return p;
   }
 
   function clear() {
-    get("error").replaceChildren();
-    get("answer").replaceChildren();
-    get("waiting").textContent = "";
+    byId("error").replaceChildren();
+    byId("answer").replaceChildren();
+    byId("waiting").textContent = "";
     for (const field of Object.keys(names)) {
-      get(field).removeAttribute("aria-invalid");
-      get(field).setAttribute("aria-describedby", "how limits");
-      get(`${field}-error`).textContent = "";
+      byId(field).removeAttribute("aria-invalid");
+      byId(field).setAttribute("aria-describedby", "how limits");
+      byId(`${field}-error`).textContent = "";
     }
   }
 
-  function fail(text, field) {
+  function showError(text, field) {
     clear();
-    get("error").append(line(text, "error"));
+    byId("error").append(paragraph(text, "error"));
     document.title = `No answer: ${question}`;
     if (field in names) {
-      get(field).setAttribute("aria-invalid", "true");
-      get(field).setAttribute("aria-describedby", `how limits ${field}-error`);
-      get(`${field}-error`).textContent = text;
-      get(field).focus();
+      byId(field).setAttribute("aria-invalid", "true");
+      byId(field).setAttribute("aria-describedby", `how limits ${field}-error`);
+      byId(`${field}-error`).textContent = text;
+      byId(field).focus();
     }
-    say(text);
+    speakText(text);
   }
 
-  function tell(answer) {
+  function showAnswer(answer) {
     clear();
     const verdict = answer.verdict[0].toUpperCase() + answer.verdict.slice(1);
     const card = document.createElement("div");
     card.className = `card ${answer.look}`;
-    card.append(line(verdict, "verdict"), ...answer.reasons.map((text) => line(text)));
-    card.append(...answer.advice.map((text) => line(text, "advice")));
-    get("answer").append(card);
-    get("result").scrollIntoView({ block: "nearest" });
+    card.append(paragraph(verdict, "verdict"), ...answer.reasons.map((text) => paragraph(text)));
+    card.append(...answer.advice.map((text) => paragraph(text, "advice")));
+    byId("answer").append(card);
+    byId("result").scrollIntoView({ block: "nearest" });
     document.title = `${verdict}: ${question}`;
-    say([verdict + ".", ...answer.reasons, ...answer.advice].join(" "));
+    speakText([verdict + ".", ...answer.reasons, ...answer.advice].join(" "));
   }
 
   for (const field of Object.keys(names)) {
-    get(field).addEventListener("change", () => {
-      const frame = get(field).parentElement.querySelector(".frame");
-      const picture = frame.querySelector("img"), file = get(field).files[0];
+    byId(field).addEventListener("change", () => {
+      const frame = byId(field).parentElement.querySelector(".frame");
+      const picture = frame.querySelector("img"), file = byId(field).files[0];
       if (picture.src) URL.revokeObjectURL(picture.src);
       picture.hidden = true;
       frame.classList.remove("filled");
@@ -93,22 +93,22 @@
     event.preventDefault();
     if (busy) return;
     for (const field of Object.keys(names)) {
-      const file = get(field).files[0];
-      if (!file) return fail(`The photo of ${names[field]} is missing. Take or choose one.`, field);
-      if (file.size > limit) return fail(`The photo of ${names[field]} has more than ${limit / 2 ** 20} megabytes. Use a smaller one.`, field);
+      const file = byId(field).files[0];
+      if (!file) return showError(`The photo of ${names[field]} is missing. Take or choose one.`, field);
+      if (file.size > limit) return showError(`The photo of ${names[field]} has more than ${limit / 2 ** 20} megabytes. Use a smaller one.`, field);
     }
     busy = true;
     clear();
     button.setAttribute("aria-disabled", "true");
-    get("answer").append(line("Looking at the two photos …"));
+    byId("answer").append(paragraph("Comparing the two photos …"));
     try {
       const options = { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } };
       const response = await fetch("/", { ...options, signal: AbortSignal.timeout(20000) });
       const answer = await response.json();
-      if (response.ok) tell(answer);
-      else fail(answer.error, answer.field);
+      if (response.ok) showAnswer(answer);
+      else showError(answer.error, answer.field);
     } catch {
-      fail("The server cannot be reached, or is too busy. Wait a few seconds, then try again.", "");
+      showError("The server cannot be reached, or is too busy. Wait a few seconds, then try again.", "");
     } finally {
       busy = false;
       button.removeAttribute("aria-disabled");

@@ -1,4 +1,4 @@
-"""A class that arrives: what is refused, what is copied, what is taken back."""
+"""`shoepair add`: what is refused, copied and undone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from support.settings import write, write_settings
 
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import add, withdrawn
-from shoepair.data import documents, schemas, tables
-from shoepair.ingestion import scan
+from shoepair.data import json_files, parquet_files, schemas
+from shoepair.ingestion import file_manifest
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -22,58 +22,58 @@ SOURCE = Path("handed in")
 
 
 @pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that lists one batch, and a class of two students beside it."""
     monkeypatch.chdir(tmp_path)
     write_settings("old")
-    write_student(paths.raw("old") / "train", "u100")
+    write_student(paths.raw_path("old") / "train", "u100")
     write_class(SOURCE, {"train": ("u001",), "test_w": ("u002",)})
 
 
 def listed() -> list[str]:
     """The batches of data/batches.yaml."""
-    return list(params.read_yaml(paths.BATCHES)["batches"])
+    return list(params.read_yaml(paths.BATCH_LIST)["batches"])
 
 
-def everything() -> dict[str, bytes]:
+def all_files() -> dict[str, bytes]:
     """All files of the project and of the class, but those of settings."""
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
-def tracked(monkeypatch: pytest.MonkeyPatch, note: Callable[[], object] = lambda: None) -> None:
-    """Let DVC take any batch, and do something else meanwhile."""
+def fake_dvc_add(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object] = lambda: None) -> None:
+    """Make `dvc add` accept any batch, and run an action before."""
 
     def record(batch: str) -> None:
-        note()
-        write(dvc_records.file(batch), "outs: []\n")
+        action()
+        write(dvc_records.dvc_file_path(batch), "outs: []\n")
 
-    monkeypatch.setattr(dvc_records, "add", record)
+    monkeypatch.setattr(dvc_records, "dvc_add", record)
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("New", "--name 'New', expected small letters, digits, '-' and '_', 63 at most, letter or digit first"),
-        ("-x", "--name '-x', expected small letters"),
-        ("../x", "--name '../x', expected small letters"),
-        ("", "--name '', expected small letters"),
-        ("x\n", r"--name 'x\\n', expected small letters"),
-        ("a" * 64, f"--name '{'a' * 64}', expected small letters"),
-        ("synthetic", "--name 'synthetic': the drawn students beside the class are called that"),
-        ("old", "--name 'old': this batch is there already"),
-        ("left-over", r"--name 'left-over': data/raw/left-over is there, but data/batches\.yaml does not list it"),
+        ("New", "--name 'New', expected lower-case letters, digits, '-' and '_', 63 at most, letter or digit first"),
+        ("-x", "--name '-x', expected lower-case letters"),
+        ("../x", "--name '../x', expected lower-case letters"),
+        ("", "--name '', expected lower-case letters"),
+        ("x\n", r"--name 'x\\n', expected lower-case letters"),
+        ("a" * 64, f"--name '{'a' * 64}', expected lower-case letters"),
+        ("synthetic", "--name 'synthetic': reserved for the synthetic training students"),
+        ("old", "--name 'old': this batch exists already"),
+        ("left-over", r"--name 'left-over': data/raw/left-over exists, but data/batches\.yaml does not list it"),
     ],
 )
-def test_name_that_cannot_be_is_refused_before_anything_is_read(name: str, text: str) -> None:
-    write(dvc_records.file("left-over"), "outs: []\n")  # its photos are elsewhere
-    before = everything()
+def test_wrong_name_is_refused_before_anything_is_read(name: str, text: str) -> None:
+    write(dvc_records.dvc_file_path("left-over"), "outs: []\n")  # its photos are elsewhere
+    before = all_files()
     with pytest.raises(ShoepairError, match=f"^{text}"):
-        add.add(Path("nowhere"), name)
-    assert everything() == before
+        add.add_batch(Path("nowhere"), name)
+    assert all_files() == before
 
 
-def test_longest_name_is_one() -> None:
-    assert add.add(SOURCE, "a" * 63, dry_run=True)[0].counts()["students"] == 2
+def test_longest_name_is_accepted() -> None:
+    assert add.add_batch(SOURCE, "a" * 63, dry_run=True)[0].count_files()["students"] == 2
 
 
 def test_class_is_copied_byte_by_byte_without_links_and_rights_and_listed_last(
@@ -82,17 +82,17 @@ def test_class_is_copied_byte_by_byte_without_links_and_rights_and_listed_last(
     (SOURCE / ".hidden").symlink_to("/etc/hostname")
     secret = write(SOURCE / "train/.DS_Store", b"system")
     secret.chmod(0o600)
-    seen: list[object] = []
-    tracked(monkeypatch, lambda: seen.append((documents.read_json(paths.JOURNAL, ""), listed())))
-    add.add(SOURCE, "new")
-    assert seen == [({"batch": "new", "process": os.getpid()}, ["old"])], "noted down before, listed after"
-    wanted = {path.relative_to(SOURCE): path.read_bytes() for path in SOURCE.rglob("*") if path.is_file()}
-    del wanted[Path(".hidden")]
-    raw = paths.raw("new")
-    assert {path.relative_to(raw): path.read_bytes() for path in raw.rglob("*") if path.is_file()} == wanted
+    states: list[object] = []
+    fake_dvc_add(monkeypatch, lambda: states.append((json_files.read_json(paths.ADD_JOURNAL, ""), listed())))
+    add.add_batch(SOURCE, "new")
+    assert states == [({"batch": "new", "process": os.getpid()}, ["old"])], "journal before, list after"
+    expected = {path.relative_to(SOURCE): path.read_bytes() for path in SOURCE.rglob("*") if path.is_file()}
+    del expected[Path(".hidden")]
+    raw = paths.raw_path("new")
+    assert {path.relative_to(raw): path.read_bytes() for path in raw.rglob("*") if path.is_file()} == expected
     assert (raw / "train/.DS_Store").stat().st_mode & 0o777 == (raw / "train").stat().st_mode & 0o666
     assert listed() == ["old", "new"]
-    assert not paths.JOURNAL.exists()
+    assert not paths.ADD_JOURNAL.exists()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ShoepairError("full")])
@@ -100,33 +100,35 @@ def test_class_that_cannot_be_tracked_or_is_interrupted_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, error: BaseException | type[BaseException]
 ) -> None:
     def fail() -> None:
-        write(dvc_records.file("new"), "outs: [")
+        write(dvc_records.dvc_file_path("new"), "outs: [")
         raise error
 
-    tracked(monkeypatch, fail)
-    before = everything()
+    fake_dvc_add(monkeypatch, fail)
+    before = all_files()
     with pytest.raises(error if isinstance(error, type) else type(error)):
-        add.add(SOURCE, "new")
-    assert everything() == before
+        add.add_batch(SOURCE, "new")
+    assert all_files() == before
 
 
-def test_class_alone_replaces_the_others_and_is_not_held_against_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    tracked(monkeypatch)
+def test_class_alone_replaces_the_others_and_is_not_compared_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_dvc_add(monkeypatch)
     write_student(SOURCE / "train", "u100")  # is in the other batch too
     with pytest.raises(ShoepairError, match=r"handed in: \d+ problems? .*\n(.*\n)*  u100: .*\bold\b"):
-        add.add(SOURCE, "new")
-    assert add.add(SOURCE, "new", alone=True)[1] == []
+        add.add_batch(SOURCE, "new")
+    assert add.add_batch(SOURCE, "new", replace_others=True)[1] == []
     assert listed() == ["new"]
 
 
-def test_class_is_held_against_the_table_of_a_batch_whose_photos_are_elsewhere() -> None:
-    content = next((paths.raw("old") / "train").iterdir()).read_bytes()
-    tables.write(paths.table("old"), scan.scan(paths.raw("old")), schemas.Files)
-    paths.raw("old").rename("away")
-    assert add.add(SOURCE, "new", dry_run=True)[0].counts()["accepted"] == 12
+def test_class_is_compared_with_the_manifest_of_a_batch_without_photos() -> None:
+    content = next((paths.raw_path("old") / "train").iterdir()).read_bytes()
+    parquet_files.write_table(
+        paths.manifest_path("old"), file_manifest.build_manifest(paths.raw_path("old")), schemas.Manifest
+    )
+    paths.raw_path("old").rename("away")
+    assert add.add_batch(SOURCE, "new", dry_run=True)[0].count_files()["accepted"] == 12
     (SOURCE / "train/u001_3_right_m.jpg").write_bytes(content)
-    with pytest.raises(ShoepairError, match=r"^handed in: 1 problem with the batches that are there") as error:
-        add.add(SOURCE, "new", dry_run=True)
+    with pytest.raises(ShoepairError, match=r"^handed in: 1 problem with the existing batches") as error:
+        add.add_batch(SOURCE, "new", dry_run=True)
     (problem,) = error.value.problems
     assert "same content as" in problem
     assert "train/u001_3_right_m.jpg" in problem
@@ -135,26 +137,26 @@ def test_class_is_held_against_the_table_of_a_batch_whose_photos_are_elsewhere()
 
 def test_students_who_withdrew_from_a_batch_of_this_name_do_not_come_back() -> None:
     for batch, student in (("new", "u002"), ("new", "u001"), ("other", "u001"), ("new", "u050")):
-        withdrawn.append(batch, student)
+        withdrawn.record_withdrawal(batch, student)
     with pytest.raises(ShoepairError, match=r"^--name 'new': 2 of its students withdrew from a batch") as error:
-        add.add(SOURCE, "new", alone=True, dry_run=True)
+        add.add_batch(SOURCE, "new", replace_others=True, dry_run=True)
     assert error.value.problems == tuple(f"{name}: withdrawn in data/withdrawn.yaml" for name in ("u001", "u002"))
-    withdrawn.append("third", "u099")
-    assert add.add(SOURCE, "third", dry_run=True)[0].counts()["students"] == 2
+    withdrawn.record_withdrawal("third", "u099")
+    assert add.add_batch(SOURCE, "third", dry_run=True)[0].count_files()["students"] == 2
 
 
-def noted(batch: str, process: int) -> None:
-    write(paths.raw(batch) / "train/u001_1_left_m.jpg", b"x")
-    write(dvc_records.file(batch), "outs: []\n")
-    documents.write_json(paths.JOURNAL, {"batch": batch, "process": process})
+def half_added(batch: str, process: int) -> None:
+    write(paths.raw_path(batch) / "train/u001_1_left_m.jpg", b"x")
+    write(dvc_records.dvc_file_path(batch), "outs: []\n")
+    json_files.write_json(paths.ADD_JOURNAL, {"batch": batch, "process": process})
 
 
 def test_class_that_was_listed_before_the_kill_stays() -> None:
-    noted("old", 2**22 + 1)  # no process has so high a number
-    assert add.recover() == ""
-    assert not paths.JOURNAL.exists()
-    assert (paths.raw("old") / "train/u001_1_left_m.jpg").is_file()
-    assert add.recover() == ""
+    half_added("old", 2**22 + 1)  # no process has so high a number
+    assert add.undo_killed_add() == ""
+    assert not paths.ADD_JOURNAL.exists()
+    assert (paths.raw_path("old") / "train/u001_1_left_m.jpg").is_file()
+    assert add.undo_killed_add() == ""
 
 
 def test_process_that_has_the_number_of_a_killed_one_but_adds_nothing_is_not_waited_for(
@@ -162,12 +164,14 @@ def test_process_that_has_the_number_of_a_killed_one_but_adds_nothing_is_not_wai
 ) -> None:
     words = ["shoepair", "add", "photos"]
     monkeypatch.setattr(psutil.Process, "cmdline", lambda _: words)
-    noted("new", os.getppid())
+    half_added("new", os.getppid())
     with pytest.raises(ShoepairError, match=f"process {os.getppid()} is adding batch 'new'\nwait for it, or stop it"):
-        add.recover()
-    assert paths.raw("new").is_dir()
+        add.undo_killed_add()
+    assert paths.raw_path("new").is_dir()
     words[1] = "verify"
-    assert add.recover() == ("batch 'new': its `shoepair add` was killed; data/raw/new is taken back, add it again")
-    assert not paths.raw("new").exists()
-    assert not dvc_records.file("new").exists()
-    assert not paths.JOURNAL.exists()
+    assert add.undo_killed_add() == (
+        "batch 'new': its `shoepair add` was killed; data/raw/new was removed, add it again"
+    )
+    assert not paths.raw_path("new").exists()
+    assert not dvc_records.dvc_file_path("new").exists()
+    assert not paths.ADD_JOURNAL.exists()

@@ -1,4 +1,4 @@
-"""Students and batches that leave, and what the cache and the workspace still hold of them."""
+"""Removal of batches and students."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from shoepair.runtime.errors import ShoepairError
 
 
 @pytest.mark.usefixtures("project")
-def test_sample_class_leaves_with_its_declaration_and_nobody_withdraws_from_it() -> None:
-    drawn = "batches:\n  - tiny\n  - drawn\nsamples:\n  drawn:\n    students: 3\n    test_students: 1\n    seed: 1\n"
-    paths.BATCHES.write_text(drawn)
-    with pytest.raises(ShoepairError, match="drawn, not photographed"):
-        remove.forget("u001", "drawn")
-    remove.remove("drawn")
-    assert paths.BATCHES.read_text() == "batches:\n  - tiny\nsamples: {}\n"
+def test_synthetic_class_is_removed_with_its_declaration_and_has_no_withdrawals() -> None:
+    synthetic = "  drawn:\n    students: 3\n    test_students: 1\n    seed: 1\n"
+    paths.BATCH_LIST.write_text(f"batches:\n  - tiny\n  - drawn\nsynthetic_classes:\n{synthetic}")
+    with pytest.raises(ShoepairError, match="a synthetic class, its students are not people"):
+        remove.withdraw_student("u001", "drawn")
+    remove.remove_batch("drawn")
+    assert paths.BATCH_LIST.read_text() == "batches:\n  - tiny\nsynthetic_classes: {}\n"
 
 
 @pytest.mark.usefixtures("project")
 def test_photos_that_dvc_does_not_hold_are_not_deleted() -> None:
     with pytest.raises(ShoepairError, match="not tracked by DVC, so deleting it would lose the photos"):
-        remove.remove("tiny")
-    assert paths.raw("tiny").is_dir()
+        remove.remove_batch("tiny")
+    assert paths.raw_path("tiny").is_dir()
 
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize("text", ["tiny: u005", "tiny: [5]", "- u005", "tiny: [anna]"])
 def test_list_of_the_withdrawn_with_another_form_is_refused(text: str) -> None:
-    paths.WITHDRAWN.write_text(text)
+    paths.WITHDRAWN_LIST.write_text(text)
     with pytest.raises(ShoepairError, match=r"data/withdrawn\.yaml"):
-        withdrawn.load()
+        withdrawn.withdrawn_students_by_batch()
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_list_of_the_withdrawn_with_another_form_is_refused(text: str) -> None:
         ("u0521", "u0521"),
     ],
 )
-def test_owner_is_told_from_any_name(name: str, student: str) -> None:
-    assert naming.owner(name) == student
+def test_student_id_is_extracted_from_any_name(name: str, student: str) -> None:
+    assert naming.extract_student_id(name) == student

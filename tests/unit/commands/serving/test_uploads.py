@@ -1,4 +1,4 @@
-"""The two photos of a request: they arrive whatever they hold, or are refused; none of it reaches a disk."""
+"""Upload of two photos: they arrive unchanged or are refused, and never reach a disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from shoepair.commands.serving import uploads
-from shoepair.commands.serving.uploads import RefusedError
+from shoepair.commands.serving.uploads import RequestError
 
 BOUNDARY = "--shoes"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -33,31 +33,31 @@ def form(left: bytes, right: bytes) -> bytes:
 
 
 class Sender:
-    """Sends a request in pieces, and counts those that were taken."""
+    """Sends a request in chunks, and counts those that were read."""
 
-    def __init__(self, pieces: Iterable[bytes], kind: str = FORM) -> None:
-        self.pieces = list(pieces)
-        self.taken = 0
-        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-type", kind.encode())]}
+    def __init__(self, chunks: Iterable[bytes], content_type: str = FORM) -> None:
+        self.chunks = list(chunks)
+        self.read_chunks = 0
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-type", content_type.encode())]}
         self.request = Request(scope, self.receive)
 
     async def receive(self) -> Message:
-        piece = self.pieces[self.taken]
-        self.taken += 1
-        return {"type": "http.request", "body": piece, "more_body": self.taken < len(self.pieces)}
+        chunk = self.chunks[self.read_chunks]
+        self.read_chunks += 1
+        return {"type": "http.request", "body": chunk, "more_body": self.read_chunks < len(self.chunks)}
 
 
-def read(body: bytes, size: int = 1000, kind: str = FORM) -> dict[str, bytes]:
-    """What comes of a body that is sent in pieces of a size."""
-    pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    return asyncio.run(uploads.read(Sender(pieces or [b""], kind).request))
+def read(body: bytes, size: int = 1000, content_type: str = FORM) -> dict[str, bytes]:
+    """Return the photos of a body that is sent in chunks of a size."""
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    return asyncio.run(uploads.read_photos(Sender(chunks or [b""], content_type).request))
 
 
-def refused(body: bytes, kind: str = FORM) -> tuple[int, str, str]:
-    with pytest.raises(RefusedError) as error:
-        read(body, kind=kind)
-    assert str(error.value) == error.value.text
-    return error.value.status, error.value.text, error.value.field
+def refusal(body: bytes, content_type: str = FORM) -> tuple[int, str, str]:
+    with pytest.raises(RequestError) as error:
+        read(body, content_type=content_type)
+    assert str(error.value) == error.value.message
+    return error.value.status, error.value.message, error.value.side
 
 
 ODD = st.sampled_from([b"\r\n", b"--", b"\r\n--", f"\r\n--{BOUNDARY}".encode()[:-1], b"\0"])
@@ -68,8 +68,8 @@ ODD = st.sampled_from([b"\r\n", b"--", b"\r\n--", f"\r\n--{BOUNDARY}".encode()[:
 def test_photos_arrive_as_they_were_sent_however_the_request_is_cut(
     left: list[bytes], right: bytes, size: int
 ) -> None:
-    wanted = {"left": b"".join(left) + b"!", "right": right}
-    assert read(form(**wanted), size) == wanted
+    expected = {"left": b"".join(left) + b"!", "right": right}
+    assert read(form(**expected), size) == expected
 
 
 def test_photo_of_megabytes_never_reaches_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,10 +83,10 @@ def test_photo_of_megabytes_never_reaches_a_disk(monkeypatch: pytest.MonkeyPatch
 
 
 def test_photo_may_be_as_large_as_the_limit_and_no_byte_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "PHOTO", 100)
+    monkeypatch.setattr(uploads, "MAX_PHOTO_BYTES", 100)
     assert len(read(form(bytes(100), bytes(100)))["right"]) == 100
     for left, right, field in ((101, 100, "left"), (100, 101, "right"), (101, 101, "left")):
-        assert refused(form(bytes(left), bytes(right))) == (
+        assert refusal(form(bytes(left), bytes(right))) == (
             413,
             f"The photo of the {field} shoe has more than 20 megabytes. Use a smaller one.",
             field,
@@ -105,11 +105,11 @@ def test_photo_may_be_as_large_as_the_limit_and_no_byte_larger(monkeypatch: pyte
     ids=["one alone", "empty", "words", "another name", "nothing"],
 )
 def test_photo_that_is_missing_is_named(body: bytes, field: str) -> None:
-    assert refused(body) == (400, f"The photo of the {field} shoe is missing. Take or choose one.", field)
+    assert refusal(body) == (400, f"The photo of the {field} shoe is missing. Take or choose one.", field)
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"),
+    ("body", "content_type"),
     [
         (form(b"a", b"b"), "multipart/form-data"),
         (form(b"a", b"b"), f"{FORM}; charset=a\0b"),
@@ -119,41 +119,41 @@ def test_photo_that_is_missing_is_named(body: bytes, field: str) -> None:
     ],
     ids=["no boundary", "charset", "no form", "three files", "three fields"],
 )
-def test_form_that_cannot_be_read_is_refused_in_words(body: bytes, kind: str) -> None:
-    assert refused(body, kind) == (
+def test_form_that_cannot_be_read_is_refused_in_words(body: bytes, content_type: str) -> None:
+    assert refusal(body, content_type) == (
         400,
-        "The form could not be read. Load this page again, and choose both photos.",
+        "The form could not be read. Reload this page and choose both photos.",
         "",
     )
 
 
-def cut_off(monkeypatch: pytest.MonkeyPatch, pieces: int, kind: str = FORM) -> tuple[RefusedError, int]:
-    """What is said of a photo in so many pieces of ten bytes, of which three fit, and how many of them are taken."""
-    monkeypatch.setattr(uploads, "BODY", 30)
-    monkeypatch.setattr(uploads, "PATIENCE", 50)
-    body = part("left", bytes(10 * pieces))
-    sender = Sender([body[10 * place : 10 * place + 10] for place in range(pieces)], kind)
-    with pytest.raises(RefusedError) as error:
-        asyncio.run(uploads.read(sender.request))
-    return error.value, sender.taken
+def send_too_much(monkeypatch: pytest.MonkeyPatch, chunks: int, content_type: str = FORM) -> tuple[RequestError, int]:
+    """Send a photo in chunks of ten bytes, of which three fit; return the error and the number of chunks read."""
+    monkeypatch.setattr(uploads, "MAX_BODY_BYTES", 30)
+    monkeypatch.setattr(uploads, "MAX_DISCARDED_BYTES", 50)
+    body = part("left", bytes(10 * chunks))
+    sender = Sender([body[10 * number : 10 * number + 10] for number in range(chunks)], content_type)
+    with pytest.raises(RequestError) as error:
+        asyncio.run(uploads.read_photos(sender.request))
+    return error.value, sender.read_chunks
 
 
-@pytest.mark.parametrize(("pieces", "taken"), [(4, 4), (9, 9), (30, 10)])
-def test_request_beyond_the_limit_is_waited_for_a_while_and_then_cut_off(
-    monkeypatch: pytest.MonkeyPatch, pieces: int, taken: int
+@pytest.mark.parametrize(("chunks", "read_chunks"), [(4, 4), (9, 9), (30, 10)])
+def test_request_beyond_the_limit_is_discarded_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, chunks: int, read_chunks: int
 ) -> None:
-    error, count = cut_off(monkeypatch, pieces)
-    assert (error.status, error.field) == (413, "")
-    assert error.text == "The photos are too large: 20 megabytes each at most. Use smaller ones."
-    assert count == taken
+    error, count = send_too_much(monkeypatch, chunks)
+    assert (error.status, error.side) == (413, "")
+    assert error.message == "The photos are too large: 20 megabytes each at most. Use smaller ones."
+    assert count == read_chunks
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", ""])
-@pytest.mark.parametrize(("pieces", "taken"), [(4, 4), (30, 6)])
-def test_what_claims_to_be_no_form_is_refused_after_a_while_too(
-    monkeypatch: pytest.MonkeyPatch, kind: str, pieces: int, taken: int
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize(("chunks", "read_chunks"), [(4, 4), (30, 6)])
+def test_request_that_is_not_a_form_is_discarded_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, content_type: str, chunks: int, read_chunks: int
 ) -> None:
-    error, count = cut_off(monkeypatch, pieces, kind)
-    assert (error.status, error.field) == (415, "")
-    assert error.text == "This address takes a form with two photos, and nothing else."
-    assert count == taken
+    error, count = send_too_much(monkeypatch, chunks, content_type)
+    assert (error.status, error.side) == (415, "")
+    assert error.message == "Expected a form with two photos."
+    assert count == read_chunks

@@ -1,4 +1,4 @@
-"""What the processes do that look at uploaded photos, done in this one."""
+"""Workers that predict verdicts, run in this process."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from PIL import Image
 from support.field import EDGE
 
 from shoepair.commands.serving import workers
-from shoepair.commands.serving.predictor import NOT_SURE, Answer, Shoe
-from shoepair.commands.serving.workers import Unusable, Workers
-from shoepair.ingestion import decode
+from shoepair.commands.serving.predictor import NOT_SURE_VERDICT, Prediction, ShoePhoto
+from shoepair.commands.serving.workers import UnusablePhoto, WorkerPool
+from shoepair.ingestion import decoding
 
 
-class Judge:
-    """Says whether the left one of two plain photos is the lighter one."""
+class FakePredictor:
+    """Returns whether the left one of two plain photos is the lighter one."""
 
-    def prepare(self, source: Path | BinaryIO, most: int) -> Shoe:
-        return Shoe(decode.decode_photo(source, EDGE, most).pixels)
+    def prepare_photo(self, source: Path | BinaryIO, max_pixels: int) -> ShoePhoto:
+        return ShoePhoto(decoding.decode_photo(source, EDGE, max_pixels).pixels)
 
-    def judge(self, left: Shoe, right: Shoe) -> Answer:
-        return Answer(NOT_SURE, float(left.pixels.mean() > right.pixels.mean()), (), ())
+    def predict(self, left: ShoePhoto, right: ShoePhoto) -> Prediction:
+        return Prediction(NOT_SURE_VERDICT, float(left.pixels.mean() > right.pixels.mean()), (), ())
 
 
 class Pool:
@@ -55,13 +55,13 @@ class Pool:
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What a process sets for itself, noted down instead."""
-    noted: list[object] = []
+    """Record what a process sets for itself."""
+    record: list[object] = []
     monkeypatch.setattr(workers, "ProcessPool", Pool)
-    monkeypatch.setattr(workers, "_judge", functools.cache(Judge))
-    monkeypatch.setattr(signal, "signal", lambda *given: noted.append(given))
-    monkeypatch.setattr(torch, "set_num_threads", noted.append)
-    return noted
+    monkeypatch.setattr(workers, "_get_predictor", functools.cache(FakePredictor))
+    monkeypatch.setattr(signal, "signal", lambda *arguments: record.append(arguments))
+    monkeypatch.setattr(torch, "set_num_threads", record.append)
+    return record
 
 
 def photo(grey: int, edge: int = 40) -> bytes:
@@ -71,16 +71,16 @@ def photo(grey: int, edge: int = 40) -> bytes:
 
 
 @pytest.mark.usefixtures("settings")
-def test_left_photo_is_judged_as_the_left_one() -> None:
-    asked = Workers(1, 2.5)
-    given = {"left": photo(200), "right": photo(100)}
-    assert asked.look(**given).result() == Answer(NOT_SURE, 1.0, (), ())
-    assert asked.look(given["right"], given["left"]).result() == Answer(NOT_SURE, 0.0, (), ())
+def test_left_photo_is_passed_as_the_left_one() -> None:
+    pool = WorkerPool(1, 2.5)
+    photos = {"left": photo(200), "right": photo(100)}
+    assert pool.predict(**photos).result() == Prediction(NOT_SURE_VERDICT, 1.0, (), ())
+    assert pool.predict(photos["right"], photos["left"]).result() == Prediction(NOT_SURE_VERDICT, 0.0, (), ())
 
 
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(
-    ("left", "right", "field", "reason"),
+    ("left", "right", "side", "reason"),
     [
         (b"GIF89a", photo(1), "left", "not a PNG, JPEG or WebP image"),
         (photo(1), b"", "right", "cannot be decoded (the file is empty)"),
@@ -89,31 +89,33 @@ def test_left_photo_is_judged_as_the_left_one() -> None:
     ],
 )
 def test_photo_that_cannot_be_used_is_named_the_left_one_first(
-    monkeypatch: pytest.MonkeyPatch, left: bytes, right: bytes, field: str, reason: str
+    monkeypatch: pytest.MonkeyPatch, left: bytes, right: bytes, side: str, reason: str
 ) -> None:
-    monkeypatch.setattr(workers, "PIXELS", 64 * 64)
-    found = Workers(1, 2.5).look(left, right).result()
-    assert isinstance(found, Unusable)
-    assert (found.field, reason in found.reason) == (field, True), found.reason
+    monkeypatch.setattr(workers, "MAX_PIXELS", 64 * 64)
+    result = WorkerPool(1, 2.5).predict(left, right).result()
+    assert isinstance(result, UnusablePhoto)
+    assert (result.side, reason in result.reason) == (side, True), result.reason
 
 
-def test_process_leaves_ctrl_c_to_the_server_takes_one_thread_and_has_a_limited_time(settings: list[object]) -> None:
-    opened = Workers(3, 2.5)
-    assert isinstance(opened.pool, Pool)
+def test_process_ignores_ctrl_c_uses_one_thread_and_has_a_time_limit(settings: list[object]) -> None:
+    worker_pool = WorkerPool(3, 2.5)
+    assert isinstance(worker_pool.pool, Pool)
     assert settings == [], "a process sets this, not the server"
-    opened.ready()
+    worker_pool.wait_until_ready()
     assert settings == [(signal.SIGINT, signal.SIG_IGN), 1]
-    opened.look(photo(1), photo(2))
-    opened.close()
-    assert opened.pool.events == [3, {}, {"timeout": 2.5}, "stop", "join"]
+    worker_pool.predict(photo(1), photo(2))
+    worker_pool.close()
+    assert worker_pool.pool.events == [3, {}, {"timeout": 2.5}, "stop", "join"]
 
 
-def test_judge_that_cannot_be_appointed_ends_the_wait(monkeypatch: pytest.MonkeyPatch, settings: list[object]) -> None:
-    def missing() -> Judge:
+def test_predictor_that_cannot_be_loaded_ends_the_wait(
+    monkeypatch: pytest.MonkeyPatch, settings: list[object]
+) -> None:
+    def missing() -> FakePredictor:
         text = "no model"
         raise LookupError(text)
 
-    monkeypatch.setattr(workers, "_judge", missing)
+    monkeypatch.setattr(workers, "_get_predictor", missing)
     with pytest.raises(LookupError, match="no model"):
-        Workers(1, 2.5).ready()
+        WorkerPool(1, 2.5).wait_until_ready()
     assert len(settings) == 2

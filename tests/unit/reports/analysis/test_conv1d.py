@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from shoepair.reports.analysis import conv1d
-from shoepair.reports.analysis.arrays import cross_entropy, finite, show, sigmoid
+from shoepair.reports.analysis.numerics import cross_entropy, format_array, sigmoid, to_finite_array
 from shoepair.runtime.errors import ShoepairError
 
 
@@ -26,11 +26,11 @@ def by_torch(problem: conv1d.Problem) -> dict[str, Any]:
     logit = leaf["w2"] @ F.relu(pre) + leaf["b2"]
     loss = F.binary_cross_entropy_with_logits(logit, torch.tensor(problem.t, dtype=torch.float64))
     torch.autograd.backward(loss)
-    found: dict[str, Any] = {name: tensor.grad for name, tensor in leaf.items()}
-    return {**found, "pre": pre.detach(), "logit": logit.item(), "loss": loss.item()}
+    gradients: dict[str, Any] = {name: tensor.grad for name, tensor in leaf.items()}
+    return {**gradients, "pre": pre.detach(), "logit": logit.item(), "loss": loss.item()}
 
 
-def agrees(problem: conv1d.Problem) -> None:
+def check_against_torch(problem: conv1d.Problem) -> None:
     values, expected = conv1d.forward(problem), by_torch(problem)
     gradients = conv1d.backward(problem, values)
     np.testing.assert_allclose(values.pre, expected["pre"], rtol=0, atol=1e-10)
@@ -51,34 +51,34 @@ def test_numbers_of_the_assignment() -> None:
     assert values.probability == pytest.approx(0.993307, abs=5e-7)
     np.testing.assert_allclose(gradients.w1, [1.986614, 3.973229, 1.986614], rtol=0, atol=5e-7)
     np.testing.assert_allclose(gradients.pre / gradients.logit, [1, 0, 0, 1, 0])
-    agrees(conv1d.EXAMPLE)
+    check_against_torch(conv1d.EXAMPLE)
 
 
 def test_published_solution_is_named() -> None:
-    assert "stops at the logit, 5, and gives no gradient" in conv1d.chapter()
-    assert "[1.986614, 3.973229, 1.986614]" in conv1d.chapter()
+    assert "stops at the logit, 5, and gives no gradient" in conv1d.chapter_markdown()
+    assert "[1.986614, 3.973229, 1.986614]" in conv1d.chapter_markdown()
 
 
 def test_vectors_of_the_page() -> None:
-    np.testing.assert_array_equal(conv1d.forward(conv1d.VECTORS).pre, [1, 4, 0])
-    agrees(conv1d.VECTORS)
+    np.testing.assert_array_equal(conv1d.forward(conv1d.VECTOR_EXAMPLE).pre, [1, 4, 0])
+    check_against_torch(conv1d.VECTOR_EXAMPLE)
 
 
 @st.composite
 def problems(draw: st.DrawFn) -> conv1d.Problem:
-    """Numbers or vectors of many lengths; whole values meet ReLU's corner at 0 exactly."""
+    """Numbers or vectors of many lengths; integers meet ReLU's corner at 0 exactly."""
     length = draw(st.integers(1, 40))
     taps = draw(st.integers(1, length))
-    places = draw(st.sampled_from([(), (1,), (2,), (5,)]))
+    elements = draw(st.sampled_from([(), (1,), (2,), (5,)]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    whole = draw(st.booleans())
+    integers = draw(st.booleans())
 
     def values(*shape: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return rng.integers(-3, 4, shape).astype(np.float64) if whole else rng.standard_normal(shape)
+        return rng.integers(-3, 4, shape).astype(np.float64) if integers else rng.standard_normal(shape)
 
     return conv1d.Problem(
-        x=values(length, *places),
-        w1=values(taps, *places),
+        x=values(length, *elements),
+        w1=values(taps, *elements),
         b1=float(values()),
         w2=values(length - taps + 1),
         b2=float(values()),
@@ -89,13 +89,13 @@ def problems(draw: st.DrawFn) -> conv1d.Problem:
 @given(problems())
 @settings(deadline=None, max_examples=150)
 def test_gradients_are_those_of_autograd(problem: conv1d.Problem) -> None:
-    agrees(problem)
+    check_against_torch(problem)
 
 
 @given(problems())
 @settings(deadline=None, max_examples=30)
-def test_describe_shows_the_loss(problem: conv1d.Problem) -> None:
-    assert show(conv1d.forward(problem).loss) in conv1d.describe(problem)
+def test_steps_show_the_loss(problem: conv1d.Problem) -> None:
+    assert format_array(conv1d.forward(problem).loss) in conv1d.steps_as_markdown(problem)
 
 
 def test_one_number_is_a_sequence_of_vectors_of_one() -> None:
@@ -128,7 +128,7 @@ def test_far_logits_keep_their_loss(logit: float) -> None:
         ({"x": np.array([])}, "x: empty, expected at least one number"),
         ({"x": [[1, 2], [3]]}, "x: not an array of numbers"),
         ({"x": np.zeros((7, 2, 2))}, "x: 3 dimensions, expected a list of numbers or a list of vectors"),
-        ({"x": np.array([1.0, 2])}, "kernel: 3 long, longer than the input x of 2, so it fits nowhere"),
+        ({"x": np.array([1.0, 2])}, "kernel: length 3, longer than the input x of 2"),
         ({"x": np.zeros((7, 2))}, "kernel: made of numbers, but x is made of vectors of 2"),
         ({"w1": np.zeros((3, 4))}, "kernel: made of vectors of 4, but x is made of numbers"),
         ({"w1": np.array([1, -np.inf])}, "kernel, value 2: -inf, expected a finite number"),
@@ -141,22 +141,22 @@ def test_far_logits_keep_their_loss(logit: float) -> None:
         ({"t": float("nan")}, "target: nan"),
     ],
 )
-def test_refused_with_the_value_named(change: dict[str, Any], message: str) -> None:
+def test_errors_name_the_value(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ShoepairError, match=message):
         replace(conv1d.EXAMPLE, **change)
 
 
 def test_numbers_beyond_float64_are_refused() -> None:
     problem = replace(conv1d.EXAMPLE, x=np.full(7, 1e200), w1=np.full(3, 1e200))
-    with pytest.raises(ShoepairError, match="pre: beyond what float64 holds"):
+    with pytest.raises(ShoepairError, match="pre: beyond the range of float64"):
         conv1d.forward(problem)
     problem = replace(conv1d.EXAMPLE, x=np.full(7, 1e150), w1=np.full(3, 1e-150), w2=np.array(1e170))
-    with pytest.raises(ShoepairError, match="gradient of w1: beyond what float64 holds"):
+    with pytest.raises(ShoepairError, match="gradient of w1: beyond the range of float64"):
         conv1d.backward(problem, conv1d.forward(problem))
 
 
 def test_words_are_refused() -> None:
     with pytest.raises(ShoepairError, match="x: not an array of numbers"):
-        finite("x", ["one", "two"])
+        to_finite_array("x", ["one", "two"])
     with pytest.raises(ShoepairError, match="x: not an array of numbers"):
-        finite("x", [10**400])
+        to_finite_array("x", [10**400])

@@ -19,16 +19,16 @@ from shoepair.runtime.errors import ShoepairError
 
 def by_torch(problem: gnn.Problem) -> dict[str, Any]:
     """The same network by torch, with autograd, node by node as the assignment writes it."""
-    given = {"h": problem.h, "q": problem.q, **{f"w{i}": weight for i, weight in enumerate(problem.weights)}}
-    leaf = {name: torch.tensor(value, requires_grad=True) for name, value in given.items()}
-    near: dict[int, set[int]] = {v: {v} for v in range(len(problem.h))}
+    values = {"h": problem.h, "q": problem.q, **{f"w{i}": weight for i, weight in enumerate(problem.weights)}}
+    leaf = {name: torch.tensor(value, requires_grad=True) for name, value in values.items()}
+    neighbours: dict[int, set[int]] = {v: {v} for v in range(len(problem.h))}
     for one, other in problem.edges:
-        near[one - 1].add(other - 1)
-        near[other - 1].add(one - 1)
+        neighbours[one - 1].add(other - 1)
+        neighbours[other - 1].add(one - 1)
     h = list(leaf["h"])
     for i in range(len(problem.weights)):
-        messages = [leaf[f"w{i}"] @ each for each in h]
-        h = [F.relu(torch.stack([messages[u] for u in sorted(near[v])]).sum(0)) for v in range(len(h))]
+        messages = [leaf[f"w{i}"] @ vector for vector in h]
+        h = [F.relu(torch.stack([messages[u] for u in sorted(neighbours[v])]).sum(0)) for v in range(len(h))]
     logit = leaf["q"] @ torch.stack(h).sum(0)
     loss = F.binary_cross_entropy_with_logits(logit, torch.tensor(problem.t, dtype=torch.float64))
     torch.autograd.backward(loss)
@@ -47,22 +47,24 @@ def test_numbers_of_the_assignment() -> None:
 
 
 def test_published_solution_is_named() -> None:
-    assert "has [4, 1] for node 1 and so [13, 5] for the sum, and\nthe gradient of W transposed" in gnn.chapter()
-    assert "0.99999999794" in gnn.chapter()
+    assert (
+        "has [4, 1] for node 1 and so [13, 5] for the sum, and\nthe gradient of W transposed" in gnn.chapter_markdown()
+    )
+    assert "0.99999999794" in gnn.chapter_markdown()
 
 
 @st.composite
 def problems(draw: st.DrawFn) -> gnn.Problem:
-    """Random graphs, one to three layers of many widths; whole values meet ReLU's corner at 0 exactly."""
+    """Random graphs, one to three layers of many widths; integers meet ReLU's corner at 0 exactly."""
     nodes = draw(st.integers(1, 8))
     pairs = list(combinations(range(1, nodes + 1), 2))
     edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     widths = draw(st.lists(st.integers(1, 4), min_size=2, max_size=4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    whole = draw(st.booleans())
+    integers = draw(st.booleans())
 
     def values(*shape: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return rng.integers(-2, 3, shape).astype(np.float64) if whole else rng.standard_normal(shape) / 2
+        return rng.integers(-2, 3, shape).astype(np.float64) if integers else rng.standard_normal(shape) / 2
 
     weights = tuple(values(after, before) for before, after in pairwise(widths))
     t = draw(st.sampled_from([0.0, 1.0, 0.25]))
@@ -74,25 +76,25 @@ def problems(draw: st.DrawFn) -> gnn.Problem:
 def test_gradients_are_those_of_autograd(problem: gnn.Problem) -> None:
     values, expected = gnn.forward(problem), by_torch(problem)
     gradients = gnn.backward(problem, values)
-    found: dict[str, Any] = {"logit": values.logit, "loss": values.loss, "q": gradients.q, "h": gradients.h}
-    found |= {f"w{i}": weight for i, weight in enumerate(gradients.weights)}
-    for name, value in found.items():
+    computed: dict[str, Any] = {"logit": values.logit, "loss": values.loss, "q": gradients.q, "h": gradients.h}
+    computed |= {f"w{i}": weight for i, weight in enumerate(gradients.weights)}
+    for name, value in computed.items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-10, atol=1e-10, err_msg=name)
 
 
 def test_gradient_of_a_shared_weight_is_the_sum_over_the_layers() -> None:
     shared = np.array([[0.5, 0.2], [0.1, 0.3]])
     problem = replace(gnn.EXAMPLE, weights=(shared, shared, shared), t=1.0)
-    found = gnn.backward(problem, gnn.forward(problem)).shared
+    gradient = gnn.backward(problem, gnn.forward(problem)).shared_weight
     weight = torch.tensor(shared, requires_grad=True)
-    joined, h = torch.tensor(gnn.adjacency(problem.edges, 4)), torch.tensor(problem.h)
+    adjacency, h = torch.tensor(gnn.adjacency_matrix(problem.edges, 4)), torch.tensor(problem.h)
     for _ in range(3):
-        h = F.relu(joined @ h @ weight.T)
+        h = F.relu(adjacency @ h @ weight.T)
     logit = torch.tensor(problem.q) @ h.sum(0)
     torch.autograd.backward(F.binary_cross_entropy_with_logits(logit, torch.tensor(1.0).double()))
     assert weight.grad is not None
-    np.testing.assert_allclose(found, weight.grad, rtol=0, atol=1e-12)
-    assert "their sum, if the layers share W" in gnn.describe(problem)
+    np.testing.assert_allclose(gradient, weight.grad, rtol=0, atol=1e-12)
+    assert "their sum, for a shared W" in gnn.steps_as_markdown(problem)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32))
@@ -102,12 +104,12 @@ def test_layer_on_a_grid_is_a_convolution_with_a_constant_kernel(
 ) -> None:
     rng = np.random.default_rng(seed)
     maps, weight = rng.standard_normal((height, width, before)), rng.standard_normal((after, before))
-    joined = gnn.adjacency(gnn.grid(height, width), height * width)
-    found = gnn.layer(joined, maps.reshape(-1, before), weight)
+    adjacency = gnn.adjacency_matrix(gnn.grid_edges(height, width), height * width)
+    layer = gnn.apply_layer(adjacency, maps.reshape(-1, before), weight)
     kernel = torch.tensor(weight)[:, :, None, None].expand(after, before, 3, 3)
     expected = F.conv2d(torch.tensor(maps).permute(2, 0, 1)[None], kernel, padding=1)[0].permute(1, 2, 0)
-    np.testing.assert_allclose(found.pre.reshape(height, width, after), expected, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found.h.reshape(height, width, after), F.relu(expected), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(layer.pre.reshape(height, width, after), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(layer.h.reshape(height, width, after), F.relu(expected), rtol=0, atol=1e-12)
 
 
 @given(problems(), st.randoms(use_true_random=False))
@@ -115,24 +117,24 @@ def test_layer_on_a_grid_is_a_convolution_with_a_constant_kernel(
 def test_order_of_the_nodes_does_not_matter(problem: gnn.Problem, random: Any) -> None:
     order = list(range(len(problem.h)))
     random.shuffle(order)
-    place = {node: i for i, node in enumerate(order)}
-    edges = tuple((place[one - 1] + 1, place[other - 1] + 1) for one, other in problem.edges)
+    position = {node: i for i, node in enumerate(order)}
+    edges = tuple((position[one - 1] + 1, position[other - 1] + 1) for one, other in problem.edges)
     renamed = replace(problem, edges=edges, h=problem.h[order])
     assert gnn.forward(renamed).logit == pytest.approx(gnn.forward(problem).logit, rel=1e-9, abs=1e-9)
 
 
 def test_grid_has_the_eight_neighbours() -> None:
-    joined = gnn.adjacency(gnn.grid(3, 3), 9)
-    assert joined.sum(axis=1).tolist() == [4, 6, 4, 6, 9, 6, 4, 6, 4]
+    adjacency = gnn.adjacency_matrix(gnn.grid_edges(3, 3), 9)
+    assert adjacency.sum(axis=1).tolist() == [4, 6, 4, 6, 9, 6, 4, 6, 4]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"edges": ((1, 2), (2, 5))}, "edges: 2-5 leads to node 5, but features has the nodes 1 to 4"),
-        ({"edges": ((0, 2),)}, "edges: 0-2 leads to node 0, but features has the nodes 1 to 4"),
+        ({"edges": ((1, 2), (2, 5))}, "edges: 2-5 has node 5, but features has nodes 1 to 4"),
+        ({"edges": ((0, 2),)}, "edges: 0-2 has node 0, but features has nodes 1 to 4"),
         ({"edges": ((3, 3),)}, "edges: 3-3 joins a node to itself"),
-        ({"edges": ((1, 2), (2, 1))}, "edges: 2-1 is there twice"),
+        ({"edges": ((1, 2), (2, 1))}, "edges: 2-1 is given twice"),
         ({"h": np.array([1.0, 2])}, "features: 1 dimensions, expected one vector per node"),
         (
             {"h": np.array([[1, 1], [0, np.nan], [1, 0], [0, 0]])},
@@ -148,12 +150,12 @@ def test_grid_has_the_eight_neighbours() -> None:
         ({"t": -0.5}, "target: -0.5, expected 0"),
     ],
 )
-def test_refused_with_the_value_named(change: dict[str, Any], message: str) -> None:
+def test_errors_name_the_value(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ShoepairError, match=message):
         replace(gnn.EXAMPLE, **change)
 
 
 def test_numbers_beyond_float64_are_refused() -> None:
     problem = replace(gnn.EXAMPLE, weights=(np.full((2, 2), 1e200),) * 2)
-    with pytest.raises(ShoepairError, match="beyond what float64 holds"):
+    with pytest.raises(ShoepairError, match="beyond the range of float64"):
         gnn.forward(problem)

@@ -1,4 +1,4 @@
-"""The page: its numbers, its pictures, the same bytes every time, and the stage that writes it."""
+"""The analysis page: its numbers, its pictures, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def photo() -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "reports/analysis"
-    page.write(folder, ModelConfig(), photo())
+    page.replace_analysis_folder(folder, ModelConfig(), photo())
     return folder
 
 
@@ -39,47 +39,47 @@ def test_folder_holds_the_page_its_numbers_and_its_pictures(written: Path) -> No
 
 
 def test_page_shows_every_picture(written: Path) -> None:
-    shown = re.findall(r"!\[[^]]{30,}\]\((\w+\.png)\)", (written / "index.md").read_text())
-    assert sorted(shown) == ["conv1d.png", "fields.png", "graph.png"]
-    for name in shown:
+    names = re.findall(r"!\[[^]]{30,}\]\((\w+\.png)\)", (written / "index.md").read_text())
+    assert sorted(names) == ["conv1d.png", "fields.png", "graph.png"]
+    for name in names:
         with Image.open(written / name) as picture:
             assert min(picture.size) > 200
             assert not {"Software", "Creation Time", "date"} & set(picture.info)
 
 
 def test_numbers_of_the_issue_are_in_the_json(written: Path) -> None:
-    found: dict[str, Any] = json.loads((written / "analysis.json").read_text())
-    assert found["format"] == 1
-    assert {name: rows[-1]["module"] for name, rows in found["parameters"].items()} == {
+    analysis: dict[str, Any] = json.loads((written / "analysis.json").read_text())
+    assert analysis["format"] == 1
+    assert {name: rows[-1]["module"] for name, rows in analysis["parameters"].items()} == {
         "cnn": 1_260_918,
         "cnn_channel": 633_826,
     }
-    fields = {field["layer"]: field["size"] for field in found["receptive_fields"]["computed"]}
+    fields = {field["layer"]: field["size"] for field in analysis["receptive_fields"]["computed"]}
     assert [fields[f"pool{i}"] for i in range(1, 5)] == [4, 10, 22, 46]
-    assert found["receptive_fields"]["by_gradient"] == {"cnn": fields, "cnn_channel": fields}
-    assert [row["field"] for row in found["stacked_conv1d"]] == [3, 5, 7, 9, 11]
-    assert found["conv1d"]["forward"]["pre"] == [3, 0, -1, 1, -2]
-    assert found["conv1d"]["forward"]["loss"] == pytest.approx(5.006715, abs=5e-7)
-    assert found["conv1d"]["gradients"]["w1"] == pytest.approx([1.986614, 3.973229, 1.986614], abs=5e-7)
-    assert found["gnn"]["forward"]["readout"] == [14, 6]
-    assert found["gnn"]["gradients"]["logit"] == pytest.approx(0.99999999794, abs=5e-12)
-    assert found["grid"]["graph"] == found["grid"]["convolution"]
+    assert analysis["receptive_fields"]["by_gradient"] == {"cnn": fields, "cnn_channel": fields}
+    assert [row["field"] for row in analysis["stacked_conv1d"]] == [3, 5, 7, 9, 11]
+    assert analysis["conv1d"]["forward"]["pre"] == [3, 0, -1, 1, -2]
+    assert analysis["conv1d"]["forward"]["loss"] == pytest.approx(5.006715, abs=5e-7)
+    assert analysis["conv1d"]["gradients"]["w1"] == pytest.approx([1.986614, 3.973229, 1.986614], abs=5e-7)
+    assert analysis["gnn"]["forward"]["readout"] == [14, 6]
+    assert analysis["gnn"]["gradients"]["logit"] == pytest.approx(0.99999999794, abs=5e-12)
+    assert analysis["grid"]["graph"] == analysis["grid"]["convolution"]
 
 
-def test_page_follows_the_shape() -> None:
-    text = page.markdown(ModelConfig(n=8, kernel_size=5, batch_norm=True))
+def test_page_follows_the_config() -> None:
+    text = page.page_markdown(ModelConfig(n=8, kernel_size=5, batch_norm=True))
     assert "n = 8 channels after the first convolution, kernel size K = 5, with batch norm" in text
     assert "sees 76 of 224 pixels" in text
     assert "| norm4 |" in text
 
 
-def test_same_bytes_again_and_what_lay_there_is_gone(written: Path) -> None:
+def test_second_run_writes_the_same_bytes_and_replaces_the_folder(written: Path) -> None:
     before = contents(written)
     (written / "old.png").write_bytes(b"of an older version")
-    rest = written.with_name(".analysis.part")  # of a run that was killed
+    rest = written.with_name(".analysis.part")  # left by a killed run
     rest.mkdir()
     (rest / "half.json").write_text("{")
-    page.write(written, ModelConfig(), photo())
+    page.replace_analysis_folder(written, ModelConfig(), photo())
     assert contents(written) == before
     assert not rest.exists()
 
@@ -91,9 +91,9 @@ def test_failed_run_leaves_the_old_page(written: Path, monkeypatch: pytest.Monke
         message = "no picture"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(page, "graph_picture", fail)
+    monkeypatch.setattr(page, "draw_gnn_figure", fail)
     with pytest.raises(RuntimeError, match="no picture"):
-        page.write(written, ModelConfig(), photo())
+        page.replace_analysis_folder(written, ModelConfig(), photo())
     assert contents(written) == before
 
 
@@ -112,5 +112,5 @@ def test_analysis_imports_nothing_of_the_pipeline_but_the_networks() -> None:
 
 
 def test_networks_by_hand_use_no_autograd() -> None:
-    for name in ("conv1d", "gnn", "arrays"):
+    for name in ("conv1d", "gnn", "numerics"):
         assert "import torch" not in (ROOT / f"shoepair/reports/analysis/{name}.py").read_text()

@@ -1,4 +1,4 @@
-"""Work in pieces: the same results in the same order on threads, on processes and on Ray; what a user is told."""
+"""Parallel tasks on this machine: bounded tasks in flight, names of tasks in messages, choice of the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair.ingestion import decode_all, scan
+from shoepair.ingestion import file_manifest, parallel_decoding
 from shoepair.runtime import parallel, storage
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import scheduling
@@ -19,47 +19,49 @@ def square(number: int) -> int:
     return number * number
 
 
-def told(piece: object) -> str:
-    return f"piece {piece}"
+def describe(task: object) -> str:
+    return f"task {task}"
 
 
 @given(st.integers(0, 30), st.integers(1, 8))
-def test_no_more_pieces_are_under_way_than_allowed(number: int, most: int) -> None:
-    under_way: set[int] = set()
+def test_no_more_tasks_are_in_flight_than_allowed(number: int, limit: int) -> None:
+    in_flight: set[int] = set()
 
-    def start(piece: int) -> int:
-        under_way.add(piece)
-        assert len(under_way) <= most
-        return piece
+    def submit(task: int) -> int:
+        in_flight.add(task)
+        assert len(in_flight) <= limit
+        return task
 
-    def take(started: int) -> int:
-        under_way.remove(started)
-        return started
+    def wait_for_result(handle: int) -> int:
+        in_flight.remove(handle)
+        return handle
 
-    workers = scheduling.Workers(start, take, most)
-    assert list(scheduling.in_order(range(number), workers, told)) == list(range(number))
-    assert not under_way
+    executor = scheduling.Executor(submit, wait_for_result, limit)
+    assert list(scheduling.iter_ordered_results(range(number), executor, describe)) == list(range(number))
+    assert not in_flight
 
 
-def test_message_names_the_photos_of_a_piece() -> None:
+def test_message_names_the_photos_of_a_task() -> None:
     files = [Path("data/raw/winter/train") / f"u00{number}_1_left_m.jpg" for number in (1, 2)]
     assert (
-        decode_all._named([storage.Listed(path, "") for path in files])
+        parallel_decoding._describe_chunk([storage.PhotoFile(path, "") for path in files])
         == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
     )
-    assert scan._named(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
+    assert (
+        file_manifest._describe_chunk(files) == "data/raw/winter/train: files u001_1_left_m.jpg ... u002_1_left_m.jpg"
+    )
 
 
 def test_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(parallel.SWITCH, "spark")
+    monkeypatch.setenv(parallel.ENGINE_VARIABLE, "spark")
     with pytest.raises(ShoepairError, match="SHOEPAIR_ENGINE=spark: no such engine, expected local or ray"):
-        list(parallel.ordered(square, range(3), tell=told))
-    with parallel.here():
-        assert list(parallel.ordered(square, range(3), tell=told)) == [0, 1, 4]
+        list(parallel.imap_ordered(square, range(3), describe_lost_task=describe))
+    with parallel.force_local():
+        assert list(parallel.imap_ordered(square, range(3), describe_lost_task=describe)) == [0, 1, 4]
 
 
-def test_ray_that_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(parallel.SWITCH, "ray")
+def test_missing_ray_is_reported_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(parallel.ENGINE_VARIABLE, "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ShoepairError, match=r"Ray is not installed\ninstall it: `pip install 'shoepair\[ray\]'`"):
-        list(parallel.ordered(square, range(3), tell=told))
+        list(parallel.imap_ordered(square, range(3), describe_lost_task=describe))

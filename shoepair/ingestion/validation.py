@@ -1,0 +1,255 @@
+"""Validation of a batch: all errors are reported at once; the batch fails, or students are quarantined.
+
+A student is accepted with six photos or quarantined with all of them, since a pair with one shoe is no pair. Two
+students with the same photo are both quarantined, since the photo may belong to either.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from shoepair.data import naming
+from shoepair.data.schemas import AcceptedPhotos
+from shoepair.ingestion import decoding, parallel_decoding, quality
+from shoepair.ingestion.config import ValidateConfig
+from shoepair.runtime import progress, storage
+from shoepair.runtime.errors import ShoepairError
+
+COUNT_NAMES = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
+CATEGORY_OF_SUBSET = {"test_m": "m", "test_w": "w"}  # a test subset holds one category; train holds both
+
+
+@dataclass(frozen=True)
+class ErrorEntry:
+    """One error in a batch: where, what, and which students it rejects.
+
+    Args:
+        location: the file, as its path within the batch, or the student.
+        message: what was found and what was expected.
+        students: students to quarantine; empty for a file without a student id in its name.
+    """
+
+    location: str
+    message: str
+    students: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.message}"
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """Result of validating a batch. Files in = accepted + quarantined + ignored.
+
+    Args:
+        manifest: all `Manifest` rows.
+        accepted: `AcceptedPhotos` rows.
+        errors: all errors.
+        remark_counts: remark of decoding -> number of accepted photos.
+        image_stats: `ImageStats` rows of the accepted photos.
+        flagged_paths: flag -> accepted photos.
+    """
+
+    manifest: pd.DataFrame
+    accepted: pd.DataFrame
+    errors: list[ErrorEntry]
+    remark_counts: dict[str, int]
+    image_stats: pd.DataFrame
+    flagged_paths: dict[str, list[str]]
+
+    @property
+    def errors_by_student(self) -> dict[str, list[str]]:
+        """Each quarantined student, or file without a student id -> its error messages."""
+        messages: dict[str, list[str]] = {}
+        for error in self.errors:
+            for name in error.students or (error.location,):
+                messages.setdefault(name, []).append(str(error))
+        return dict(sorted(messages.items()))
+
+    def count_files(self) -> dict[str, int]:
+        """Count files, accepted, quarantined and ignored files, and accepted and quarantined students."""
+        ignored = int(self.manifest["ignored"].sum())
+        return {
+            "files": len(self.manifest),
+            "accepted": len(self.accepted),
+            "quarantined": len(self.manifest) - len(self.accepted) - ignored,
+            "ignored": ignored,
+            "students": self.accepted["student"].nunique(),
+            "quarantined_students": len({name for error in self.errors for name in error.students}),
+        }
+
+    def __str__(self) -> str:
+        counts = self.count_files()
+        remarks = "".join(f"; {count} {remark}" for remark, count in self.remark_counts.items())
+        flags = "".join(f"; {len(paths)} {flag}" for flag, paths in self.flagged_paths.items())
+        total = f"{counts['accepted']} accepted + {counts['quarantined']} quarantined + {counts['ignored']} ignored"
+        return f"{counts['files']} files = {total}{remarks}{flags}"
+
+    def build_report(self, batch: str) -> dict[str, Any]:
+        """Build the validation report of the batch as a JSON-ready dictionary."""
+        return {
+            "batch": batch,
+            **self.count_files(),
+            "changed": self.remark_counts,
+            "flags": self.flagged_paths,
+            "reasons": self.errors_by_student,
+        }
+
+
+def counts_by_batch_and_total(reports_by_batch: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Return the counts of each batch from the validation reports, with their sum first as `total`."""
+    total = {name: sum(report[name] for report in reports_by_batch.values()) for name in COUNT_NAMES}
+    return {"total": total} | {
+        batch: {name: report[name] for name in COUNT_NAMES} for batch, report in reports_by_batch.items()
+    }
+
+
+def validate_batch(
+    folder: Path, manifest: pd.DataFrame, edge: int, policy: ValidateConfig | None = None
+) -> ValidationResult:
+    """Validate a batch: decode all photos, collect errors and quality flags, select accepted photos.
+
+    Args:
+        folder: the photos of the batch.
+        manifest: `Manifest` rows.
+        edge: of a stored photo, in pixels.
+        policy: thresholds of quality flags; without it, no photo is flagged.
+    """
+    photos = manifest[~manifest["ignored"] & manifest["error"].isna()]
+    decode_errors: dict[str, str] = {}
+    remarks: dict[str, tuple[str, ...]] = {}
+    stats: dict[str, dict[str, Any]] = {}
+    results = parallel_decoding.imap_decoded_photos_or_errors(
+        storage.list_photo_files(folder, photos), edge, _measure_photo
+    )
+    tracked = progress.track(results, f"check {folder.name}", "photo", len(photos))
+    with threadpool_limits(1):  # of matrix operations: the photos use all threads already
+        for path, result in zip(photos["path"], tracked, strict=True):
+            if isinstance(result, naming.PhotoError):
+                decode_errors[path] = str(result)
+            else:
+                remarks[path], stats[path] = result
+    errors = find_errors(manifest, decode_errors)
+    rejected = {name for error in errors for name in error.students}
+    locations = {error.location for error in errors}
+    clean = manifest[~manifest["ignored"] & ~manifest["student"].isin(rejected) & ~manifest["path"].isin(locations)]
+    accepted = select_accepted_photo_rows(clean)
+    remark_counts = Counter(remark for path in accepted["path"] for remark in remarks[path])
+    image_stats = quality.build_image_stats(accepted, stats)
+    flags = quality.photo_paths_by_flag(image_stats, policy, edge) if policy else {}
+    return ValidationResult(manifest, accepted, errors, dict(sorted(remark_counts.items())), image_stats, flags)
+
+
+def _measure_photo(photo: decoding.DecodedPhoto) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return a photo's remarks and its `ImageStats` columns."""
+    _limit_to_one_thread()
+    return photo.remarks, quality.measure_image_stats(photo)
+
+
+@cache
+def _limit_to_one_thread() -> None:
+    """Limit matrix operations to one thread, as in `validate_batch`, once in each worker process."""
+    threadpool_limits(1)
+
+
+def validate_batch_or_raise(
+    batch: str, folder: Path, manifest: pd.DataFrame, edge: int, policy: ValidateConfig | None = None
+) -> ValidationResult:
+    """Validate a batch, as `validate_batch`; raise its errors unless the policy allows quarantining students.
+
+    Without a policy, any error rejects the batch.
+
+    Raises:
+        ShoepairError: lists every error of the batch.
+    """
+    result = validate_batch(folder, manifest, edge, policy)
+    if not result.errors:
+        return result
+    problems = [str(error) for error in result.errors]
+    counts = result.count_files()
+    quarantined, accepted = counts["quarantined_students"], counts["students"]
+    if policy is None or policy.on_invalid == "fail":
+        outcome = f"nothing of batch {batch!r} was accepted"
+        fix = "correct the files, then run `dvc repro`; or set `validate.on_invalid: quarantine` to go on without them"
+    elif not accepted or quarantined > policy.max_quarantined * (quarantined + accepted):
+        outcome = f"{quarantined} of {quarantined + accepted} students of batch {batch!r} would be quarantined"
+        fix = f"correct the files; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
+    else:
+        return result
+    message = f"{folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''}, {outcome}"
+    raise ShoepairError(message, problems=problems, fix=fix)
+
+
+def select_accepted_photo_rows(clean_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Select the photos from `Manifest` rows without errors, in store order, as `AcceptedPhotos` rows."""
+    photos = clean_manifest[~clean_manifest["ignored"]]
+    return photos.sort_values(["student", "pair", "side"])[list(AcceptedPhotos.to_schema().columns)]
+
+
+def find_errors(manifest: pd.DataFrame, decode_errors: Mapping[str, str]) -> list[ErrorEntry]:
+    """Find all errors in one batch, sorted by file or student.
+
+    Args:
+        manifest: `Manifest` rows.
+        decode_errors: path -> reason, for files that cannot be decoded.
+    """
+    files = manifest[~manifest["ignored"]]
+    photos = files[files["error"].isna()]
+    reasons = dict(zip(files["path"], files["error"], strict=True)) | dict(decode_errors)
+    errors = [
+        ErrorEntry(path, reason, _extract_student_ids([path]))
+        for path, reason in reasons.items()
+        if isinstance(reason, str)
+    ]
+    errors += _find_identical_files(files)
+    for student, photo_rows in photos.groupby("student", sort=True):
+        errors += [ErrorEntry(str(student), text, (str(student),)) for text in _find_student_errors(photo_rows)]
+    return sorted(errors, key=str)
+
+
+def _extract_student_ids(file_paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the student ids in these files' names, also in names that break the grammar."""
+    ids = {naming.extract_student_id(path.rpartition("/")[2]) for path in file_paths}
+    return tuple(sorted(ids - {""}))
+
+
+def _find_identical_files(file_rows: pd.DataFrame) -> Iterator[ErrorEntry]:
+    """Yield an error for each group of files with the same content: all names but one must be wrong."""
+    for _, group in file_rows[file_rows["sha256"].notna()].groupby("sha256", sort=False):
+        if len(group) > 1:
+            first, *others = sorted(group["path"])
+            yield ErrorEntry(first, f"same content as {', '.join(others)}", _extract_student_ids(group["path"]))
+
+
+def _find_student_errors(photo_rows: pd.DataFrame) -> Iterator[str]:
+    """Yield the errors of one student's photos."""
+    subsets = sorted(photo_rows["subset"].unique())
+    if len(subsets) > 1:
+        yield f"in the subsets {' and '.join(subsets)}, expected one"
+        return  # further errors would only follow from this one
+    keys = [(int(pair), str(side)) for pair, side in zip(photo_rows["pair"], photo_rows["side"], strict=True)]
+    if len(keys) != len(naming.SHOE_KEYS) or set(keys) != set(naming.SHOE_KEYS):
+        yield f"{len(keys)} photo{'s' if len(keys) > 1 else ''}, expected 6 ({_describe_missing_and_repeated(keys)})"
+    for pair, categories in photo_rows.groupby("pair")["category"]:
+        if categories.nunique() > 1:
+            yield f"pair {pair} is both m and w, expected one category"
+    expected = CATEGORY_OF_SUBSET.get(subsets[0])
+    for row in photo_rows.itertuples():
+        if expected and row.category != expected:
+            yield f"{row.path} is of category {row.category}, expected only {expected} in {subsets[0]}"
+
+
+def _describe_missing_and_repeated(shoe_keys: list[tuple[int, str]]) -> str:
+    """Return which of the six photos are missing and which are repeated."""
+    missing = [f"pair {pair} {side}" for pair, side in naming.SHOE_KEYS if (pair, side) not in shoe_keys]
+    repeated = [f"pair {pair} {side}" for pair, side in naming.SHOE_KEYS if shoe_keys.count((pair, side)) > 1]
+    parts = [("missing", missing), ("more than once", repeated)]
+    return "; ".join(f"{problem}: {', '.join(shoes)}" for problem, shoes in parts if shoes)

@@ -1,0 +1,74 @@
+"""Versions of the libraries that affect results: the table `[tool.shoepair.results]` of pyproject.toml.
+
+The table has groups, such as `images`. Every stage declares the groups that affect its results as parameters in
+dvc.yaml, so it runs again when a version in the table changes. Each stage compares the installed versions with the
+table when it starts: DVC does not notice an upgrade by pip.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import read_yaml
+
+VERSIONS_FILE = Path("pyproject.toml")
+GROUP_PREFIX = "tool.shoepair.results."
+PIPELINE_FILE = Path("dvc.yaml")
+
+
+def expected_version_by_library(groups: Iterable[str] | None = None) -> dict[str, str]:
+    """Read the expected version of each library from pyproject.toml.
+
+    Args:
+        groups: names of the groups to read; None for all.
+
+    Raises:
+        ShoepairError: there is no such table, or no such group in it.
+    """
+    try:
+        project = tomllib.loads(VERSIONS_FILE.read_text(encoding="utf-8"))
+        table: dict[str, dict[str, str]] = project["tool"]["shoepair"]["results"]
+        return {library: number for group in groups or table for library, number in table[group].items()}
+    except (FileNotFoundError, KeyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{VERSIONS_FILE}: no table [{GROUP_PREFIX}{error.args[0] if isinstance(error, KeyError) else '*'}]"
+        raise ShoepairError(message, fix=f"run in the project's folder, or `git checkout {VERSIONS_FILE}`") from None
+
+
+def installed_version(library: str) -> str:
+    """Return the installed version without build suffix ("2.13.0" for "2.13.0+cpu"), or "none" if it is missing."""
+    try:
+        return version(library).partition("+")[0]
+    except PackageNotFoundError:
+        return "none"
+
+
+def list_stage_library_groups(stage: str) -> list[str]:
+    """Read the names of the library groups that a stage declares in dvc.yaml."""
+    entry: dict[str, Any] = read_yaml(PIPELINE_FILE)["stages"][stage]
+    declared: list[Any] = entry.get("do", entry).get("params", [])
+    names = [name for item in declared if isinstance(item, dict) for name in item.get(VERSIONS_FILE.name, [])]
+    return [name.removeprefix(GROUP_PREFIX) for name in names]
+
+
+def check_versions(stage: str) -> None:
+    """Raise an error if an installed library differs from the version that a stage expects.
+
+    Raises:
+        ShoepairError: one line with every library that differs.
+    """
+    expected = expected_version_by_library(list_stage_library_groups(stage))
+    differing = [
+        f"{library} {installed_version(library)} is installed, expected {number}"
+        for library, number in expected.items()
+        if installed_version(library) != number
+    ]
+    if differing:
+        message = (
+            f"{'; '.join(differing)} ({VERSIONS_FILE}): run `python -m pip install --requirement requirements.lock`"
+        )
+        raise ShoepairError(message)

@@ -1,0 +1,91 @@
+"""Parquet tables: round trip, name and format in the file, errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+from pandera.errors import SchemaError
+
+from shoepair.data import naming, parquet_files, schemas
+from shoepair.runtime.errors import ShoepairError
+
+ROW = st.tuples(
+    st.sampled_from(naming.SPLITS),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.from_regex(r"u[0-9]{1,5}", fullmatch=True),
+    st.integers(0, 2**40),
+    st.sampled_from(naming.PAIR_NUMBERS),
+    st.sampled_from(naming.PAIR_NUMBERS),
+    st.integers(0, 1),
+    st.booleans(),
+    st.just("cnn"),
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+NAMES = list(schemas.Scores.to_schema().columns)
+
+
+def scores(*rows: tuple[object, ...]) -> pd.DataFrame:
+    """Return `Scores` rows."""
+    return schemas.Scores.validate(pd.DataFrame(list(rows), columns=NAMES))
+
+
+ONE = ("train", "a", "u1", 0, 1, 2, 0, True, "cnn", 0.1)
+
+
+@given(st.lists(ROW, min_size=1, max_size=3))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_written_table_reads_back_as_it_was(tmp_path: Path, rows: list[tuple[object, ...]]) -> None:
+    frame = scores(*rows)
+    parquet_files.write_table(tmp_path / "a.parquet", frame, schemas.Scores)
+    assert_frame_equal(parquet_files.read_table(tmp_path / "a.parquet", schemas.Scores), frame)
+
+
+def test_index_of_the_rows_leaves_no_trace(tmp_path: Path) -> None:
+    frame = scores(ONE, ("valid", "a", "u2", 1, 1, 1, 1, True, "cnn", -0.2), ONE)
+    parquet_files.write_table(tmp_path / "plain", frame, schemas.Scores)
+    parquet_files.write_table(tmp_path / "indexed", frame.set_index(pd.Index([7, 7, 3], name="left")), schemas.Scores)
+    assert (tmp_path / "indexed").read_bytes() == (tmp_path / "plain").read_bytes()
+    assert parquet.read_schema(tmp_path / "plain").names == NAMES
+
+
+def test_table_without_rows_keeps_the_types_of_its_columns(tmp_path: Path) -> None:
+    frame = scores(ONE)
+    parquet_files.write_table(tmp_path / "a", frame[:0], schemas.Scores)
+    table = parquet_files.read_table(tmp_path / "a", schemas.Scores)
+    assert len(table) == 0
+    assert list(table.dtypes) == list(frame.dtypes)
+    assert table["logit"].dtype == np.float32
+
+
+def test_rows_that_break_the_schema_leave_the_old_table(tmp_path: Path) -> None:
+    frame = scores(ONE)
+    parquet_files.write_table(tmp_path / "a", frame, schemas.Scores)
+    with pytest.raises(SchemaError, match="same"):
+        parquet_files.write_table(tmp_path / "a", frame.assign(same=2), schemas.Scores)
+    assert_frame_equal(parquet_files.read_table(tmp_path / "a", schemas.Scores), frame)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_file_says_which_table_of_which_format_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    parquet_files.write_table(path, scores(ONE), schemas.Scores)
+    metadata = parquet.read_schema(path).metadata
+    assert (metadata[b"shoepair.table"], metadata[b"shoepair.format"]) == (b"scores", b"1")
+    monkeypatch.setattr(parquet_files, "FORMAT_VERSION", 2)
+    message = r"a\.parquet: table scores of format 1, expected scores of format 2\ndelete it and run `dvc repro`"
+    with pytest.raises(ShoepairError, match=message):
+        parquet_files.read_table(path, schemas.Scores)
+
+
+def test_table_of_another_program_is_refused(tmp_path: Path) -> None:
+    scores(ONE).to_parquet(tmp_path / "a.parquet")
+    message = r"table unknown of format unknown, expected scores of format 1\ndelete it"
+    with pytest.raises(ShoepairError, match=message):
+        parquet_files.read_table(tmp_path / "a.parquet", schemas.Scores)

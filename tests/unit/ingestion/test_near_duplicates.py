@@ -1,0 +1,106 @@
+"""Near-duplicate photos are found however they were changed; the search misses none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from shoepair.ingestion import decoding, near_duplicates, phash, quality
+from shoepair.synthetic import synthetic_class
+
+Change = Callable[[Image.Image], Image.Image]
+EDGE = 224
+
+
+@pytest.fixture(scope="module")
+def synthetic_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Image.Image]:
+    """The photos of four synthetic students."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    synthetic_class.write_synthetic_class(folder, 2, 1, 5)
+    return [Image.open(path).convert("RGB") for path in sorted(folder.rglob("u*")) if path.is_file()]
+
+
+def crop(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    width, height = image.size
+    box = (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
+    return image.crop(box)
+
+
+CHANGES: dict[str, Change] = {
+    "none": lambda image: image,
+    "mirror": ImageOps.mirror,
+    "half": lambda image: image.resize((112, 112)),
+    "brighter": lambda image: image.point(lambda value: min(255, value * 23 // 20)),
+    "crop 3 %": lambda image: crop(image, 0.03, 0.03, 0.03, 0.03),
+    "crop 5 % of a corner": lambda image: crop(image, 0.05, 0, 0, 0.05),
+    "crop of 4, 1, 0 and 3 %": lambda image: crop(image, 0.04, 0.01, 0, 0.03),
+    "crop 2.2 % of a corner": lambda image: crop(image, 0.022, 0, 0, 0.022),
+    "crop 4 % of every side": lambda image: crop(image, 0.04, 0.04, 0.04, 0.04),
+    "crop 5 % of a side": lambda image: crop(image, 0, 0, 0.05, 0),
+    "mirrored crop": lambda image: ImageOps.mirror(crop(image, 0, 0.05, 0.05, 0)),
+}
+
+
+def measure(images: list[Image.Image], folder: Path, jpeg_quality: int) -> pd.DataFrame:
+    """Return the image stats of these photos, each of another student."""
+    rows = []
+    for number, image in enumerate(images):
+        path = folder / f"{number}.jpg"
+        image.save(path, "JPEG", quality=jpeg_quality)
+        keys = {"path": path.name, "student": f"u{number:03}", "pair": 1, "side": "left"}
+        rows.append(keys | quality.measure_image_stats(decoding.decode_photo(path, EDGE)))
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_copies_are_found_and_nothing_else(
+    change: str, synthetic_photos: list[Image.Image], tmp_path: Path
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    copies = [CHANGES[change](image) for image in synthetic_photos]
+    stats = {"old": measure(synthetic_photos, tmp_path / "old", 95), "new": measure(copies, tmp_path / "new", 60)}
+    duplicates = near_duplicates.find_near_duplicate_rows(stats, 20)
+    between = duplicates[(duplicates["batch"] == "old") & (duplicates["other_batch"] == "new")]
+    assert list(between["path"]) == list(between["other_path"]), "different photos were matched"
+    assert len(between) >= 0.9 * len(synthetic_photos), "copies were missed"
+    assert not len(duplicates[duplicates["batch"] == duplicates["other_batch"]])
+    assert len(duplicates) == 2 * len(between)
+
+
+def test_copies_cropped_at_random_are_found(synthetic_photos: list[Image.Image], tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    copies = [crop(image, *rng.uniform(0, 0.04, 4)) for image in synthetic_photos]
+    stats = {"old": measure(synthetic_photos, tmp_path / "old", 95), "new": measure(copies, tmp_path / "new", 80)}
+    duplicates = near_duplicates.find_near_duplicate_rows(stats, 20)
+    assert (duplicates["path"] == duplicates["other_path"]).all(), "different photos were matched"
+    assert len(duplicates) >= 2 * 0.9 * len(synthetic_photos), "copies were missed"
+
+
+def test_search_equals_an_exhaustive_comparison() -> None:
+    rng = np.random.default_rng(2)
+    hashes = rng.integers(0, 256, (400, 32), np.uint8)
+    queries = np.concatenate([flip_bits(hashes[:60], bits, rng) for bits in range(30)])
+    distances = np.unpackbits(hashes[None] ^ queries[:, None], axis=-1).sum(axis=-1)
+    for bits in (0, 7, 24, near_duplicates.MAX_SEARCHABLE_DISTANCE):
+        matches = near_duplicates.find_similar_hash_rows(hashes, queries, bits)
+        expected = np.argwhere(distances <= bits)
+        assert matches[["query", "code"]].to_numpy().tolist() == expected.tolist()
+        assert matches["hash_distance"].tolist() == distances[tuple(expected.T)].tolist()
+    with pytest.raises(ValueError, match="expected 25 at most"):
+        near_duplicates.find_similar_hash_rows(hashes, queries, near_duplicates.MAX_SEARCHABLE_DISTANCE + 1)
+
+
+def flip_bits(hashes: NDArray[np.uint8], count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    bits = np.unpackbits(hashes, axis=-1)
+    for row in bits:
+        row[rng.choice(phash.HASH_BITS, count, replace=False)] ^= 1
+    return np.packbits(bits, axis=-1)

@@ -1,0 +1,87 @@
+"""Parallel decoding: results in input order, whatever the size of tasks; photos stacked by student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shoepair.data.naming import PhotoError
+from shoepair.ingestion import parallel_decoding
+from shoepair.ingestion.decoding import DecodedPhoto
+from shoepair.runtime.storage import PhotoFile
+
+EDGE = 16
+
+
+def red(photo: DecodedPhoto) -> int:
+    """Return the red of a photo's first pixel; 5 is an error."""
+    if photo.pixels[0, 0, 0] == 5:
+        reason = "too red"
+        raise PhotoError(reason)
+    return int(photo.pixels[0, 0, 0])
+
+
+def write(folder: Path, count: int) -> list[PhotoFile]:
+    """Write photos of one colour each; the number of a photo is its red."""
+    files = []
+    for number in range(count):
+        Image.new("RGB", (EDGE, EDGE), (number, 0, 0)).save(folder / f"{number}.png")
+        files.append(PhotoFile(folder / f"{number}.png", ""))
+    return files
+
+
+@pytest.mark.parametrize("photos_per_task", [1, 3, 48])
+def test_results_are_in_input_order_whatever_the_size_of_tasks(
+    photos_per_task: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel_decoding, "PHOTOS_PER_TASK", photos_per_task)
+    files = write(tmp_path, 8)
+    files[2].path.write_bytes(b"")
+    results = parallel_decoding.imap_decoded_photos_or_errors(iter(files), EDGE, red)
+    expected = [0, 1, "cannot be decoded (the file is empty)", 3, 4, "too red", 6, 7]
+    assert [str(result) if isinstance(result, PhotoError) else result for result in results] == expected
+
+
+def test_photos_are_decoded_at_the_given_edge(tmp_path: Path) -> None:
+    (photo,) = parallel_decoding.iter_decoded_photos_or_errors(write(tmp_path, 1), 8)
+    assert isinstance(photo, DecodedPhoto)
+    assert photo.pixels.shape == (8, 8, 3)
+    assert photo.original == (EDGE, EDGE)
+
+
+def test_no_photos_give_no_results() -> None:
+    assert list(parallel_decoding.iter_decoded_photos_or_errors([], EDGE)) == []
+    assert list(parallel_decoding.iter_student_photo_stacks([], EDGE)) == []
+
+
+def test_missing_file_is_no_photo_error(tmp_path: Path) -> None:
+    files = write(tmp_path, 2)
+    files[1].path.unlink()
+    with pytest.raises(FileNotFoundError):
+        list(parallel_decoding.iter_decoded_photos_or_errors(files, EDGE))
+
+
+def test_student_is_yielded_before_the_next_one_is_decoded() -> None:
+    decoded: list[int] = []
+
+    def photo(number: int) -> DecodedPhoto:
+        decoded.append(number)
+        return DecodedPhoto(np.full((EDGE, EDGE, 3), number, np.uint8), (EDGE, EDGE))
+
+    students = parallel_decoding.iter_student_photo_stacks(map(photo, range(12)), EDGE)
+    first = next(students)
+    assert decoded == [0, 1, 2, 3, 4, 5]
+    assert first.dtype == np.uint8
+    assert first[1, 0, 7, 7].tolist() == [2, 2, 2]
+    second = next(students)
+    assert second[..., 0, 0, 0].tolist() == [[6, 7], [8, 9], [10, 11]]
+    assert first[..., 0, 0, 0].tolist() == [[0, 1], [2, 3], [4, 5]], "the arrays share memory"
+
+
+def test_task_is_described_by_its_first_and_last_photo_and_escaped() -> None:
+    files = [PhotoFile(Path("raw/w\n") / name, "") for name in ("u1.png", "u2.png", "u3.png")]
+    assert parallel_decoding._describe_chunk(files) == r"raw/w\n: photos u1.png ... u3.png"
+    assert parallel_decoding._describe_chunk(files[:1]) == r"raw/w\n: photos u1.png ... u1.png"
