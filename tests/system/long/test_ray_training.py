@@ -19,10 +19,10 @@ SECONDS = 240  # for what takes twenty on an idle machine
 # In the second epoch a rank writes its process id, then waits for the file `go`.
 WAITING = """
 import os, pathlib, time
-_train_epoch = train_epoch
+_iter_epoch_losses = iter_epoch_losses
 
-def train_epoch(*arguments):
-    for iteration, loss in enumerate(_train_epoch(*arguments)):
+def iter_epoch_losses(*arguments):
+    for iteration, loss in enumerate(_iter_epoch_losses(*arguments)):
         if arguments[-1] == 2 and iteration == 0:
             pathlib.Path("at-work", str(os.getpid())).touch()
             while not pathlib.Path("go").exists():

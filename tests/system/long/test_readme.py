@@ -64,6 +64,6 @@ def test_tour_of_the_readme_works_as_copied(winter: Path, run: Run) -> None:
     assert len(tour) > 30
     assert set(commands()) - set(tour) == set(ELSEWHERE)
     assert ran(said[next(line for line in tour if "../elsewhere" in line)]) == set()
-    assert "could be batch 'late'" in said["shoepair add path/to/late.zip --name late --dry-run"]
+    assert "valid, can be added as batch 'late'" in said["shoepair add path/to/late.zip --name late --dry-run"]
     assert ran(said["dvc exp run -S lr=0.0005 -n slower"]) == {"train@cnn", "train@cnn_channel", "evaluate", "report"}
     assert not [path for path in (winter / "data").rglob("*") if path.name.startswith("u052")]
