@@ -52,6 +52,7 @@ def load_or_stream_pairs(
     photo_bytes = 0
     for batch, group in students.groupby("batch", sort=False):
         with Store(paths.store_path(str(batch)), use_remote_root=True) as store:
+            _raise_if_not_stored(store, group)
             photo_bytes += len(group) * 18 * store.edge**2  # 3 pairs, 2 sides, 3 channels
     if photo_bytes <= max_photo_bytes:
         return (
@@ -64,7 +65,7 @@ def load_or_stream_pairs(
 
 def _index_students(pair_rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Tensor, Tensor, Tensor]]:
     """Return the students in row order, and `pair_index`, `same`, `is_synthetic_student` of `PairSource`."""
-    keys = pair_rows[["batch", "row"]]
+    keys = pair_rows[["batch", "row", "student"]]
     students = keys.drop_duplicates(ignore_index=True)
     numbers = keys.merge(students.reset_index(names="number"), how="left", validate="many_to_one")["number"]
     pair_index = np.stack([numbers, pair_rows["left"] - 1, pair_rows["right"] - 1], axis=1)
@@ -101,10 +102,10 @@ def load_split_student_rows(split: str) -> pd.DataFrame:
 
 
 def iter_student_photos(students: pd.DataFrame, *, use_remote_root: bool = False) -> Iterator[NDArray[np.uint8]]:
-    """Yield the photos of each student (columns `batch`, `row`), (3, 2, S, S, 3) uint8, in row order.
+    """Yield the photos of each student (columns `batch`, `row`, `student`), (3, 2, S, S, 3) uint8, in row order.
 
     Raises:
-        ShoepairError: a store is missing or damaged, or the stores differ in S.
+        ShoepairError: a store is missing, damaged or of other students, or the stores differ in S.
     """
     with ExitStack() as stack:
         stores = {
@@ -115,8 +116,20 @@ def iter_student_photos(students: pd.DataFrame, *, use_remote_root: bool = False
         if len(edges) > 1:
             message = f"data/store: images of {' and '.join(map(str, edges))} pixels, expected one size"
             raise ShoepairError(message, fix="run `dvc repro`, which rebuilds the stores")
+        for batch, group in students.groupby("batch", sort=False):
+            _raise_if_not_stored(stores[batch], group)
         for batch, row in zip(students["batch"], students["row"], strict=True):
             yield stores[batch].read_students([row])[0]
+
+
+def _raise_if_not_stored(store: Store, students: pd.DataFrame) -> None:
+    """Raise if the rows of some students (columns `row`, `student`) are not theirs in the store, or repeat."""
+    ids = dict(enumerate(store.student_ids))
+    wrong = students[(students["row"].map(ids) != students["student"]) | students["row"].duplicated()]
+    if not wrong.empty:
+        row, student = wrong[["row", "student"]].iloc[0]
+        message = f"{store.path}: row {row} is {ids.get(row, 'beyond its end')}, but a table says {student}"
+        raise ShoepairError(message, fix="run `dvc repro`, which makes both from the same photos")
 
 
 def _read_photos(students: pd.DataFrame, *, use_remote_root: bool = False) -> NDArray[np.uint8]:

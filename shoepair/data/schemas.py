@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -9,6 +11,17 @@ from pandera.typing import Series
 
 from shoepair.data import naming
 from shoepair.data.naming import SPLITS, SUBSETS
+from shoepair.runtime.batches import BATCH_NAME_PATTERN
+
+STUDENT_PATTERN = re.compile(r"u[0-9]{1,250}", re.ASCII)
+# Within a batch's folder: neither absolute nor with a part that leads out of it.
+PATH_PATTERN = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\x00-\x1f\x7f]+")
+
+
+def _match(values: pd.Series[str], pattern: re.Pattern[str]) -> pd.Series[bool]:
+    """Return whether each text that is not missing matches as a whole; each different text is matched once."""
+    valid = [value for value in values.dropna().unique() if pattern.fullmatch(value)]
+    return values.isna() | values.isin(valid)
 
 
 class TableSchema(pa.DataFrameModel):
@@ -20,6 +33,21 @@ class TableSchema(pa.DataFrameModel):
         strict = True
         ordered = True
         coerce = True
+
+    @pa.check("^(other_)?batch$", regex=True)
+    def batch_is_a_name(cls, values: pd.Series[str]) -> pd.Series[bool]:  # noqa: N805  # pandera makes it one
+        """Whether each batch has a valid name: a path is made of it."""
+        return _match(values, BATCH_NAME_PATTERN)
+
+    @pa.check("^(other_)?student$", regex=True)
+    def student_is_an_id(cls, values: pd.Series[str]) -> pd.Series[bool]:  # noqa: N805
+        """Whether each student is an id like u052."""
+        return _match(values, STUDENT_PATTERN)
+
+    @pa.check("^(other_)?path$", regex=True)
+    def path_is_in_the_batch(cls, values: pd.Series[str]) -> pd.Series[bool]:  # noqa: N805
+        """Whether each path stays in the batch's folder."""
+        return _match(values, PATH_PATTERN)
 
 
 class Manifest(TableSchema):
@@ -83,7 +111,9 @@ class Scores(Pairs):
     """One row per model and pair, with the model's logit."""
 
     model: Series[str]
-    logit: Series[np.float32]  # same minus different; above 0 the pair is called same
+    logit: Series[np.float32] = pa.Field(
+        gt=-np.inf, lt=np.inf
+    )  # same minus different; above 0 the pair is called same
 
 
 def make_student_keys(rows: pd.DataFrame) -> pd.Series[str]:
@@ -106,8 +136,8 @@ class NearDuplicates(TableSchema):
 class FoldScores(Scores):
     """One row per model, repeat and pair: the logit of a model not trained on the pair's student."""
 
-    repeat: Series[int]
-    fold: Series[int]
+    repeat: Series[int] = pa.Field(ge=0)
+    fold: Series[int] = pa.Field(ge=0)
 
 
 class ImageStats(TableSchema):

@@ -196,7 +196,13 @@ class Store:
 
         Returns:
             (T, 3, 2, S, S, 3) uint8.
+
+        Raises:
+            ShoepairError: the store has no such row, or is damaged.
         """
+        if any(not 0 <= row < len(self) for row in row_numbers):
+            message = f"{self.path}: row {max(row_numbers)} of a table, but the store has {len(self)} students"
+            raise ShoepairError(message, fix="run `dvc repro`, which makes both from the same photos")
         images = np.empty((len(row_numbers), *self._images.shape[1:]), np.uint8)
         with self._damage_as_shoepair_error():
             for position, row in enumerate(row_numbers):

@@ -11,9 +11,9 @@ import pandas as pd
 from shoepair.data.schemas import make_student_keys
 from shoepair.evaluation import bootstrap, metrics
 from shoepair.evaluation.bootstrap import MIN_STUDENTS, Array
-from shoepair.evaluation.metric_names import BASELINE_MODEL, COMPARED_METRICS, differences_against
+from shoepair.evaluation.metric_names import BASELINE_MODEL, COMPARED_METRICS, METRIC_ORDERS, differences_against
 
-COMPARED_COLUMNS = [list(metrics.METRIC_ORDERS).index(name) for name in COMPARED_METRICS]
+COMPARED_COLUMNS = [list(METRIC_ORDERS).index(name) for name in COMPARED_METRICS]
 
 
 def compare_models(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:

@@ -19,26 +19,13 @@ from numpy.typing import NDArray
 from shoepair.data.naming import SPLITS
 from shoepair.data.schemas import make_student_keys
 from shoepair.evaluation import bootstrap, calibration, roc_curve
-from shoepair.evaluation.metric_names import INTERVAL_END_NAMES
+from shoepair.evaluation.metric_names import METRIC_ORDERS, interval_names
 
 EVALUATED_SPLITS = tuple(split for split in SPLITS if split != "train")
 TEST_SPLITS = ("test_m", "test_w")
 BOTH_TESTS = "test"  # both test splits together
 REPORTED_SPLITS = (*EVALUATED_SPLITS, BOTH_TESTS)
 DIGITS = 4  # of every number written
-
-# Metric -> 1 if it is a mean over students, 2 if over pairs of students.
-METRIC_ORDERS = {
-    "positive": 1,
-    "negative": 1,
-    "balanced": 1,
-    "negative_all": 1,
-    "balanced_all": 1,
-    "auc": 2,
-    "eer": 1,
-    "tpr_1": 1,
-    "tpr_5": 1,
-}
 
 Array = NDArray[np.float64]
 
@@ -124,8 +111,7 @@ def intervals_to_dict(metric_names: list[str], intervals: Array) -> dict[str, fl
     """Convert (K, 3) value, low, high to a dict of rounded numbers by name."""
     numbers: dict[str, float] = {}
     for name, (value, low, high) in zip(metric_names, intervals.round(DIGITS).tolist(), strict=True):
-        names = (name, *INTERVAL_END_NAMES.get(name, (f"{name}_low", f"{name}_high")))
-        numbers |= dict(zip(names, (value, low, high), strict=True))
+        numbers |= dict(zip(interval_names(name), (value, low, high), strict=True))
     return numbers
 
 

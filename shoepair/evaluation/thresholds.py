@@ -17,12 +17,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from shoepair.data import json_files
 from shoepair.evaluation import calibration
 from shoepair.evaluation.metrics import DIGITS, EVALUATED_SPLITS, labels_and_logits, select_split_rows
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.params import StrictModel
 
@@ -46,7 +45,7 @@ class DecisionRule(StrictModel):
 
     format: Literal[1]  # FORMAT
     model: str
-    temperature: float = Field(gt=0)
+    temperature: float = Field(ge=1e-6, le=1e6)  # wider than what is fitted; a quotient of logits stays finite
     same_above: float = Field(ge=0.5, le=1)  # 1: nothing is called same
     different_below: float = Field(ge=0, le=0.5)  # 0: nothing is called different
     says: str  # the thresholds in words
@@ -146,14 +145,9 @@ def read_decision_rule() -> DecisionRule:
     Raises:
         ShoepairError: the file is missing, has another format or is no decision rule.
     """
-    fix = "run `dvc repro`, which fits the thresholds"
+    fix = "delete it and run `dvc repro`, which fits the thresholds"
     document = json_files.read_json(paths.THRESHOLDS, fix)
     if document.get("format") != FORMAT:
         message = f"{paths.THRESHOLDS}: format {document.get('format', 'nothing')}, expected {FORMAT}"
-        raise ShoepairError(message, fix=f"delete it and {fix}")
-    try:
-        return DecisionRule.model_validate(document)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
-        message = f"{paths.THRESHOLDS}: not a decision rule"
-        raise ShoepairError(message, problems=problems, fix=f"delete it and {fix}") from None
+        raise ShoepairError(message, fix=fix)
+    return DecisionRule.model_validate(json_files.check_schema(document, str(paths.THRESHOLDS), fix, DecisionRule))

@@ -13,6 +13,7 @@ from shoepair.data.pair_dataset import InMemoryPairs, PairSource
 from shoepair.models import distributed
 from shoepair.models.base import NUM_CLASSES, Model
 from shoepair.runtime import progress
+from shoepair.runtime.errors import ShoepairError
 
 SCORING_BATCH_SIZE = 64  # pairs scored at a time; no result depends on it beyond rounding
 
@@ -81,9 +82,35 @@ def positive_and_negative_accuracy(
     return is_correct[pairs.same == 1].double().mean().item(), is_correct[pairs.same == 0].double().mean().item()
 
 
+def raise_if_not_finite(logits: Tensor, model_name: str) -> None:
+    """Raise a ShoepairError if a logit is no finite number: no answer and no metric can be made of it."""
+    if not torch.isfinite(logits).all():
+        message = f"models/{model_name}.safetensors: gives logits that are not finite numbers, expected finite ones"
+        raise ShoepairError(message, fix=f"delete it and run `dvc repro train@{model_name}`, which trains it")
+
+
 def pair_score_rows(models: Mapping[str, Model], pair_rows: pd.DataFrame, pairs: InMemoryPairs) -> pd.DataFrame:
-    """Compute every model's logit (same minus different) for every pair; return `Scores` rows, model by model."""
+    """Compute every model's logit (same minus different) for every pair; return `Scores` rows, model by model.
+
+    Raises:
+        ShoepairError: a logit is not finite.
+    """
     pairs_of = {edge: pairs.downsample(edge) for edge in {model.config.edge for model in models.values()}}
-    bar = progress.track(models.items(), "evaluate", "model")
-    logits = {name: predict_logits(model, pairs_of[model.config.edge]).numpy() for name, model in bar}
-    return pd.concat([pair_rows.assign(model=name, logit=two[:, 1] - two[:, 0]) for name, two in logits.items()])
+    tables = []
+    for name, model in progress.track(models.items(), "evaluate", "model"):
+        tables.append(
+            pair_rows.assign(model=name, logit=score_model(name, model, pairs_of[model.config.edge]).numpy())
+        )
+    return pd.concat(tables)
+
+
+def score_model(name: str, model: Model, pairs: PairSource) -> Tensor:
+    """Return a model's logit of every pair, same minus different: (P,) float32 on the CPU.
+
+    Raises:
+        ShoepairError: a logit is not finite.
+    """
+    two = predict_logits(model, pairs)  # (P, 2)
+    logits = two[:, 1] - two[:, 0]
+    raise_if_not_finite(logits, name)
+    return logits

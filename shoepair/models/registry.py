@@ -10,26 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ConfigDict
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as deserialized
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
-from shoepair.data import json_files
 from shoepair.models.base import Model
 from shoepair.models.cnn import CNN, COURSE_MODELS, CNNChannel
 from shoepair.models.config import DEFAULT_EDGE, ModelConfig
 from shoepair.models.histogram_baseline import HistogramBaseline
 from shoepair.models.siamese import Siamese
-from shoepair.runtime import paths
+from shoepair.runtime import input_files, json_files, params, paths
 from shoepair.runtime.atomic_files import atomic_write
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.params import StrictModel
 
 __all__ = ["CNN", "DEFAULT_EDGE", "CNNChannel", "Model", "ModelConfig"]
 
 Weights = dict[str, Tensor]
 
 CARD_FORMAT_VERSION = 2
+MAX_HEADER_BYTES = 2**20  # of a weights file, beside the numbers
 
 MODEL_CLASSES: dict[str, type[Model]] = {
     "histogram": HistogramBaseline,
@@ -95,22 +97,67 @@ def save_model(name: str, model: Model, card_fields: Mapping[str, Any]) -> None:
     json_files.write_json(paths.model_card_path(name), card)
 
 
+class ModelCard(StrictModel):
+    """A model card: what `load_model` needs to know; further keys describe the training."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    format: int
+    model: str
+    layers: dict[str, Any]  # of `ModelConfig`
+
+
 def load_model(name: str) -> Model:
     """Load a trained model: config from its model card, weights from its safetensors file.
 
     Raises:
-        ShoepairError: card or weights are missing, damaged, or of another format.
+        ShoepairError: card or weights are missing, damaged, of another format, or do not fit each other.
     """
+    check_model_name(name)
     path, fix = paths.model_card_path(name), f"delete it and run `dvc repro train@{name}`, which trains it"
-    card = json_files.read_json(path, fix)
-    if card.get("format") != CARD_FORMAT_VERSION or card.get("model") != name:
+    card = json_files.read_json(path, fix, ModelCard)
+    if card["format"] != CARD_FORMAT_VERSION or card["model"] != name:
         expected = f"{name} of format {CARD_FORMAT_VERSION}"
-        message = f"{path}: model {card.get('model')} of format {card.get('format')}, expected {expected}"
+        message = f"{path}: model {card['model']} of format {card['format']}, expected {expected}"
         raise ShoepairError(message, fix=fix)
-    model = build_model(name, ModelConfig(**card["layers"]), seed=0)
+    if problems := params.validation_errors(ModelConfig, card["layers"]):
+        message = f"{path}: not the layers of a model"
+        raise ShoepairError(message, problems=problems, fix=fix)
     try:
-        model.load_state_dict(load_file(paths.weights_path(name)))
-    except (FileNotFoundError, SafetensorError, RuntimeError):
-        message = f"{paths.weights_path(name)}: missing, or not the weights of this model"
+        with torch.device("meta"):  # takes no memory, whatever the card asks for
+            model = MODEL_CLASSES[name](**card["layers"])
+    except RuntimeError:  # more numbers than 64 bits can count
+        message = f"{path}: layers that no memory can hold"
         raise ShoepairError(message, fix=fix) from None
+    model.load_state_dict(_read_weights(paths.weights_path(name), model.state_dict(), fix), assign=True)
     return model
+
+
+def _read_weights(path: Path, expected: Mapping[str, Tensor], fix: str) -> Weights:
+    """Read the weights of a model; `expected` has their names, shapes and types.
+
+    Raises:
+        ShoepairError: the file is missing or damaged, has other weights, or one that is not a finite number.
+    """
+    length = sum(tensor.nbytes for tensor in expected.values()) + MAX_HEADER_BYTES
+    try:
+        weights = deserialized(input_files.read_bytes(path, length, fix))
+    except (SafetensorError, ValueError, KeyError):  # KeyError: a type that torch does not have
+        message = f"{path}: not a safetensors file"
+        raise ShoepairError(message, fix=fix) from None
+    problems = [
+        f"{name}: {_describe(weights.get(name))}, expected {_describe(expected.get(name))}"
+        for name in sorted(weights.keys() | expected.keys())
+        if _describe(weights.get(name)) != _describe(expected.get(name))
+    ]
+    if problems:
+        message = f"{path}: not the weights of this model"
+        raise ShoepairError(message, problems=problems, fix=fix)
+    if wrong := [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]:
+        message = f"{path}: weights that are not finite numbers"
+        raise ShoepairError(message, problems=wrong, fix=fix)
+    return weights
+
+
+def _describe(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

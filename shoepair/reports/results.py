@@ -5,6 +5,7 @@ No metrics are computed and no photos read here.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,18 +13,44 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import json_schemas, parquet_files, schemas
 from shoepair.data.naming import SHOE_KEYS
-from shoepair.evaluation import metrics, thresholds
+from shoepair.evaluation import metric_files, metrics, thresholds
 from shoepair.evaluation.config import CrossvalConfig
 from shoepair.evaluation.metric_names import BASELINE_MODEL
 from shoepair.evaluation.thresholds import DecisionRule
 from shoepair.reports.formatting import VALIDATION_COUNT_NAMES
-from shoepair.runtime import paths
+from shoepair.runtime import input_files, json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 REPRO_HINT = "run `dvc repro`, which makes it"
+MAX_CURVE_BYTES = 2**27  # of a loss curve, a line per iteration
+
+
+class _CardConfig(BaseModel):
+    epochs: int
+    batch_size: int
+    lr: float
+    synthetic_ratio: float
+
+
+class _CardLayers(BaseModel):
+    edge: int
+
+
+class _CardEpoch(BaseModel):
+    epoch: int
+
+
+class ModelCard(BaseModel):
+    """What the report shows of a model card; it has more keys."""
+
+    parameters: int
+    layers: _CardLayers
+    config: _CardConfig
+    epoch: _CardEpoch
 
 
 @dataclass(frozen=True)
@@ -102,27 +129,32 @@ def read_results(batches: list[str], synthetic_classes: Iterable[str], crossval:
     Raises:
         ShoepairError: a file is missing, damaged or contradicts another one.
     """
-    details = json_files.read_json(paths.EVALUATION_DETAILS, REPRO_HINT)
+    details = metric_files.read_details(REPRO_HINT)
     models = list(details["models"])
     results = Results(
         batches=batches,
         synthetic_batches=[batch for batch in batches if batch in set(synthetic_classes)],
         validation_reports={
-            batch: json_files.read_json(paths.validation_report_path(batch), REPRO_HINT) for batch in batches
+            batch: json_files.read_json(paths.validation_report_path(batch), REPRO_HINT, json_schemas.ValidationReport)
+            for batch in batches
         },
-        split_counts=json_files.read_json(paths.SPLIT_METRICS, REPRO_HINT),
+        split_counts=json_files.read_json(paths.SPLIT_METRICS, REPRO_HINT, json_schemas.SplitCounts),
         split_table=parquet_files.read_table(paths.SPLIT, schemas.StudentSplits),
         duplicates=parquet_files.read_table(paths.NEAR_DUPLICATES, schemas.NearDuplicates),
         suspects=parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues),
-        probe_results=json_files.read_json(paths.LEAKAGE_REPORT, REPRO_HINT),
+        probe_results=json_files.read_json(paths.LEAKAGE_REPORT, REPRO_HINT, metric_files.LeakageReport),
         details=details,
         scores=parquet_files.read_table(paths.SCORES, schemas.Scores),
         decision_rule=thresholds.read_decision_rule(),
-        model_cards={model: json_files.read_json(paths.model_card_path(model), REPRO_HINT) for model in models},
+        model_cards={
+            model: json_files.read_json(paths.model_card_path(model), f"delete it and {REPRO_HINT}", ModelCard)
+            for model in models
+        },
         epoch_curves={model: _read_curve(paths.epoch_curve_path(model)) for model in models},
         loss_curves={model: _read_curve(paths.loss_curve_path(model)) for model in models},
         cv_metrics={
-            model: json_files.read_json(paths.cv_metrics_path(model), REPRO_HINT) for model in crossval.models
+            model: json_files.read_json(paths.cv_metrics_path(model), REPRO_HINT, metric_files.CrossvalMetrics)
+            for model in crossval.models
         },
         resamples=crossval.resamples,
     )
@@ -131,14 +163,13 @@ def read_results(batches: list[str], synthetic_classes: Iterable[str], crossval:
 
 
 def _read_curve(csv_path: Path) -> pd.DataFrame:
+    """Read a curve: a table of numbers with at least one row."""
+    content = input_files.read_bytes(csv_path, MAX_CURVE_BYTES, f"delete it and {REPRO_HINT}")
     try:
-        rows = pd.read_csv(csv_path)
-    except FileNotFoundError:
-        missing = f"{csv_path}: missing"
-        raise ShoepairError(missing, fix=REPRO_HINT) from None
+        rows = pd.read_csv(io.BytesIO(content))
     except ValueError:  # wrong encoding, or no table
         rows = pd.DataFrame()
-    if rows.empty:
+    if rows.empty or not all(map(pd.api.types.is_numeric_dtype, rows.dtypes)):
         message = f"{csv_path}: no rows, expected a table of a training run"
         raise ShoepairError(message, fix=f"delete it and {REPRO_HINT}")
     return rows

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+MAX_LINE_LENGTH = 2000  # of a message; a value from a file may be longer
+
 
 class ShoepairError(Exception):
     """An error that the user can correct: bad input, parameters or arguments.
@@ -24,7 +26,8 @@ class ShoepairError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"  {line}" for line in self.problems), *([self.fix] if self.fix else [])])
+        lines = [self.message, *(f"  {line}" for line in self.problems), *([self.fix] if self.fix else [])]
+        return "\n".join(map(_make_printable, lines))
 
 
 class PeerLostError(ShoepairError):
@@ -37,6 +40,13 @@ def escape_unprintable(name: str) -> str:
     A name may hold a newline or a terminal's escape sequence; printed raw, it could forge lines of the output.
     """
     return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def _make_printable(line: str) -> str:
+    """Escape control characters and shorten what a damaged file put into a message."""
+    if len(line) > MAX_LINE_LENGTH:
+        line = f"{line[: MAX_LINE_LENGTH // 2]} ... {line[-MAX_LINE_LENGTH // 2 :]}"
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in line)
 
 
 def from_os_error(error: OSError) -> ShoepairError:

@@ -30,7 +30,7 @@ ANALYSIS_FOLDER = Path("reports/analysis")
 LEAKAGE_REPORT = Path("reports/audit.json")
 SYNTHETIC_BATCH = "synthetic"  # name of the store of synthetic training students; reserved, no batch
 WITHDRAWN_LIST = Path("data/withdrawn.yaml")
-ADD_JOURNAL = Path(".dvc/tmp/shoepair-add.json")  # exists while `shoepair add` runs: what to undo if it is killed
+ADD_JOURNAL = Path(".dvc/tmp/shoepair/add")  # exists while `shoepair add` runs: what to undo if it is killed
 
 
 def _path_maker(folder: Path | str, suffix: str = "") -> Callable[[str], Path]:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from shoepair.data import pairs
+from shoepair.data.store import Store
 from shoepair.runtime import paths
 from shoepair.runtime.parallel import local
 from stages import synthetic
@@ -23,5 +24,6 @@ def rows(students: int) -> pd.DataFrame:
     """Return `Pairs` rows of a class `tiny` that has the photos of the synthetic students."""
     paths.STORE_FOLDER.mkdir(parents=True, exist_ok=True)  # theirs is another folder
     paths.store_path("tiny").write_bytes(paths.store_path(paths.SYNTHETIC_BATCH).read_bytes())
-    columns = {"batch": "tiny", "student": [f"u{n}" for n in range(1, students + 1)], "row": range(students)}
+    with Store(paths.store_path("tiny")) as store:
+        columns = {"batch": "tiny", "student": store.student_ids[:students], "row": range(students)}
     return pairs.build_pair_rows(pd.DataFrame({**columns, "split": "train"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,29 @@ CALLS = {
 METHODS = (".read_pickle", ".to_pickle")
 ARGUMENTS = ("shell", "allow_pickle")  # must be the literal False
 UNSAFE = {"typ": ("unsafe", "base")}  # of ruamel.yaml's YAML
+
+# Calls that parse a file, and the modules that may: those with limits, and few that read what is known to be good.
+READERS = {
+    r"json\.loads?\(": {
+        "shoepair/runtime/json_files.py",
+        "shoepair/training/checkpoints.py",  # after its checksum
+        "shoepair/reports/croissant.py",  # a template of the package
+        "shoepair/commands/doctor.py",  # whether DVC's lock is JSON at all
+        "shoepair/commands/history/stage_records.py",  # what it has just written
+    },
+    r"\bYAML\(|\b(parse|load)_yaml\(": {
+        "shoepair/runtime/yaml_files.py",
+        "shoepair/commands/collection/batch_list.py",  # after `load_batch_lists`, to keep comments
+        "shoepair/commands/collection/withdrawn.py",  # writes only
+        "shoepair/commands/collection/purging/records.py",  # all records in git, as DVC reads them
+        "shoepair/commands/doctor.py",  # whether DVC can read its own records
+    },
+    r"read_parquet\(|parquet\.(read_|ParquetFile|ParquetDataset)|\bpq\.": {"shoepair/data/parquet_files.py"},
+    r"read_csv\(|csv\.(reader|DictReader)\(": {"shoepair/reports/results.py"},
+    r"h5py\.File\(": {"shoepair/data/store.py"},
+    r"from safetensors|safe_open": {"shoepair/models/registry.py", "shoepair/training/checkpoints.py"},
+    r"np\.load\(|loadtxt\(|tomli?\.load": {"shoepair/commands/collection/purging/contents.py"},  # pixels, mapped
+}
 
 
 def breaches(text: str) -> Iterator[str]:
@@ -61,6 +85,13 @@ def _imported(node: ast.AST) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_neither_unpickles_nor_runs_text(path: Path) -> None:
     assert list(breaches(path.read_text())) == []
+
+
+@pytest.mark.parametrize("call", READERS)
+def test_each_kind_of_file_is_read_in_one_way(call: str) -> None:
+    library = [path for path in CODE if not path.is_relative_to(ROOT / "benchmarks")]
+    found = {path.relative_to(ROOT).as_posix() for path in library if re.search(call, path.read_text())}
+    assert found <= READERS[call], "read it through the module of its kind, which has limits and one message"
 
 
 @pytest.mark.parametrize(

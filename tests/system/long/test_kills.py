@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from support.commands import Run, commit, use_real_programs
+
 from benchmarks import kill
 
+UNTIL = ("normalize", "pairs")  # training takes most of a minute
 
-def test_pipeline_killed_at_any_moment_ends_as_if_nothing_had_happened(trained: Path) -> None:
-    kills = list(kill.run_kills(trained, times=4, seed=1, dvc=("dvc",)))
-    assert [result.moment for result in kills if result.problem] == []
-    assert len({result.stage for result in kills}) > 1, "all of them met the same stage"
+
+@pytest.mark.parametrize("commands", [("repro",), ("add", "forget", "remove")], ids=" ".join)
+def test_commands_killed_at_any_moment_end_as_if_nothing_had_happened(
+    repository: Path, run: Run, monkeypatch: pytest.MonkeyPatch, commands: tuple[str, ...]
+) -> None:
+    run("dvc", "repro", "-q", *UNTIL)
+    commit("Build")
+    use_real_programs(monkeypatch)
+    kills = list(kill.run_kills(repository, times=3, seed=1, until=UNTIL, commands=commands))
+    assert [result.problem for result in kills if result.problem] == []
+    assert [result.command for result in kills] == [*commands * 3][:3]
+    assert any(result.other for result in kills)

@@ -51,6 +51,16 @@ def test_valid_row_passes_and_more_or_other_columns_do_not(schema: type[schemas.
         (schemas.AcceptedPhotos, "category", "x"),
         (schemas.AcceptedPhotos, "bytes", 0),
         (schemas.AcceptedPhotos, "student", None),
+        (schemas.AcceptedPhotos, "student", "../../u1"),
+        (schemas.AcceptedPhotos, "path", "../a"),
+        (schemas.AcceptedPhotos, "path", "a/.."),
+        (schemas.AcceptedPhotos, "path", "a\n/../b"),
+        (schemas.Manifest, "path", "/etc/passwd"),
+        (schemas.ImageStats, "path", "a\0"),
+        (schemas.NearDuplicates, "other_path", "a/../../b"),
+        (schemas.NearDuplicates, "other_batch", "../a"),
+        (schemas.Pairs, "batch", "a/b"),
+        (schemas.Scores, "logit", float("inf")),
         (schemas.LabelIssues, "rank", 0),
         (schemas.LabelIssues, "swapped", 1.1),
         (schemas.LabelIssues, "issue_probability", -0.1),
@@ -81,7 +91,7 @@ def test_value_out_of_its_range_is_refused(schema: type[schemas.TableSchema], co
     ],
 )
 def test_repeated_value_of_a_unique_column_is_refused(schema: type[schemas.TableSchema], column: str) -> None:
-    unique = {name: f"{name}2" for name in ("path", "sha256", "student") if name in ROWS[schema]}
+    unique = {name: "u2" for name in ("path", "sha256", "student") if name in ROWS[schema]}
     other = ROWS[schema] | unique
     assert len(schema.validate(pd.DataFrame([ROWS[schema], other]))) == 2
     with pytest.raises(SchemaError, match=column):

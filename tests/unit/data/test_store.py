@@ -162,11 +162,32 @@ def test_students_of_several_batches_keep_their_rows(tmp_path: Path, monkeypatch
     store.write_store(paths.store_path("a"), NAMES[:2], PIXELS[:2], 16)
     store.write_store(paths.store_path("b"), NAMES[2:], PIXELS[2:], 16)
     rows = pd.DataFrame({"batch": ["b", "a", "b"], "row": [1, 0, 0], "left": [1, 2, 3], "right": [1, 3, 3]})
-    data = loading.load_pairs_in_memory(rows.assign(same=[1, 0, 1]))
+    rows = rows.assign(student=[NAMES[3], NAMES[0], NAMES[2]], same=[1, 0, 1])
+    data = loading.load_pairs_in_memory(rows)
     images, _ = data.get_mini_batch(torch.arange(3))
     for image, student, left, right in zip(images, (3, 0, 2), (0, 1, 2), (0, 2, 2), strict=True):
         both = np.concatenate([PIXELS[student, left, 0], PIXELS[student, right, 1]])
         assert (image.numpy() == store.scale_to_centred_float(both.transpose(2, 0, 1))).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "student"), [([2], "u1"), ([10**9], "u1"), ([1], NAMES[0]), ([0, 0], NAMES[0]), ([2**62], NAMES[0])]
+)
+def test_table_whose_rows_are_not_those_of_the_store_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[int], student: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.write_store(paths.store_path("a"), NAMES[:2], PIXELS[:2], 16)
+    table = pd.DataFrame({"batch": "a", "row": rows, "student": student})
+    with pytest.raises(
+        errors.ShoepairError, match=r"^data/store/a\.h5: row \d+ is .*, but a table says .*\nrun `dvc repro`"
+    ):
+        list(loading.iter_student_photos(table))
+    with (
+        store.Store(paths.store_path("a")) as opened,
+        pytest.raises(errors.ShoepairError, match="the store has 2 students"),
+    ):
+        opened.read_students([0, 10**9])
 
 
 def test_photos_are_held_once_as_bytes() -> None:

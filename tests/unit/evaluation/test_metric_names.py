@@ -78,5 +78,5 @@ def test_reversing_twice_changes_nothing(numbers: list[float]) -> None:
 def test_baseline_is_a_model_and_each_compared_metric_has_ends_in_a_difference() -> None:
     assert metric_names.BASELINE_MODEL in MODEL_CLASSES
     for name in metric_names.COMPARED_METRICS:
-        ends = metric_names.INTERVAL_END_NAMES.get(name, (f"{name}_low", f"{name}_high"))
+        _, *ends = metric_names.interval_names(name)
         assert {name, *ends} <= set(ENTRY)

@@ -69,7 +69,7 @@ def test_splits_are_kept_apart_and_empty_ones_left_out() -> None:
 
 def test_best_model_is_selected_by_validation_and_comes_first() -> None:
     def by_split(valid: float, test: float) -> dict[str, dict[str, float]]:
-        blank = metrics.intervals_to_dict(list(metrics.METRIC_ORDERS), np.tile([0.5, 0.4, 0.6], (9, 1)))
+        blank = metrics.intervals_to_dict(list(metric_names.METRIC_ORDERS), np.tile([0.5, 0.4, 0.6], (9, 1)))
         return {"valid": {**blank, "balanced": valid}, "test_m": {**blank, "balanced": test}}
 
     details = {"cnn": by_split(0.6, 0.99), "cnn_channel": by_split(0.8, 0.7)}
@@ -87,15 +87,15 @@ def test_best_model_is_selected_by_validation_and_comes_first() -> None:
 
 def test_intervals_of_all_metrics_contain_them() -> None:
     numbers = metrics.compute_metrics(scores_of(20, 1), 200, 1)
-    for name in metrics.METRIC_ORDERS:
-        low, high = metric_names.INTERVAL_END_NAMES.get(name, (f"{name}_low", f"{name}_high"))
+    for name in metric_names.METRIC_ORDERS:
+        _, low, high = metric_names.interval_names(name)
         assert 0 <= numbers[low] <= numbers[name] <= numbers[high] <= 1
         assert numbers[low] < numbers[high]
 
 
 def test_auc_of_a_split_is_that_of_scikit_learn() -> None:
     scores = scores_of(15, 4)
-    auc = metrics.metric_intervals(scores, 100, 1)[list(metrics.METRIC_ORDERS).index("auc"), 0]
+    auc = metrics.metric_intervals(scores, 100, 1)[list(metric_names.METRIC_ORDERS).index("auc"), 0]
     assert auc == pytest.approx(roc_auc_score(scores["same"], scores["logit"]), abs=1e-9)
 
 

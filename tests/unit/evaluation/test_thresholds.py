@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.classes import scores_of
 
-from shoepair.data import json_files
 from shoepair.evaluation import metrics, thresholds
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 any_probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60).map(np.array)
@@ -124,9 +123,9 @@ def test_file_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.Monk
     ("change", "message"),
     [
         ({"format": 2}, r"format 2, expected 1\n.*delete it and run `dvc repro`"),
-        ({"same_above": 0.2}, r"not a decision rule\n  same_above: .*greater than or equal to 0.5"),
-        ({"temperature": "warm"}, r"not a decision rule\n  temperature: "),
-        ({"more": 1}, r"not a decision rule\n  more: "),
+        ({"same_above": 0.2}, r"invalid decision rule\n  same_above: .*greater than or equal to 0.5"),
+        ({"temperature": "warm"}, r"invalid decision rule\n  temperature: "),
+        ({"more": 1}, r"invalid decision rule\n  more: "),
     ],
 )
 def test_file_that_is_no_decision_rule_is_refused(

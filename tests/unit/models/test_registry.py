@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from shoepair.data import pair_dataset
 from shoepair.models import base, cnn, devices, histogram_baseline, inference, registry, siamese
+from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import config, loop
 from shoepair.training.notebook import train_model
@@ -123,6 +126,79 @@ def test_model_is_restored_from_its_files(name: str, tmp_path: Path, monkeypatch
     registry.save_model(name, model, {})
     with torch.inference_mode():
         assert torch.equal(registry.load_model(name).eval()(images()), model(images()))
+
+
+def write_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Write a model and return its card."""
+    monkeypatch.chdir(tmp_path)
+    registry.save_model("cnn", registry.build_model("cnn", SHAPE, 3), {})
+    card: dict[str, Any] = json.loads(paths.model_card_path("cnn").read_text())
+    return card
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"features.0.weight": None}, "nothing, expected \\(2, 3, 3, 3\\) float32"),
+        ({"more": torch.ones(2)}, r"more: \(2,\) float32, expected nothing"),
+        ({"features.0.weight": torch.ones(2, 3, 3, 3, dtype=torch.float64)}, "float64, expected"),
+        ({"features.0.weight": torch.ones(3, 3, 3, 3)}, r"\(3, 3, 3, 3\) float32, expected"),
+        ({"features.0.weight": torch.full((2, 3, 3, 3), float("nan"))}, "not finite numbers\n  features.0.weight\n"),
+        ({"features.2.running_var": torch.full((2,), float("inf"))}, "not finite numbers\n  features.2.running_var\n"),
+    ],
+)
+def test_weights_that_are_not_those_of_the_card_or_not_finite_are_refused(
+    change: dict[str, Tensor | None], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path, monkeypatch)
+    weights = registry.copy_weights(registry.load_model("cnn")) | change
+    registry.save_weights(
+        paths.weights_path("cnn"), {name: value for name, value in weights.items() if value is not None}
+    )
+    with pytest.raises(
+        ShoepairError, match=rf"^models/cnn\.safetensors: .*(?s:.*){problem}(?s:.*)dvc repro train@cnn"
+    ):
+        registry.load_model("cnn")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"layers": {"n": 10**9}}, "layers that no memory can hold"),
+        ({"layers": {"n": 10**18}}, "layers that no memory can hold"),
+        ({"layers": {"n": 10**5}}, "more than .* bytes, expected|not the weights of this model"),
+        ({"layers": {"n": True}}, "not the layers of a model\n  n: True"),
+        ({"layers": {"speed": 1}}, "speed: not a key of this file"),
+        ({"layers": []}, "invalid model card\n  layers: "),
+        ({"model": ["cnn"]}, "invalid model card\n  model: "),
+        ({"model": "siamese"}, "model siamese of format 2, expected cnn of format 2"),
+        ({"format": 3}, "model cnn of format 3"),
+    ],
+)
+def test_card_that_asks_for_other_layers_is_refused(
+    change: dict[str, Any], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = write_model(tmp_path, monkeypatch)
+    layers = change.get("layers")
+    changed = card | change | ({"layers": card["layers"] | layers} if isinstance(layers, dict) else {})
+    paths.model_card_path("cnn").write_text(json.dumps(changed))
+    with pytest.raises(ShoepairError, match=rf"^models/cnn\.(json|safetensors): (?s:.*){problem}"):
+        registry.load_model("cnn")
+
+
+def test_logits_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(tmp_path, monkeypatch)
+    weights = registry.copy_weights(registry.load_model("cnn"))
+    large = {
+        name: torch.full_like(value, 1e38) if value.is_floating_point() else value for name, value in weights.items()
+    }
+    registry.save_weights(paths.weights_path("cnn"), large)
+    model = registry.load_model("cnn")
+    data = pair_dataset.make_standard_pair_dataset(np.full((2, 3, 2, EDGE, EDGE, 3), 200, np.uint8))
+    with pytest.raises(
+        ShoepairError, match=r"^models/cnn\.safetensors: gives logits that are not finite .*\n.*train@cnn"
+    ):
+        inference.score_model("cnn", model, data)
 
 
 def test_sqrt_histograms_are_those_counted_one_by_one() -> None:

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from support.pages import made
 
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import parquet_files, schemas
 from shoepair.reports.results import Results, raise_if_inconsistent, read_results
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 CROSSVAL: Any = SimpleNamespace(models=["cnn"], resamples=100)  # of params.yaml, for the cross-validation
@@ -87,7 +87,7 @@ def test_everything_that_the_stages_wrote_is_read_back(results: Results) -> None
 
 def test_missing_or_damaged_curve_is_named(results: Results) -> None:
     text = "cnn.csv: no rows, expected a table of a training run\ndelete it and run `dvc repro`, which makes it"
-    for content in (b"", b"iteration,loss\n", b"\xff\xfe\xff"):
+    for content in (b"", b"iteration,loss\n", b"\xff\xfe\xff", b"iteration,loss\n1,<script>\n"):
         paths.loss_curve_path("cnn").write_bytes(content)
         with pytest.raises(ShoepairError, match=text):
             read()
@@ -95,6 +95,16 @@ def test_missing_or_damaged_curve_is_named(results: Results) -> None:
     with pytest.raises(ShoepairError, match=r"plots/loss/cnn\.csv: missing\nrun `dvc repro`, which makes it"):
         read()
     assert results.models == ["cnn"]
+
+
+@pytest.mark.usefixtures("results")
+def test_model_card_without_its_configuration_is_refused() -> None:
+    card = json_files.read_json(paths.model_card_path("cnn"), "")
+    json_files.write_json(paths.model_card_path("cnn"), card | {"config": {"epochs": "many"}})
+    with pytest.raises(
+        ShoepairError, match=r"^models/cnn\.json: invalid model card\n  config.epochs: (?s:.*)config.lr: "
+    ):
+        read()
 
 
 def test_cross_validation_is_read_only_for_the_models_of_params(results: Results) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoepair.runtime import errors, library_versions, stage
+from shoepair.runtime import errors, library_versions, stage, stage_inputs
 from shoepair.runtime.errors import ShoepairError
 
 
@@ -22,6 +23,7 @@ def exit_status(monkeypatch: pytest.MonkeyPatch, *words: str, error: Exception |
 
     monkeypatch.setattr(sys, "argv", ["stage", *words])
     monkeypatch.setattr(library_versions, "check_versions", lambda _stage: None)  # see test_library_versions.py
+    monkeypatch.setattr(stage_inputs, "watch", lambda _stage, _arguments: nullcontext())  # see test_stage_inputs.py
     try:
         stage.run(main)
     except SystemExit as done:
@@ -70,3 +72,12 @@ def test_escaped_name_can_be_printed_and_a_printable_one_stays(name: str) -> Non
 
 def test_undecodable_bytes_of_a_name_are_shown() -> None:
     assert errors.escape_unprintable("u1\udcff\n.png") == r"u1\udcff\n.png"
+
+
+def test_text_of_a_file_cannot_forge_lines_of_the_output() -> None:
+    error = ShoepairError("a\x1b[2J\x00", problems=["b\r", "c" * 9000], fix="d\u202e é\t")
+    first, second, third, fourth = str(error).split("\n")
+    assert (first, second, fourth) == ("a\\x1b[2J\\x00", "  b\\r", "d\\u202e é\t")
+    assert third.startswith("  ccc")
+    assert " ... " in third
+    assert len(third) < 2100

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shoepair.data import json_files
-from shoepair.runtime import atomic_files, paths
+from shoepair.runtime import atomic_files, json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 
