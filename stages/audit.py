@@ -5,10 +5,10 @@ Writes  reports/audit.json
 Params  seed, evaluate, train.threads
 """
 
-from shoepair.data import json_files, loading, parquet_files, schemas
+from shoepair.data import loading, parquet_files, schemas
 from shoepair.evaluation import leakage
 from shoepair.evaluation.config import AuditConfig
-from shoepair.runtime import cpu, params, paths, stage
+from shoepair.runtime import cpu, json_files, params, paths, stage
 
 
 def main() -> None:

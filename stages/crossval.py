@@ -5,10 +5,10 @@ Writes  data/crossval/<model>.parquet, metrics/crossval/<model>.json
 Params  lr, batch_size, weight_decay, epochs, n, kernel_size, seed, train, crossval, evaluate.resamples
 """
 
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import parquet_files, schemas
 from shoepair.evaluation import metrics
 from shoepair.evaluation.config import FoldConfig
-from shoepair.runtime import params, paths, progress, stage
+from shoepair.runtime import json_files, params, paths, progress, stage
 from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
 

@@ -6,11 +6,11 @@ Writes  data/scores.parquet, data/decision.json, metrics/evaluation.json, metric
 Params  models, seed, evaluate, train.threads
 """
 
-from shoepair.data import json_files, loading, parquet_files, schemas
+from shoepair.data import loading, parquet_files, schemas
 from shoepair.evaluation import comparison, metrics, plot_data, thresholds
 from shoepair.evaluation.config import EvaluateConfig
 from shoepair.models import inference, registry
-from shoepair.runtime import cpu, params, paths, stage
+from shoepair.runtime import cpu, json_files, params, paths, stage
 
 
 def main() -> None:

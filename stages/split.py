@@ -5,10 +5,10 @@ Writes  data/split.parquet, data/duplicates.parquet, metrics/split.json, metrics
 Params  split, data/batches.yaml: batches
 """
 
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import json_schemas, parquet_files, schemas
 from shoepair.ingestion import near_duplicates, splits, validation
 from shoepair.ingestion.config import SplitConfig
-from shoepair.runtime import params, paths, stage
+from shoepair.runtime import json_files, params, paths, stage
 from shoepair.runtime.batches import load_batch_lists
 
 
@@ -20,7 +20,10 @@ def main() -> None:
         batch: parquet_files.read_table(paths.accepted_path(batch), schemas.AcceptedPhotos) for batch in batches
     }
     reports = {
-        batch: json_files.read_json(paths.validation_report_path(batch), "run `dvc repro`") for batch in batches
+        batch: json_files.read_json(
+            paths.validation_report_path(batch), "run `dvc repro`", json_schemas.ValidationReport
+        )
+        for batch in batches
     }
     split = splits.assign_splits_by_hash(accepted, config.salt, config.valid)
     stats = {batch: parquet_files.read_table(paths.image_stats_path(batch), schemas.ImageStats) for batch in batches}

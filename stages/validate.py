@@ -5,10 +5,10 @@ Writes  data/accepted/<batch>.parquet, data/image_stats/<batch>.parquet, reports
 Params  normalize, validate
 """
 
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import parquet_files, schemas
 from shoepair.ingestion import validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
-from shoepair.runtime import params, paths, stage
+from shoepair.runtime import json_files, params, paths, stage
 
 
 def main(batch: str) -> None:

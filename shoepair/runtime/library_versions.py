@@ -11,14 +11,13 @@ import tomllib
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.params import read_yaml
+from shoepair.runtime.params import read_text
+from shoepair.runtime.stage_declaration import read_declaration
 
 VERSIONS_FILE = Path("pyproject.toml")
 GROUP_PREFIX = "tool.shoepair.results."
-PIPELINE_FILE = Path("dvc.yaml")
 
 
 def expected_version_by_library(groups: Iterable[str] | None = None) -> dict[str, str]:
@@ -31,7 +30,7 @@ def expected_version_by_library(groups: Iterable[str] | None = None) -> dict[str
         ShoepairError: there is no such table, or no such group in it.
     """
     try:
-        project = tomllib.loads(VERSIONS_FILE.read_text(encoding="utf-8"))
+        project = tomllib.loads(read_text(VERSIONS_FILE))
         table: dict[str, dict[str, str]] = project["tool"]["shoepair"]["results"]
         return {library: number for group in groups or table for library, number in table[group].items()}
     except (FileNotFoundError, KeyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -49,9 +48,7 @@ def installed_version(library: str) -> str:
 
 def list_stage_library_groups(stage: str) -> list[str]:
     """Read the names of the library groups that a stage declares in dvc.yaml."""
-    entry: dict[str, Any] = read_yaml(PIPELINE_FILE)["stages"][stage]
-    declared: list[Any] = entry.get("do", entry).get("params", [])
-    names = [name for item in declared if isinstance(item, dict) for name in item.get(VERSIONS_FILE.name, [])]
+    names = read_declaration(stage).parameter_keys.get(VERSIONS_FILE, [])
     return [name.removeprefix(GROUP_PREFIX) for name in names]
 
 

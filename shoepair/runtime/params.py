@@ -3,27 +3,33 @@
 Each package declares its parameters as subclasses of `Section`, in its module `config.py`. A stage loads the sections
 it reads, so a test can compare them with its `params` in `dvc.yaml`. Every load checks the complete file: an error is
 reported before the first stage runs, not after an hour.
+
+Values are those that DVC compares and records: its loader is the same, and what it reads in another way is refused. A
+running stage reads each file once (`freeze_files`).
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from shoepair.runtime import paths
-from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime import input_files, paths, yaml_files
+from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
 # Modules that define sections, by name: this package must not import those above it. None of them imports torch.
 SECTION_MODULES = tuple(
     f"shoepair.{package}.config" for package in ("ingestion", "models", "synthetic", "training", "evaluation")
 )
+
+MAX_NESTING = 4  # of sections; a YAML mapping may contain itself
 
 
 class StrictModel(BaseModel):
@@ -94,7 +100,7 @@ def load(section: type[Parameters], overrides: Mapping[str, str] = MappingProxyT
     Raises:
         ShoepairError: a key of the file is unknown, missing, written with a dot, or has an invalid value.
     """
-    values = dict(_flatten(read_yaml(paths.PARAMS)))
+    values = dict(flatten(read_yaml(paths.PARAMS)))
     values |= {key: _parse_value(key, text) for key, text in overrides.items()}
     unknown, problems = set(values), list[str]()
     for schema in list_sections():
@@ -112,6 +118,7 @@ def _build_section(section: type[Parameters], values: Mapping[str, Any]) -> Para
 
 
 def _unknown_key_error(key: str) -> str:
+    key = escape_unprintable(key)
     if key.startswith("'"):
         return f"{key}: a dot in a key, which DVC would read as a section; write a nested section"
     return f"{key}: not a parameter of this project"
@@ -120,10 +127,43 @@ def _unknown_key_error(key: str) -> str:
 def _parse_value(key: str, text: str) -> Any:
     """Parse a value from its YAML text."""
     try:
-        return YAML(typ="safe").load(text)
-    except YAMLError:
+        return yaml_files.parse_value(text.encode(), f"{key}={text}", "")
+    except ShoepairError:
         message = f"{key}={text}: not a YAML value"
         raise ShoepairError(message, fix="write the value as in params.yaml: `lr=5.0e-4`") from None
+
+
+_frozen_texts: dict[Path, str] = {}  # of the files that a running stage reads once
+
+
+@contextmanager
+def freeze_files(paths_to_read: Iterable[Path]) -> Iterator[None]:
+    """Read files now; in this block `read_text` returns what they held, whatever happens to them.
+
+    Raises:
+        ShoepairError: a file is missing or is not UTF-8.
+    """
+    before = dict(_frozen_texts)
+    for path in paths_to_read:
+        try:
+            _frozen_texts.setdefault(path, _read_bounded_text(path))
+        except (FileNotFoundError, UnicodeDecodeError) as error:
+            raise _unreadable_error(path, error) from None
+    try:
+        yield
+    finally:
+        _frozen_texts.clear()
+        _frozen_texts.update(before)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file; of a frozen one, what it held then."""
+    return _frozen_texts[path] if path in _frozen_texts else _read_bounded_text(path)
+
+
+def _read_bounded_text(path: Path) -> str:
+    path.stat()  # a missing file is an error of its own
+    return input_files.read_bytes(path, yaml_files.MAX_BYTES, f"correct it, or `git checkout {path}`").decode()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -133,32 +173,61 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ShoepairError: the file is missing, is not YAML, or holds no mapping.
     """
     try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"{path}: missing"
-        raise ShoepairError(message, fix=f"run in the project's folder, or `git checkout {path}`") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        message = f"{path}: not YAML"
-        raise ShoepairError(message, problems=str(error).splitlines(), fix=f"correct {path}") from None
-    if not isinstance(document, dict):
-        message = f"{path}: holds no mapping of keys to values"
-        raise ShoepairError(message, fix=f"correct it, or `git checkout {path}`")
-    return document
+        return parse_parameters(path, read_text(path))
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise _unreadable_error(path, error) from None
+
+
+def parse_parameters(path: Path, text: str) -> dict[str, Any]:
+    """Return the content of a parameter file, YAML, TOML or Python, as DVC reads it.
+
+    Raises:
+        ShoepairError: the text is not of the language that the suffix says, or holds no mapping.
+    """
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(text)
+        if path.suffix == ".py":
+            return _read_constants(text)
+    except (ValueError, SyntaxError, RecursionError) as error:
+        raise _unreadable_error(path, error) from None
+    return yaml_files.parse_mapping(text.encode(), str(path), f"correct it, or `git checkout {path}`")
+
+
+def _read_constants(text: str) -> dict[str, Any]:
+    """Return the constants that a Python module assigns to single names at its top level."""
+    assigned = (node for node in ast.parse(text).body if isinstance(node, ast.Assign) and len(node.targets) == 1)
+    pairs = ((node.targets[0], node.value) for node in assigned)
+    return {
+        name.id: value.value for name, value in pairs if isinstance(name, ast.Name) and isinstance(value, ast.Constant)
+    }
+
+
+def _unreadable_error(path: Path, error: Exception) -> ShoepairError:
+    if isinstance(error, FileNotFoundError):
+        return ShoepairError(f"{path}: missing", fix=f"run in the project's folder, or `git checkout {path}`")
+    language = {".toml": "TOML", ".py": "Python"}.get(path.suffix, "YAML")
+    problems = [escape_unprintable(line) for line in str(error).splitlines()]
+    return ShoepairError(f"{path}: not {language}", problems=problems, fix=f"correct it, or `git checkout {path}`")
 
 
 def list_yaml_differences(path: Path, other_path: Path) -> list[tuple[str, Any, Any]]:
     """Return (key, value, other value) for each key whose values differ; None where a file lacks the key."""
-    first, second = dict(_flatten(read_yaml(path))), dict(_flatten(read_yaml(other_path)))
+    first, second = dict(flatten(read_yaml(path))), dict(flatten(read_yaml(other_path)))
     keys = sorted(first.keys() | second.keys())
     return [(key, first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)]
 
 
-def _flatten(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield keys and values as DVC writes them, such as ("split.salt", "x"); keys that contain a dot are quoted."""
+def flatten(section: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield keys and values as DVC writes them, such as ("split.salt", "x"); keys that contain a dot are quoted.
+
+    A key that is no text is written as in Python, such as "[1]", so that it equals no parameter.
+    """
     for key, value in section.items():
-        path = f"'{prefix}{key}'" if "." in str(key) else f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{path}.")
+        name = key if isinstance(key, str) else f"[{key!r}]"
+        path = f"'{prefix}{name}'" if "." in name else f"{prefix}{name}"
+        if isinstance(value, dict) and path.count(".") < MAX_NESTING:
+            yield from flatten(value, f"{path}.")
         else:
             yield path, value
 

@@ -1,4 +1,4 @@
-"""Runs a stage of the pipeline: checks its arguments and libraries, and prints user-facing errors."""
+"""Runs a stage: checks its arguments, libraries and inputs, shares the project, and prints user-facing errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from shoepair.runtime import library_versions
+from shoepair.runtime import dvc_watch, interruption, library_versions, project_lock, stage_inputs
 from shoepair.runtime.errors import ShoepairError, from_os_error
 
 
@@ -22,10 +22,16 @@ def run(main: Callable[..., None]) -> None:
         given = " ".join(arguments) or "nothing"
         usage = f"usage: python -m stages.{name} {expected}".rstrip()
         sys.exit(f"error: {given}: not the arguments of this stage\n{usage}")
-    try:
-        library_versions.check_versions(name)
-        main(*arguments)
-    except ShoepairError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {from_os_error(error)}")
+    with interruption.end_with_line(interruption.STAGE_LINE):
+        try:
+            with (
+                project_lock.hold_shared(f"stage {'@'.join([name, *arguments])}"),
+                stage_inputs.watch(name, arguments),
+            ):
+                library_versions.check_versions(name)
+                dvc_watch.end_stage_with_dvc()
+                main(*arguments)
+        except ShoepairError as error:
+            sys.exit(f"error: {error}")
+        except OSError as error:
+            sys.exit(f"error: {from_os_error(error)}")

@@ -71,5 +71,4 @@ def _draw_photos(number: int, seed: int, edge: int) -> Iterator[decoding.Decoded
     for _, _, photo in synthetic_class.iter_drawn_photos(student, seed, SUBSET_NUMBER, number):
         file = io.BytesIO()
         photo.save(file, format="PNG", compress_level=0)
-        file.seek(0)
-        yield decoding.decode_photo(file, edge)
+        yield decoding.decode_photo(file.getvalue(), edge)

@@ -6,9 +6,9 @@ never used. No RNG state is saved: each epoch is seeded from (seed, epoch). The 
 since a cluster that lost a machine must be able to resume: with another number of ranks the last bits differ, with the
 same number they are the same.
 
-Layout: safetensors; `model.*` and `best.*` are the weights after the last and after the best epoch, `average.*` their
-moving average, `adam.<i>.*` the optimizer's tensors of parameter i; the header's `run` is JSON: format, key, epochs
-and losses so far.
+Layout: safetensors in a file with a checksum (runtime/checked_files.py); `model.*` and `best.*` are the weights after
+the last and after the best epoch, `average.*` their moving average, `adam.<i>.*` the optimizer's tensors of parameter
+i; the header's `run` is JSON: format, key, epochs and losses so far.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as deserialized
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from shoepair.models.registry import Weights, copy_weights
-from shoepair.runtime import OUTPUT_VERSION, atomic_files, library_versions, paths
+from shoepair.runtime import OUTPUT_VERSION, checked_files, library_versions, paths
 
-FORMAT = 2
+FORMAT = 3
 METADATA_KEY = "run"
 # What the weights depend on, as declared by stage `train` in dvc.yaml: packages, and groups of libraries.
 CODE_PACKAGES = ("data", "models", "training")
@@ -130,38 +129,31 @@ def save_checkpoint(path: Path, run_key: str, state: TrainingState) -> None:
         f"{part}.{name}": value.cpu().contiguous() for part, values in parts.items() for name, value in values.items()
     }
     header = json.dumps({"format": FORMAT, "key": run_key, **state.history})
-    with atomic_files.atomic_write(path) as temporary:
-        temporary.write_bytes(serialized(tensors, {METADATA_KEY: header}))
+    checked_files.write_checked(path, serialized(tensors, {METADATA_KEY: header}))
 
 
 def read_checkpoint_bytes(path: Path, run_key: str) -> bytes:
-    """Return the bytes of a checkpoint file; b"" if it is missing, damaged or of another run."""
-    try:
-        content = path.read_bytes()
-        header = _read_header(content)
-    except (FileNotFoundError, ValueError):
-        return b""
+    """Return the content of a checkpoint file; b"" if it is missing, not as it was written, or of another run."""
+    content = checked_files.read_checked(path) or b""
+    header = _read_header(content) if content else {}
     return content if header.get("format") == FORMAT and header.get("key") == run_key else b""
 
 
 def _read_header(content: bytes) -> dict[str, Any]:
-    """Parse the safetensors header: 8 bytes with its length, then JSON."""
+    """Parse the safetensors header of a content that is as `save_checkpoint` wrote it: its length, then JSON."""
     length = int.from_bytes(content[:8], "little")
-    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    header: dict[str, Any] = json.loads(metadata.get(METADATA_KEY, "{}"))
+    header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][METADATA_KEY])
     return header
 
 
 def decode_training_state(content: bytes) -> TrainingState | None:
-    """Decode a checkpoint's bytes into a `TrainingState`; None if empty or damaged."""
-    try:
-        tensors = deserialized(content)
-    except SafetensorError:
+    """Decode the content of a checkpoint into a `TrainingState`; None if it is empty."""
+    if not content:
         return None
     header = _read_header(content)
     parts: dict[str, Weights] = {"model": {}, "best": {}, "average": {}}
     adam: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
+    for name, value in deserialized(content).items():
         part, _, rest = name.partition(".")
         if part == "adam":
             number, _, rest = rest.partition(".")

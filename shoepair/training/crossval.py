@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 
@@ -20,8 +21,9 @@ from shoepair.data import parquet_files
 from shoepair.data.naming import NON_TEST_SPLITS
 from shoepair.data.schemas import Scores, make_student_keys
 from shoepair.models import devices, inference
-from shoepair.runtime import parallel, paths, progress
+from shoepair.runtime import checked_files, parallel, paths, progress, stage_inputs
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.stage_inputs import StageInputs
 from shoepair.training import job, loop
 from shoepair.training.config import TrainConfig
 
@@ -125,17 +127,19 @@ def _iter_fold_scores(cv_runs: Sequence[CVRun], pair_rows: pd.DataFrame) -> Iter
     tasks = [FoldTask(run, *part) for run in cv_runs for part in product(range(run.repeats), range(run.folds))]
     keys = {task: _prepare_fold(task, pair_rows)[1] for task in tasks}
     paths_of = {task: paths.fold_scores_path(task.cv_run.model_name, key) for task, key in keys.items()}
-    missing = {task: keys[task] for task in tasks if not paths_of[task].is_file()}
-    score = partial(_score_fold, pair_rows=pair_rows)
+    kept = {task: scores for task in tasks if (scores := _read_kept_scores(paths_of[task])) is not None}
+    missing = {task: keys[task] for task in tasks if task not in kept}
+    score = partial(_score_fold, pair_rows=pair_rows, inputs=stage_inputs.current())
     resources = _training_resources([run.config for run in cv_runs], pair_rows)
     new_scores = parallel.imap_ordered(
         score, list(missing.items()), describe_lost_task=lambda item: str(item[0]), resources=resources
     )
     title = f"cross-validate {', '.join(dict.fromkeys(run.model_name for run in cv_runs))}"
     for task in progress.track(tasks, title, "fold"):
-        scores = next(new_scores) if task in missing else parquet_files.read_table(paths_of[task], Scores)
-        if not paths_of[task].is_file():  # the worker saved them too, but perhaps on another node's disk
-            parquet_files.write_table(paths_of[task], scores, Scores)
+        scores = kept[task] if task in kept else next(new_scores)
+        if task in missing and _read_kept_scores(paths_of[task]) is None:
+            # The worker saved them too, but perhaps on another node's disk.
+            _keep_scores(paths_of[task], scores)
         yield task, scores
 
 
@@ -174,20 +178,35 @@ def _prepare_fold(task: FoldTask, pair_rows: pd.DataFrame) -> tuple[job.Job, str
     return fold_job, fold_job.compute_run_key(pair_rows[held_out]), pair_rows[held_out]
 
 
-def _score_fold(task_and_key: tuple[FoldTask, str], pair_rows: pd.DataFrame) -> pd.DataFrame:
+def _score_fold(task_and_key: tuple[FoldTask, str], pair_rows: pd.DataFrame, inputs: StageInputs) -> pd.DataFrame:
     """Train on the other folds and return the held-out pairs with their scores; a task comes with its key.
 
-    The scores are saved at once: a finished fold is not lost while an earlier one still runs.
+    The scores are saved at once: a finished fold is not lost while an earlier one still runs. Scores of files that
+    have changed are not saved under this key.
     """
     task, key = task_and_key
     path = paths.fold_scores_path(task.cv_run.model_name, key)
-    if path.is_file():  # a worker died after writing them, or another run has the same key
-        return parquet_files.read_table(path, Scores)
+    kept = _read_kept_scores(path)
+    if kept is not None:  # a worker died after writing them, or another run has the same key
+        return kept
     fold_job, _, held_out = _prepare_fold(task, pair_rows)
-    checkpoint = loop.CheckpointFile(path.with_suffix(".safetensors"), key, print_line=lambda _line: None)
+    checkpoint = loop.CheckpointFile(path.with_suffix(".safetensors"), key, lambda _line: None, inputs)
     fold_job.fit(checkpoint, measure_train=False)
-    logits = inference.predict_logits(fold_job.model, fold_job.load_pairs(held_out))
-    scores = held_out.assign(model=task.cv_run.model_name, logit=(logits[:, 1] - logits[:, 0]).numpy())
-    parquet_files.write_table(path, scores, Scores)
+    name = task.cv_run.model_name
+    logits = inference.score_model(name, fold_job.model, fold_job.load_pairs(held_out))
+    scores = held_out.assign(model=name, logit=logits.numpy())
+    inputs.check_files()
+    _keep_scores(path, scores)
     checkpoint.path.unlink(missing_ok=True)
     return scores
+
+
+def _keep_scores(path: Path, scores: pd.DataFrame) -> None:
+    """Write the scores of a fold, with a checksum: they are no output, so DVC has no digest of them."""
+    checked_files.write_checked(path, parquet_files.encode_table(scores, Scores))
+
+
+def _read_kept_scores(path: Path) -> pd.DataFrame | None:
+    """Read the scores of a fold; None if there are none, or they are not as they were written."""
+    content = checked_files.read_checked(path)
+    return None if content is None else parquet_files.decode_table(content, str(path), Scores)

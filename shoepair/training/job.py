@@ -12,6 +12,7 @@ from shoepair.data.pair_dataset import PairSource
 from shoepair.models import devices, distributed, registry
 from shoepair.models.base import Model, ThresholdModel
 from shoepair.runtime import cpu, paths, progress
+from shoepair.runtime.stage_inputs import StageInputs
 from shoepair.training import checkpoints, loop
 from shoepair.training.config import TrainConfig
 from shoepair.training.history import DECIMALS, History, write_curves
@@ -42,7 +43,7 @@ class Job:
         return checkpoints.compute_run_key((self.model_name, self.model.config, fields), [*job_rows, *extra_rows])
 
     def load_pairs(self, pair_rows: pd.DataFrame) -> PairSource:
-        """Load the photos of `Pairs` rows at this training's edge and device, see `loading.load_pairs`."""
+        """Load the photos of `Pairs` rows at this training's edge and device, see `loading.load_or_stream_pairs`."""
         config = self.config
         device = torch.device(config.device)
         return loading.load_or_stream_pairs(pair_rows, config.network.edge, config.memory_mb * 2**20, device)
@@ -94,8 +95,15 @@ def build_model_and_job(
     return Job(model_name, model, config, train_rows, valid_rows)
 
 
-def train_save_and_summarize(model_name: str, config: TrainConfig) -> str:
+def train_save_and_summarize(model_name: str, config: TrainConfig, inputs: StageInputs) -> str:
     """Train a model on the split `train` in all ranks; rank 0 writes weights, card and curves.
+
+    The checkpoint stays: `delete_checkpoint` ends the training.
+
+    Args:
+        model_name: name in the model registry.
+        config: how it is built and trained.
+        inputs: of the stage, which must not change.
 
     Returns:
         A summary line; "" on the other ranks.
@@ -105,7 +113,7 @@ def train_save_and_summarize(model_name: str, config: TrainConfig) -> str:
         rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
         job = build_model_and_job(model_name, config, *(rows[rows["split"] == split] for split in ("train", "valid")))
         key = job.compute_run_key() if distributed.is_main_rank() else ""
-        checkpoint = loop.CheckpointFile(paths.checkpoint_path(model_name), key, print_line=progress.print_above_bar)
+        checkpoint = loop.CheckpointFile(paths.checkpoint_path(model_name), key, progress.print_above_bar, inputs)
         history = job.fit(checkpoint)
         if not distributed.is_main_rank():
             return ""
@@ -113,5 +121,14 @@ def train_save_and_summarize(model_name: str, config: TrainConfig) -> str:
         rounded_metrics = {name: round(value, DECIMALS) for name, value in asdict(epoch).items()}
         registry.save_model(model_name, job.model, {"config": job.config.card_fields(), "epoch": rounded_metrics})
         write_curves(history, paths.epoch_curve_path(model_name), paths.loss_curve_path(model_name))
-        checkpoint.path.unlink(missing_ok=True)
         return f"train {model_name}: weights of epoch {epoch.epoch} of {len(history.epochs)}"
+
+
+def delete_checkpoint(model_name: str, inputs: StageInputs) -> None:
+    """Delete the checkpoint of a finished training, unless the inputs of the stage have changed.
+
+    Raises:
+        InputsChangedError: they have.
+    """
+    inputs.check()
+    paths.checkpoint_path(model_name).unlink(missing_ok=True)

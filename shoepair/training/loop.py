@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ from shoepair.models.inference import (
 from shoepair.models.registry import Weights, copy_weights
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.stage_inputs import StageInputs
 from shoepair.training import checkpoints, sharding
 from shoepair.training.augmentation import augment_photos
 from shoepair.training.config import TrainConfig
@@ -54,11 +55,14 @@ class CheckpointFile:
         path: the file, replaced every epoch; it survives a kill and is no output of the stage.
         run_key: see `checkpoints.compute_run_key`.
         print_line: prints a line.
+        inputs: compared before a checkpoint is saved, since one of other files would be resumed from for ever, and
+            after: an edited parameter ends the training, and its checkpoint has the last epoch.
     """
 
     path: Path
     run_key: str
     print_line: Callable[[str], object]
+    inputs: StageInputs = field(default_factory=StageInputs)
 
 
 def fit(
@@ -124,7 +128,9 @@ def fit(
             best = copy_weights(measured_model)
         if writer:
             saved = checkpoints.copy_training_state(model, best, optimizer, ema_model, asdict(history))
+            writer.inputs.check_files()
             checkpoints.save_checkpoint(writer.path, writer.run_key, saved)
+            writer.inputs.check()
         bar.set_postfix_str(str(history.epochs[-1]))
         if distributed.is_main_rank():
             after_epoch(history.epochs[-1], copy_weights(measured_model))

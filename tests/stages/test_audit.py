@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shoepair.data import json_files
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from stages import audit, ingest, normalize, pairs, split, validate
 
 

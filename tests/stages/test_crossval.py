@@ -18,8 +18,9 @@ from shoepair.commands.main import app
 from shoepair.data import loading, parquet_files, schemas
 from shoepair.evaluation import metrics
 from shoepair.reports import terminal_tables
-from shoepair.runtime import parallel, paths
+from shoepair.runtime import parallel, paths, stage_inputs
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.stage_inputs import InputsChangedError
 from shoepair.training import crossval, loop
 from stages import crossval as stage
 
@@ -129,6 +130,26 @@ def test_finished_fold_is_kept_though_an_earlier_one_is_not_finished(
     monkeypatch.setattr(parallel, "imap_ordered", counting)
     grid_search.cross_validate_grid(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
     assert remaining == [2]
+
+
+def test_fold_trained_while_a_store_changed_is_not_kept(paired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paired.is_dir()
+    monkeypatch.setattr(stage_inputs, "SAVING_SECONDS", 0)
+    path, real = paths.store_path("tiny"), loading.load_or_stream_pairs
+    content = path.read_bytes()
+
+    def replaced(*words: object) -> object:
+        path.write_bytes(content[:-1] + b"x")
+        return real(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loading, "load_or_stream_pairs", replaced)
+    with pytest.raises(InputsChangedError, match=r"^crossval: data/store/tiny\.h5 changed while it ran"):
+        grid_search.cross_validate_grid(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
+    assert list(Path("checkpoints").rglob("*.parquet")) == []
+    monkeypatch.setattr(loading, "load_or_stream_pairs", real)
+    path.write_bytes(content)
+    results = grid_search.cross_validate_grid(["histogram"], 3, 1, ["epochs=1"], lambda _line: None)
+    assert results["histogram"]["students"] == 6
 
 
 @pytest.mark.parametrize("word", ["train.keep_epoch=best", "train.patience=1"])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.classes import advised, photo_rows
 
-from shoepair.data import json_files, naming, parquet_files, schemas
+from shoepair.data import naming, parquet_files, schemas
 from shoepair.ingestion import splits
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from stages import ingest, split, validate
 
 

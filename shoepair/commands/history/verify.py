@@ -1,24 +1,24 @@
 """`shoepair verify`: compare the digests that DVC recorded with the files on disk and in the cache.
 
 DVC trusts a file whose time and length are unchanged, trusts its cache, and accepts changed photos silently; so a
-flipped byte can stay unnoticed. Here every file is read and hashed.
+flipped byte can stay unnoticed. Here every file is read and hashed. And the records of the stages are compared with
+what the stages noted (`stage_records`).
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dvc.repo import Repo
 
 from shoepair.commands import dvc_records
+from shoepair.commands.history import stage_records
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import escape_unprintable
+from shoepair.runtime.file_digests import compute_md5, hash_listing
 
 
 @dataclass
@@ -31,7 +31,7 @@ class VerifyResult:
 
 
 def verify_file_digests() -> VerifyResult:
-    """Hash every recorded input and output, and every cached file; report those that differ from the record.
+    """Hash every recorded input and output, and every cached file; report differences, and wrong records of stages.
 
     Raises:
         ShoepairError: dvc.lock or a .dvc file is not a DVC record.
@@ -40,17 +40,12 @@ def verify_file_digests() -> VerifyResult:
         return _Verification(repo).run()
 
 
-def compute_md5(path: Path) -> str:
-    """Return the MD5 digest of a file, as DVC records it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
 class _Verification:
     """One pass over the cache and the workspace; a file that is in several records is read once."""
 
     def __init__(self, repo: Repo) -> None:
         self._cache = Path(repo.cache.local.path)
+        self._run_cache = Path(repo.stage_cache.cache_dir)
         self._is_ignored = repo.dvcignore.is_ignored_file
         self._md5 = functools.cache(compute_md5)
         self._listings: dict[str, dict[str, str]] = {}
@@ -66,6 +61,7 @@ class _Verification:
             if problems and not any(other.is_relative_to(path) for other in changed):
                 changed.append(path)
                 self._report.problems += problems
+        self._report.problems += stage_records.find_wrong_records(self._run_cache)
         return self._report
 
     def _check_cache(self) -> None:
@@ -95,7 +91,7 @@ class _Verification:
             expected = self._listings.get(digest)
             if expected is not None:
                 yield from _describe_differences(path, actual, expected, advice)
-            elif _hash_listing(actual) != digest:
+            elif hash_listing(actual) != digest:
                 yield changed
 
     def _hash_folder(self, path: Path) -> Iterator[tuple[str, str]]:
@@ -118,9 +114,3 @@ def _describe_differences(path: Path, actual: dict[str, str], expected: dict[str
         if actual.get(name) != expected.get(name):
             change = "missing" if name not in actual else "new" if name not in expected else "changed"
             yield f"{path}/{escape_unprintable(name)}: {change} since {path} was recorded; {advice}"
-
-
-def _hash_listing(digests: dict[str, str]) -> str:
-    """Return the digest that DVC gives a folder: that of its listing, as DVC writes it."""
-    entries: list[dict[str, Any]] = [{"md5": digests[name], "relpath": name} for name in sorted(digests)]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -6,31 +6,29 @@ the split, the scores. Nothing is checked out; what is in no cache is reported a
 
 from __future__ import annotations
 
-import io
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as arrow
-import pyarrow.parquet as parquet
 from dvc.exceptions import DvcException, FileMissingError
 from dvc.repo import Repo
 from dvc.scm import RevError
-from ruamel.yaml import YAML
 
 from shoepair.commands import dvc_records
+from shoepair.data import parquet_files
 from shoepair.evaluation.bootstrap import MIN_STUDENTS
 from shoepair.evaluation.comparison import shared_count_and_accuracy_interval
 from shoepair.evaluation.config import EvaluateConfig
 from shoepair.evaluation.metrics import DIGITS, REPORTED_SPLITS, headline_metrics, select_split_rows
-from shoepair.runtime import params, paths
+from shoepair.runtime import json_files, params, paths, yaml_files
 from shoepair.runtime.errors import ShoepairError
 
 WORKSPACE = "workspace"
 PHOTO_COLUMNS = ["batch", "path"]
 STUDENT_COLUMNS = ["batch", "student"]
+REVISION_HINT = "give a revision of this project"
 
 
 @dataclass
@@ -82,27 +80,35 @@ class _Reader:
             return None
 
     def read_yaml(self, path: Path) -> dict[str, Any]:
-        document = YAML(typ="safe").load(self.read_bytes(path) or b"")
-        return document if isinstance(document, dict) else {}
-
-    def read_table(self, path: Path) -> pd.DataFrame | None:
         content = self.read_bytes(path)
+        return yaml_files.parse_mapping(content, str(path), REVISION_HINT) if content else {}
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        content = self.read_bytes(path)
+        return json_files.parse_json(content, str(path), REVISION_HINT) if content else {}
+
+    def read_table(self, path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
+        """Read a table; return None if it is missing, or damaged (see `unavailable`), or lacks one of the columns."""
+        content = self.read_bytes(path)
+        if content is None:
+            return None
         try:
-            return None if content is None else parquet.read_table(io.BytesIO(content)).to_pandas()
-        except arrow.ArrowInvalid:
+            rows: pd.DataFrame = parquet_files.decode_any_table(content, str(path)).to_pandas(ignore_metadata=True)
+        except ShoepairError:
+            rows = pd.DataFrame()
+        if not set(columns) <= set(rows.columns):
             self.unavailable[path] = "damaged"
             return None
+        return rows
 
 
 def _read_accepted(reader: _Reader, batch: str) -> pd.DataFrame | None:
-    """Read the accepted photos of a batch, which older commits have in data/valid; None if there are none."""
+    """Read the accepted photos of a batch; None, with a note in `unavailable`, if there are none."""
     path = paths.accepted_path(batch)
-    for candidate in (path, Path("data/valid", path.name)):
-        rows = reader.read_table(candidate)
-        if rows is not None or candidate in reader.unavailable:
-            return rows
-    reader.unavailable[path] = "never made"
-    return None
+    rows = reader.read_table(path, ["path", "student", "sha256"])
+    if rows is None:
+        reader.unavailable.setdefault(path, "never made")
+    return rows
 
 
 def _build_revision(revision: str, reader: _Reader) -> Revision:
@@ -114,8 +120,9 @@ def _build_revision(revision: str, reader: _Reader) -> Revision:
     columns = [*PHOTO_COLUMNS, "student", "sha256"]
     parts = [rows.assign(batch=batch)[columns] for batch, rows in tables.items() if rows is not None]
     photos = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
-    split, scores = reader.read_table(paths.SPLIT), reader.read_table(paths.SCORES)
-    recorded = json.loads(reader.read_bytes(paths.EVALUATION_DETAILS) or b"{}")
+    split = reader.read_table(paths.SPLIT, [*STUDENT_COLUMNS, "split"])
+    scores = reader.read_table(paths.SCORES, [*STUDENT_COLUMNS, "split", "model", "same", "standard", "logit"])
+    recorded = reader.read_json(paths.EVALUATION_DETAILS)
     details = recorded.get("models", recorded)  # older files hold the models only
     salt = str(reader.read_yaml(paths.PARAMS).get("split", {}).get("salt"))
     missing = [f"{path}: {reason}" for path, reason in reader.unavailable.items()]

@@ -189,7 +189,7 @@ def test_parameters_that_are_not_plain_yaml(content: bytes) -> None:
     PARAMS.write_bytes(content)
     message = load_error()
     assert message.startswith("params.yaml: not YAML\n  ")
-    assert message.endswith("\ncorrect params.yaml")
+    assert message.endswith("\ncorrect it, or `git checkout params.yaml`")
 
 
 @pytest.mark.usefixtures("project")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
-from shoepair.runtime import library_versions, stage
+from shoepair.runtime import library_versions, stage, stage_inputs
 from shoepair.runtime.errors import ShoepairError
 
 STAGE_NAME = "test_stage"  # a stage is named after the file of its `main`
@@ -19,6 +20,7 @@ def exit_of(
     """Return what a stage with these arguments exits with; None if it succeeds."""
     monkeypatch.setattr(sys, "argv", ["whatever", *words])
     monkeypatch.setattr(library_versions, "check_versions", check or (lambda _stage: None))
+    monkeypatch.setattr(stage_inputs, "watch", lambda _stage, _arguments: nullcontext())  # see test_stage_inputs.py
     try:
         stage.run(main)
     except SystemExit as done:

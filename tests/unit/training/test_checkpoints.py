@@ -72,6 +72,19 @@ def test_checkpoint_of_another_run_or_a_truncated_one_is_never_used(rows: pd.Dat
         assert checkpoints.decode_training_state(checkpoints.read_checkpoint_bytes(path, keys[0])) is None
 
 
+def test_turned_bit_anywhere_makes_a_checkpoint_unused(rows: pd.DataFrame) -> None:
+    path, key = Path("checkpoints/x"), checkpoints.compute_run_key(RECIPE, [rows])
+    first, best, adam = ({"w": torch.full((3,), float(number))} for number in range(3))
+    history = {"epochs": [], "losses": [0.5]}
+    checkpoints.save_checkpoint(path, key, checkpoints.TrainingState(first, best, {}, [adam], history))
+    written = path.read_bytes()
+    assert checkpoints.read_checkpoint_bytes(path, key)
+    for position in range(len(written)):
+        turned = bytes([written[position] ^ 1 << position % 8])
+        path.write_bytes(written[:position] + turned + written[position + 1 :])
+        assert checkpoints.read_checkpoint_bytes(path, key) == b"", position
+
+
 def test_key_follows_the_code_and_the_libraries_that_the_stage_declares() -> None:
     body = declared("train")
     assert [dep for dep in body["deps"] if dep.startswith("shoepair/")] == [

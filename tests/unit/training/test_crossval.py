@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
+from shoepair.data import parquet_files
+from shoepair.data.schemas import Scores
 from shoepair.runtime.errors import ShoepairError
+from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
 from shoepair.training.crossval import MIN_STUDENTS_PER_FOLD, CVRun, FoldTask, assign_fold_by_student
 
@@ -35,6 +41,23 @@ def test_folds_follow_from_students_and_repeat_alone() -> None:
     first = assign_fold_by_student(STUDENTS, 5, 0)
     assert assign_fold_by_student(STUDENTS[::-1], 5, 0) == first
     assert assign_fold_by_student(STUDENTS, 5, 1) != first
+
+
+def test_kept_scores_with_a_turned_bit_are_computed_again(tmp_path: Path) -> None:
+    pair = {"split": "train", "batch": "a", "student": "u1", "row": 0, "left": 1, "right": 1, "same": 1}
+    scores = Scores.validate(pd.DataFrame([pair | {"standard": True, "model": "cnn", "logit": 0.5}]))
+    path = tmp_path / "cnn-0.parquet"
+    assert crossval._read_kept_scores(path) is None
+    crossval._keep_scores(path, scores)
+    kept = crossval._read_kept_scores(path)
+    assert kept is not None
+    assert_frame_equal(kept, scores)
+    assert parquet_files.read_any_table(path).to_pylist() == scores.to_dict("records")  # for `forget --purge`
+    written = path.read_bytes()
+    for position in range(0, len(written), 7):
+        turned = bytes([written[position] ^ 1 << position % 8])
+        path.write_bytes(written[:position] + turned + written[position + 1 :])
+        assert crossval._read_kept_scores(path) is None, position
 
 
 def test_task_is_named_with_its_overrides() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from shoepair.data import pair_dataset
 from shoepair.models import registry
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.stage_inputs import InputsChangedError, StageInputs
 from shoepair.training import config, loop, samplers
 from shoepair.training.history import EpochMetrics, History
 from shoepair.training.notebook import get_accuracy, train_model
@@ -241,3 +243,41 @@ def test_training_without_progress_ends_after_the_patience(keep: config.KeepEpoc
     assert equal(weights(model), epoch_weights[0 if keep == "best" else -1])
     resumed = loop.fit(registry.build_model("cnn", SHAPE, 1), train, valid, recipe, checkpoint)
     assert resumed.epochs == history.epochs, "resumed from its checkpoint it ends there too"
+
+
+class ChangedInputs(StageInputs):
+    """Inputs of a stage of which something changes after some epochs."""
+
+    def __init__(self, files_after: int, parameters_after: int) -> None:
+        super().__init__()
+        self.files_after, self.parameters_after, self.epochs = files_after, parameters_after, 0
+
+    def check_files(self) -> None:
+        self.epochs += 1
+        if self.epochs > self.files_after:
+            raise InputsChangedError("x.h5 changed")  # noqa: EM101
+
+    def check(self) -> None:
+        if self.epochs > self.parameters_after:
+            raise InputsChangedError("lr changed")  # noqa: EM101
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message", "saved"),
+    [
+        (ChangedInputs(1, 9), "x.h5 changed", 1),  # the second epoch saw other photos
+        (ChangedInputs(9, 1), "lr changed", 2),
+    ],
+)
+def test_change_ends_the_training_and_no_epoch_of_changed_files_is_in_the_checkpoint(
+    inputs: ChangedInputs, message: str, saved: int, tmp_path: Path
+) -> None:
+    train, lines = pair_dataset.make_standard_pair_dataset(class_of(4)), list[str]()
+    recipe = config.TrainConfig(epochs=3, batch_size=8, keep_epoch="last")
+    checkpoint = loop.CheckpointFile(tmp_path / "x.safetensors", "key", lines.append, inputs)
+    with pytest.raises(InputsChangedError, match=message):
+        loop.fit(registry.build_model("cnn", SHAPE, 1), train, None, recipe, checkpoint)
+    undisturbed = replace(checkpoint, inputs=StageInputs())
+    history = loop.fit(registry.build_model("cnn", SHAPE, 1), train, None, recipe, undisturbed)
+    assert lines == [f"resumes after epoch {saved}, where an earlier run was stopped"]
+    assert len(history.epochs) == 3
