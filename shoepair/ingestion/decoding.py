@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,28 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from shoepair.data.naming import PhotoError
+from shoepair.ingestion import file_structure
 from shoepair.ingestion.color import convert_to_srgb_with_remarks, is_srgb_profile
 
-# Signature -> decoder. Not Image.open: it loads, and may try, decoders of forty formats.
-DECODERS: tuple[tuple[re.Pattern[bytes], Callable[[Path | BinaryIO], Image.Image]], ...] = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
-    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+
+class PhotoFormat(NamedTuple):
+    """A format of photos: how its files start, what decodes them, and what counts the work before that."""
+
+    signature: re.Pattern[bytes]
+    open_image: Callable[[BinaryIO], Image.Image]
+    count_work: Callable[[bytes], file_structure.FileWork]
+
+
+# Not Image.open: it loads, and may try, decoders of forty formats.
+PHOTO_FORMATS = (
+    PhotoFormat(re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, file_structure.count_png_work),
+    PhotoFormat(re.compile(rb"\xff\xd8\xff"), JpegImageFile, file_structure.count_jpeg_work),
+    PhotoFormat(re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile, file_structure.count_webp_work),
 )
 HEIC_SIGNATURE = re.compile(rb"....ftyp(?:he[iv]|mif1|msf1|avi[fs])", re.DOTALL)  # written by phones, not supported
-SIGNATURE_BYTES = 12  # at the start of a file, enough to recognise its format
-# Limits that keep decoding below 0.35 GB: plain grey or RGB takes 4 bytes a pixel; up to 13 where a copy is needed
-# (transparency, a colour profile other than sRGB, 16 bits, CMYK, progressive JPEG); WebP takes 21.
+MAX_FILE_BYTES = 64_000_000  # one a pixel of the largest photos; a file is read into memory before it is decoded
+# Limits that keep decoding below 0.35 GB, besides the file: plain grey or RGB takes 4 bytes a pixel; up to 13 where a
+# copy is needed (transparency, a colour profile other than sRGB, 16 bits, CMYK, progressive JPEG); WebP takes 21.
 MAX_PIXELS = 64_000_000
 MAX_PIXELS_COPIED = 25_000_000
 MAX_PIXELS_WEBP = 12_000_000
@@ -46,6 +57,10 @@ TRANSPOSE_BY_ORIENTATION = {  # value of the tag -> transposition that turns the
 }
 
 
+class MemoryShortageError(PhotoError):
+    """A photo cannot be decoded with the memory of this machine: no reason to quarantine its student."""
+
+
 @dataclass(frozen=True)
 class DecodedPhoto:
     """A decoded photo.
@@ -61,23 +76,30 @@ class DecodedPhoto:
     remarks: tuple[str, ...] = ()
 
 
-def decode_photo(source: Path | BinaryIO, edge: int, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
+def decode_photo(source: Path | bytes, edge: int, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
     """Decode one photo as sRGB, upright, opaque, cropped to the central square and resized to edge x edge.
 
     A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel.
     All metadata (location, device, thumbnail, comments) are dropped.
 
     Args:
-        source: a PNG, JPEG or WebP file, whatever its extension; or its bytes in memory, positioned at the start.
+        source: a PNG, JPEG or WebP file, whatever its extension; or its content.
         edge: S, edge of the square result, in pixels.
         max_pixels: limit for the image in the file; lower limits of its format apply too.
 
     Raises:
-        PhotoError: the file is in another format, damaged, animated, too large, too small or too long.
+        PhotoError: the file is in another format, damaged, animated, too large, too small or too long, or asks for
+            too much work; a `MemoryShortageError` if this machine has too little memory.
         OSError: the file is missing, or this machine cannot read it.
     """
+    if error := find_length_error(source.stat().st_size if isinstance(source, Path) else len(source)):
+        raise error
+    content = source.read_bytes() if isinstance(source, Path) else source
+    photo_format = _find_format(content)
+    photo_format.count_work(content).raise_if_too_much()
     try:
-        with _find_decoder(source)(source) as image:
+        with photo_format.open_image(io.BytesIO(content)) as image:
+            file_structure.raise_if_profile_is_too_complex(image.info.get("icc_profile") or b"")
             _check_shape(*image.size, min(max_pixels, _max_pixels_of(image)))
             if getattr(image, "is_animated", False):
                 reason = "animated, expected a single picture"
@@ -86,15 +108,14 @@ def decode_photo(source: Path | BinaryIO, edge: int, max_pixels: int = MAX_PIXEL
             # Not ImageOps.exif_transpose: it rewrites the whole EXIF block and fails on invalid entries.
             transpose = TRANSPOSE_BY_ORIENTATION.get(image.getexif().get(EXIF_ORIENTATION_TAG, 1))
             rgb, remarks = convert_to_srgb_with_remarks(image)
-    except (MemoryError, Image.DecompressionBombError):  # for WebP, the decoder checks the size before `_check_shape`
-        reason = "cannot be decoded (claims more pixels than there is memory for)"
+    except MemoryError:
+        reason = "cannot be decoded (this machine has too little memory left)"
+        raise MemoryShortageError(reason) from None
+    except Image.DecompressionBombError:  # for WebP, the decoder checks the size before `_check_shape`
+        reason = f"far too many pixels, expected {MAX_PIXELS_WEBP // 10**6} million at most: scale it down"
         raise PhotoError(reason) from None
     # Errors of Pillow's decoders on damaged bytes.
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        # With an error number it comes from the operating system, not from the photo.
-        if isinstance(error, OSError) and error.errno:
-            error.filename = error.filename or (str(source) if isinstance(source, Path) else None)
-            raise
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
         raise PhotoError(reason) from None
     # Resize, then turn: a turned copy of the largest photos would take another quarter of a gigabyte.
@@ -102,18 +123,22 @@ def decode_photo(source: Path | BinaryIO, edge: int, max_pixels: int = MAX_PIXEL
     return DecodedPhoto(np.asarray(square if transpose is None else square.transpose(transpose)), rgb.size, remarks)
 
 
-def _find_decoder(source: Path | BinaryIO) -> Callable[[Path | BinaryIO], Image.Image]:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            start = file.read(SIGNATURE_BYTES)
-    else:
-        start = source.read(SIGNATURE_BYTES)
-        source.seek(0)
-    for signature, decoder in DECODERS:
-        if signature.match(start):
-            return decoder
-    cause = "not a PNG, JPEG or WebP image" if start else "the file is empty"
-    if HEIC_SIGNATURE.match(start):
+def find_length_error(length: int) -> PhotoError | None:
+    """Return the error of a file of this many bytes, if it is empty or too large to be read."""
+    if length == 0:
+        return PhotoError("cannot be decoded (the file is empty)")
+    if length > MAX_FILE_BYTES:
+        return PhotoError(f"{length:,} bytes, expected {MAX_FILE_BYTES:,} at most: save it as JPEG")
+    return None
+
+
+def _find_format(content: bytes) -> PhotoFormat:
+    """Return the format of a photo by its first bytes."""
+    for photo_format in PHOTO_FORMATS:
+        if photo_format.signature.match(content):
+            return photo_format
+    cause = "not a PNG, JPEG or WebP image"
+    if HEIC_SIGNATURE.match(content):
         cause = "a HEIC or AVIF image, expected PNG, JPEG or WebP: export it as JPEG"
     reason = f"cannot be decoded ({cause})"
     raise PhotoError(reason)

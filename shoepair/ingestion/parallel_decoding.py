@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoepair.data.naming import PAIR_NUMBERS, SHOE_KEYS, SIDES, PhotoError
-from shoepair.ingestion.decoding import DecodedPhoto, decode_photo
+from shoepair.ingestion.decoding import DecodedPhoto, MemoryShortageError, decode_photo, find_length_error
 from shoepair.runtime import parallel, storage
-from shoepair.runtime.errors import escape_unprintable
+from shoepair.runtime.errors import ShoepairError, escape_unprintable
 from shoepair.runtime.parallel.scheduling import chunked
 from shoepair.runtime.storage import PhotoFile
 
@@ -42,21 +42,35 @@ def imap_decoded_photos_or_errors(
 
     Yields:
         For each file the result of `function`, or the error of `decode_photo`: all damaged files are reported.
+
+    Raises:
+        ShoepairError: a file is missing or not the one that its table lists, or there is too little memory for it.
     """
     map_chunk = partial(_map_chunk, edge=edge, function=function)
     chunks = list(chunked(photo_files, PHOTOS_PER_TASK))
-    for results in parallel.imap_ordered(map_chunk, chunks, describe_lost_task=_describe_chunk):
-        yield from results
+    try:
+        for results in parallel.imap_ordered(map_chunk, chunks, describe_lost_task=_describe_chunk):
+            yield from results
+    except FileNotFoundError as error:  # of this machine: a node's is explained already
+        raise storage.explain_missing_photo(error) from None
 
 
 def _map_chunk(
     photo_files: Sequence[PhotoFile], edge: int, function: Callable[[DecodedPhoto], Item]
 ) -> list[Item | PhotoError]:
-    """Run one task of `imap_decoded_photos_or_errors`."""
+    """Run one task of the above; files that are empty or too large by their table are not read."""
     results: list[Item | PhotoError] = []
-    for source in storage.iter_opened_photos(photo_files):
+    length_errors = [find_length_error(photo_file.length) for photo_file in photo_files]
+    contents = storage.read_photos(file for file, error in zip(photo_files, length_errors, strict=True) if not error)
+    for photo_file, length_error in zip(photo_files, length_errors, strict=True):
+        if length_error:
+            results.append(length_error)
+            continue
         try:
-            results.append(function(decode_photo(source, edge)))
+            results.append(function(decode_photo(next(contents), edge)))
+        except MemoryShortageError as error:
+            message = f"{escape_unprintable(str(photo_file.path))}: {error}"
+            raise ShoepairError(message, fix="end other programs, then run the command again") from None
         except PhotoError as error:
             results.append(error)
     return results

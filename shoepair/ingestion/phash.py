@@ -19,6 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoepair.runtime.errors import ShoepairError
+
 HASH_SIZE = 16  # frequencies along each axis
 HASH_BITS = HASH_SIZE * HASH_SIZE
 DCT_INPUT_SIZE = 4 * HASH_SIZE  # edge that imagehash resizes to, in pixels
@@ -66,6 +68,17 @@ def _resize_and_dct_matrices(edge: int) -> NDArray[np.float64]:
 
 
 def decode_phash_bytes(image_stats: pd.DataFrame) -> NDArray[np.uint8]:
-    """Decode the base64 hash column of N `ImageStats` rows: (N, frames + 1, 32) uint8."""
-    data = b"".join(map(base64.b64decode, image_stats["phashes"]))
-    return np.frombuffer(data, np.uint8).reshape(len(image_stats), len(CROP_FRAMES) + 1, HASH_BITS // 8)
+    """Decode the base64 hash column of N `ImageStats` rows: (N, frames + 1, 32) uint8.
+
+    Raises:
+        ShoepairError: a text is not the hashes of one photo.
+    """
+    shape = (len(CROP_FRAMES) + 1, HASH_BITS // 8)
+    hashes = np.empty((len(image_stats), *shape), np.uint8)
+    for number, text in enumerate(image_stats["phashes"]):
+        try:
+            hashes[number] = np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(shape)
+        except ValueError:
+            message = f"data/image_stats: {image_stats['path'].iloc[number]} has no valid hashes"
+            raise ShoepairError(message, fix="delete the table and run `dvc repro`, which rebuilds it") from None
+    return hashes

@@ -1,8 +1,11 @@
-"""Remote reading of photos and stores: from `SHOEPAIR_ROOT`, for machines that cannot see the project folder.
+"""Reading of photos, checked against their table; remote reading of photos and stores from `SHOEPAIR_ROOT`.
 
-The environment variable names a folder (`/mnt/class`) or an fsspec address (`s3://bucket/class`). It holds the same
-files as the project: `data/raw/<batch>/...`, `data/store/<batch>.h5` and `data/synthetic/`. It is no parameter: the
-SHA-256 of every remote photo is compared with the batch's table, so no output can come from another file.
+Every photo is read once: its bytes are compared with the length and SHA-256 in the batch's table, then decoded. So no
+output can come from another file, even if the file changes while a stage runs.
+
+The environment variable is for machines that cannot see the project folder. It names a folder (`/mnt/class`) or an
+fsspec address (`s3://bucket/class`), which holds the same files as the project: `data/raw/<batch>/...`,
+`data/store/<batch>.h5` and `data/synthetic/`.
 
 Object storage is configured as its library documents: for S3, `AWS_ENDPOINT_URL`, `AWS_PROFILE` and so on.
 """
@@ -12,19 +15,20 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
 from shoepair.runtime import paths
-from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.errors import ShoepairError, escape_unprintable
 from shoepair.runtime.parallel.scheduling import chunked
 
 if TYPE_CHECKING:
@@ -38,39 +42,79 @@ REMOTE_FOLDERS = (paths.RAW_FOLDER, paths.STORE_FOLDER, paths.SYNTHETIC_STORE_FO
 ANSWER_TIMEOUT = 8  # seconds within which a server must answer first
 FETCH_TIMEOUT = 60  # seconds for `PHOTOS_PER_FETCH` photos
 PHOTOS_PER_FETCH = 8  # fetched together: they share the latency, and few are in memory
+DIGITS = 12  # of a SHA-256 in messages
 HEAD_BYTES = 2**16  # read first of a store: students' names, sizes, and positions of the photos
 
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """The path and SHA-256 of a photo, as listed in a table.
+    """A photo as a table lists it.
 
     Args:
         path: in the project folder, or outside of the project.
+        length: of its content, in bytes.
         sha256: hex digest of its content.
     """
 
     path: Path
+    length: int
     sha256: str
 
 
 def list_photo_files(folder: Path, rows: pd.DataFrame) -> list[PhotoFile]:
-    """Return the path and SHA-256 of each photo of a table (columns `path`, `sha256`)."""
-    return [PhotoFile(folder / path, digest) for path, digest in zip(rows["path"], rows["sha256"], strict=True)]
+    """Return each photo of a table (columns `path`, `bytes`, `sha256`)."""
+    columns = (rows[name] for name in ("path", "bytes", "sha256"))
+    return [PhotoFile(folder / path, int(length), digest) for path, length, digest in zip(*columns, strict=True)]
 
 
-def iter_opened_photos(photos: Iterable[PhotoFile]) -> Iterator[Path | BinaryIO]:
-    """Yield each photo ready to decode: its path, or its bytes fetched from `SHOEPAIR_ROOT`.
+def read_photos(photos: Iterable[PhotoFile]) -> Iterator[bytes]:
+    """Yield the content of each photo, from the project or `SHOEPAIR_ROOT`; never more bytes than the table lists.
 
     Raises:
-        ShoepairError: a photo cannot be fetched, or differs from the project's.
+        ShoepairError: a photo cannot be fetched, or is not the one that the table lists.
+        OSError: a photo of the project is missing, or this machine cannot read it; on a cluster, its node is named.
     """
     for chunk in chunked(photos, PHOTOS_PER_FETCH):
         root_address = _remote_root_of(chunk[0].path)
-        if root_address:
-            yield from map(io.BytesIO, _fetch_photos(root_address, chunk))
-        else:
-            yield from (photo.path for photo in chunk)
+        contents = _fetch_photos(root_address, chunk) if root_address else map(_read_local_photo, chunk)
+        for photo, content in zip(chunk, contents, strict=True):
+            digest = hashlib.sha256(content).hexdigest()
+            if len(content) > photo.length:
+                raise _changed_photo(photo, root_address, f"more than {photo.length:,} bytes")
+            if digest != photo.sha256:
+                raise _changed_photo(photo, root_address, f"{len(content):,} bytes with SHA-256 {digest[:DIGITS]}")
+            yield content
+
+
+def _read_local_photo(photo: PhotoFile) -> bytes:
+    """Return the content of a photo of the project: at most one byte more than listed, so that a longer file shows."""
+    found = photo.path.stat()
+    # Asked first, since a pipe or a huge file must not be read; opening a folder is an error of the system.
+    if found.st_size != photo.length and not stat.S_ISDIR(found.st_mode):
+        raise _changed_photo(photo, "", f"{found.st_size:,} bytes")
+    with photo.path.open("rb") as file:
+        return file.read(photo.length + 1)
+
+
+def _changed_photo(photo: PhotoFile, root_address: str, found: str) -> ShoepairError:
+    """Return the error about a photo that is not the one that its table lists."""
+    place = f"{root_address}/{photo.path.as_posix()}" if root_address else escape_unprintable(str(photo.path))
+    expected = f"{photo.length:,} bytes with SHA-256 {photo.sha256[:DIGITS]}"
+    fix = f"upload {photo.path} of this project again" if root_address else _fix_of(photo.path)
+    return ShoepairError(f"{place}: not the photo that was listed: found {found}, expected {expected}", fix=fix)
+
+
+def explain_missing_photo(error: FileNotFoundError) -> ShoepairError:
+    """Return the error about a photo of the project, or of a class that is being added, that is gone."""
+    path = Path(str(error.filename))
+    return ShoepairError(f"{escape_unprintable(str(path))}: missing, but it was listed", fix=_fix_of(path))
+
+
+def _fix_of(path: Path) -> str:
+    """Return what to do about a local photo that has changed since it was listed."""
+    if path.is_relative_to(paths.RAW_FOLDER):
+        return "put the photo back, or run `dvc repro` to go on with the files that are there now"
+    return "run the command again, when no other program changes these files"
 
 
 def open_remote_store(path: Path) -> RemoteFile | None:
@@ -134,23 +178,18 @@ def _remote_root_of(path: Path) -> str:
 
 
 def _fetch_photos(root_address: str, photos: Sequence[PhotoFile]) -> list[bytes]:
-    """Return the content of photos, after comparing it with their SHA-256."""
+    """Return the contents of photos, each at most one byte more than listed, so that a longer one shows."""
     system, base = _file_system(root_address)
     names = [f"{base}/{photo.path.as_posix()}" for photo in photos]
     limit = {"timeout": FETCH_TIMEOUT} if isinstance(system, AsyncFileSystem) else {}
     with _translate_errors(f"{root_address}/{photos[0].path.as_posix()}"):
-        fetched = system.cat(names, on_error="return", **limit)
-    contents = []
-    for name, photo in zip(names, photos, strict=True):
-        address = f"{root_address}/{photo.path.as_posix()}"
-        with _translate_errors(address):
-            if isinstance(fetched[name], Exception):
-                raise fetched[name]
-        if hashlib.sha256(fetched[name]).hexdigest() != photo.sha256:
-            message = f"{address}: differs from {photo.path} of this project"
-            raise ShoepairError(message, fix="upload it again")
-        contents.append(fetched[name])
-    return contents
+        ends = [photo.length + 1 for photo in photos]
+        fetched = system.cat_ranges(names, [0] * len(names), ends, on_error="return", **limit)
+    for content, photo in zip(fetched, photos, strict=True):
+        with _translate_errors(f"{root_address}/{photo.path.as_posix()}"):
+            if isinstance(content, Exception):
+                raise content
+    return list(fetched)
 
 
 @cache

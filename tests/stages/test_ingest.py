@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from support.field import write_photo, write_student
 
-from shoepair.data import json_files, parquet_files, schemas
-from shoepair.runtime import paths
+from shoepair.data import parquet_files, schemas
+from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, validate
 
@@ -222,7 +222,7 @@ def test_same_rows_give_the_same_bytes() -> None:
 @pytest.mark.usefixtures("project")
 def test_another_table_or_no_table_is_refused() -> None:
     run_both()
-    with pytest.raises(ShoepairError, match="table acceptedphotos of format 1, expected manifest of format 1"):
+    with pytest.raises(ShoepairError, match="table acceptedphotos of format 2, expected manifest of format 2"):
         parquet_files.read_table(paths.accepted_path("tiny"), schemas.Manifest)
     paths.accepted_path("tiny").write_bytes(b"junk")
     with pytest.raises(ShoepairError, match="not a Parquet file"):

@@ -12,10 +12,10 @@ from PIL import Image, ImageFilter
 from support.commands import CLI, Run
 from support.measures import EDGE, measured
 
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import parquet_files, schemas
 from shoepair.ingestion import decoding, quality
 from shoepair.ingestion.config import ValidateConfig
-from shoepair.runtime import params, paths
+from shoepair.runtime import json_files, params, paths
 from shoepair.synthetic import synthetic_class
 from stages import ingest, validate
 

@@ -12,11 +12,12 @@ from support.commands import CLI, Run
 from support.faults import FAULTS
 from support.field import edit, write_class, write_photo, write_student
 
+from benchmarks.costly_photos import make_jpeg, make_packed_text, make_png
 from shoepair.commands.collection import add, overview
-from shoepair.data import json_files, parquet_files
+from shoepair.data import parquet_files
 from shoepair.data.schemas import StudentSplits
 from shoepair.ingestion import validation
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, normalize, split, validate
 
@@ -146,3 +147,20 @@ def test_class_with_an_error_is_added_if_students_may_be_quarantined(run: Run, t
     said = run(*CLI, "add", str(tmp_path / "new"), "--name", "new").stdout
     assert "quarantined: u300: 5 photos, expected 6 (missing: pair 1 left)" in said
     assert "1 students, 6 photos, 0 system files ignored: added as batch 'new'" in said
+
+
+@pytest.mark.usefixtures("project")
+def test_student_whose_photo_asks_for_too_much_work_is_quarantined_alone() -> None:
+    allow_quarantine()
+    (TRAIN / "u001_1_left_m.jpg").write_bytes(make_jpeg(8_000, 2000, 1500))
+    (TRAIN / "u003_1_left_m.jpg").write_bytes(make_png(32, make_packed_text(2**20) * 40))
+    with (TRAIN / "u005_1_left_m.jpg").open("wb") as file:
+        file.truncate(2**27)
+    reasons = report()["reasons"]
+    assert isinstance(reasons, dict)
+    expected = {"u001": "8,000 scans", "u003": "bytes of metadata", "u005": "134,217,728 bytes, expected 64,000,000"}
+    assert list(reasons) == list(expected)
+    assert all(text in reasons[student][0] and len(reasons[student]) == 1 for student, text in expected.items())
+    edit(paths.PARAMS, "on_invalid: quarantine ", "on_invalid: fail ")
+    with pytest.raises(ShoepairError, match=r"u001_1_left_m.jpg: 8,000 scans"):
+        add.add_batch(Path("data/raw/tiny"), "late", replace_others=True, dry_run=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from pathlib import Path
 
@@ -17,19 +16,16 @@ PHOTO = paths.raw_path("tiny") / "train/u001_1_left_m.jpg"
 
 
 def listed(path: Path = PHOTO) -> storage.PhotoFile:
-    return storage.PhotoFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def content(opened: Path | io.BufferedIOBase | object) -> bytes:
-    assert isinstance(opened, io.BytesIO)
-    return opened.read()
+    """Return a photo as a table lists it that was made now."""
+    content = path.read_bytes()
+    return storage.PhotoFile(path, len(content), hashlib.sha256(content).hexdigest())
 
 
 def refusal(photo: storage.PhotoFile | None = None) -> str:
     """Return the first line of the error of a photo; it comes in time, and a line with the fix follows."""
     start = time.monotonic()
     with pytest.raises(ShoepairError) as caught:
-        list(storage.iter_opened_photos([photo or listed()]))
+        list(storage.read_photos([photo or listed()]))
     assert time.monotonic() - start < 10, "the user waited"  # a documented limit, not a measure of speed
     lines = str(caught.value).splitlines()
     assert len(lines) == 2

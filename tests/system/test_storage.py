@@ -11,7 +11,7 @@ import pytest
 from support import buckets
 from support.buckets import ROOT
 from support.buckets import server as server  # a fixture
-from support.remote_photos import PHOTO, content, listed, refusal
+from support.remote_photos import PHOTO, listed, refusal
 
 from shoepair.data import store
 from shoepair.runtime import paths, storage
@@ -39,7 +39,7 @@ def test_photos_come_from_the_bucket_in_order(bucket: Path) -> None:
     for path in every:
         path.unlink()
     assert len(every) > 2 * storage.PHOTOS_PER_FETCH
-    assert [content(got) for got in storage.iter_opened_photos(photos)] == wanted
+    assert list(storage.read_photos(photos)) == wanted
     assert (bucket / paths.raw_path("tiny")).is_dir()
 
 
@@ -47,11 +47,11 @@ def test_another_file_than_the_projects_is_told(bucket: Path) -> None:
     photo = listed()
     (bucket / PHOTO).write_bytes((bucket / PHOTO).read_bytes()[::-1])
     buckets.upload(bucket)
-    assert refusal(photo) == f"{ROOT}/{PHOTO}: differs from {PHOTO} of this project"
+    assert refusal(photo).startswith(f"{ROOT}/{PHOTO}: not the photo that was listed: found ")
 
 
 def test_file_that_is_not_there_is_told(bucket: Path) -> None:
-    photo = storage.PhotoFile(PHOTO.with_name("u999_1_left_m.jpg"), "")
+    photo = storage.PhotoFile(PHOTO.with_name("u999_1_left_m.jpg"), 9, "")
     assert refusal(photo) == f"{ROOT}/{photo.path}: missing"
     assert bucket.is_dir()
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from support.remote_photos import listed
 
 from shoepair.data import naming
 from shoepair.ingestion import decoding, parallel_decoding
-from shoepair.runtime import storage
 
 RNG = np.random.default_rng(3)
 
@@ -192,9 +192,25 @@ def test_photos_are_yielded_in_order_and_all_errors_are_reported(tmp_path: Path)
         Image.new("RGB", (16, 16), (number, 0, 0)).save(path)
     files[3].write_bytes(b"")
     files[110].write_bytes(b"x")
-    photos = parallel_decoding.iter_decoded_photos_or_errors([storage.PhotoFile(path, "") for path in files], 16)
+    photos = parallel_decoding.iter_decoded_photos_or_errors([listed(path) for path in files], 16)
     reds = [None if isinstance(photo, naming.PhotoError) else int(photo.pixels[0, 0, 0]) for photo in photos]
     assert reds == [None if number in {3, 110} else number for number in range(120)]
+
+
+def test_file_that_is_too_large_is_refused_and_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(decoding.MAX_FILE_BYTES + 1)  # takes no space on the disk
+    tracemalloc.start()
+    with pytest.raises(naming.PhotoError, match="64,000,001 bytes, expected 64,000,000 at most: save it as JPEG"):
+        decoding.decode_photo(tmp_path / "a.jpg", 16)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+def test_content_is_decoded_like_its_file(tmp_path: Path) -> None:
+    Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    assert (decoding.decode_photo(content, 16).pixels == decoding.decode_photo(tmp_path / "a.jpg", 16).pixels).all()
 
 
 def test_six_photos_are_stacked_per_student_in_order() -> None:
