@@ -1,1 +1,13 @@
-"""Stages of the pipeline, one file each; DVC runs them as `python -m stages.NAME`."""
+"""Stages of the pipeline, one file each; DVC runs them as `python -m stages.NAME`.
+
+Python loads this file before the stage and its libraries, which takes seconds: Ctrl-C must end the stage then, and
+code that is edited then must be noted.
+"""
+
+import sys
+
+from shoepair.runtime import interruption, stage_inputs
+
+if sys.argv[0] == "-m" or interruption.is_spawned():  # Python is starting a stage, or a rank of one
+    interruption.handle_imports(interruption.STAGE_LINE)
+stage_inputs.note_code()

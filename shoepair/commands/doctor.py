@@ -1,139 +1,84 @@
 """`shoepair doctor`: repair what killed commands leave behind, and check the configuration.
 
-Repaired are stages that still run, an experiment's parameters, a damaged dvc.lock, partial files, a half-added batch.
-DVC writes dvc.lock in place, so a kill can leave it empty, and every later command fails. The last commit has a copy;
-DVC's run cache restores what was done since. An experiment changes params.yaml before it runs, so a killed one leaves
-its values there.
+Repaired are damaged records of DVC, a half-added batch, partial files, and an experiment's parameters. DVC writes
+dvc.lock and .dvc files in place, so a kill can leave them empty, and every later command fails. The last commit has
+copies; DVC's run cache restores what was done since. An experiment changes params.yaml before it runs, so a killed one
+leaves its values there. While anybody uses the project, nothing is repaired.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 
 from shoepair.commands import dvc_records
-from shoepair.commands.collection import add
-from shoepair.data import json_files
+from shoepair.commands.collection import add, temporary_folders
 from shoepair.ingestion.config import NormalizeConfig
-from shoepair.runtime import atomic_files, params, paths
+from shoepair.runtime import atomic_files, json_files, params, paths, project_lock
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.project_lock import ProjectInUseError
 
 OUTPUT_FOLDERS = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
-TERMINATE_SECONDS = 5  # seconds from terminate to kill
+PROJECT_FILES = (Path(".dvc"), Path("dvc.yaml"), paths.PARAMS, Path("stages/ingest.py"))  # a project has all of them
+BACKUP_FOLDER = Path(".dvc/tmp/shoepair")  # of damaged files that were replaced
 EXPERIMENT_STATE = Path(".dvc/tmp/exps/run/workspace")  # DVC's state of the experiment in this workspace
 RWLOCKS = (Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/exps/rwlock"))
+CLOCK_SECONDS = 10  # by which the start of a process may seem later than it was
 UNFINISHED_STATUSES = (1, 2)  # in this state: being prepared, running
 
 
-def repair_project() -> list[str]:
-    """Repair what killed commands left behind, without losing data; return one line per repair.
+class Repair(NamedTuple):
+    """One repair: the line that says what it does, and what does it."""
+
+    line: str
+    run: Callable[[], object]
+
+
+def repair_project() -> Iterator[str]:
+    """Repair what killed commands left behind, without losing data; yield a line before each repair.
 
     Raises:
-        ShoepairError: another `shoepair add` is running.
+        ShoepairError: the folder is no project of this kind, or its disk has no locks.
     """
-    stopped = _stop_orphans()  # first: they still write
-    repairs = [add.undo_killed_add(), _restore_dvc_lock(), _restore_params()]
-    return [*stopped, *filter(None, repairs), *_delete_broken_rwlocks(), *_delete_partial_files()]
-
-
-def _stop_orphans() -> list[str]:
-    """Stop the stages whose `dvc` was killed, since they may overwrite what the next run writes."""
-    orphans = dict(_find_orphans())
-    for process in orphans:
-        process.terminate()
-    for process in psutil.wait_procs(orphans, TERMINATE_SECONDS)[1]:
-        process.kill()
-    psutil.wait_procs(orphans, TERMINATE_SECONDS)
-    names = sorted(set(orphans.values()))  # a stage may be two processes: a shell and its child
-    return [f"stage {name}: still running although its `dvc` was killed; stopped" for name in names]
-
-
-def _find_orphans() -> Iterator[tuple[psutil.Process, str]]:
-    """Yield processes of stages of this project, or of its experiments, that have no `dvc` parent."""
-    project = Path.cwd()
-    for process in psutil.process_iter():
-        try:
-            variables = process.environ()
-            if "DVC_STAGE" not in variables or not Path(variables.get("DVC_ROOT", "")).is_relative_to(project):
-                continue
-            has_dvc_parent = any(_is_dvc_command(parent.cmdline()) for parent in process.parents())
-            if process.pid != os.getpid() and not has_dvc_parent:
-                yield process, variables["DVC_STAGE"]
-        except psutil.Error:  # it has ended, or belongs to another user
-            continue
-
-
-def _is_dvc_command(command_line: list[str]) -> bool:
-    """Return whether a command line is a `dvc` command, started as `dvc` or as `python -m dvc`."""
-    return any(Path(word).name.startswith("dvc") for word in command_line[:3])
-
-
-def _restore_params() -> str:
-    """Restore params.yaml from the last commit if a killed experiment changed it; keep a backup.
-
-    DVC's state files say whether an experiment runs in this workspace; it was killed if its process is gone.
-    """
-    run, process = EXPERIMENT_STATE / "workspace.run", EXPERIMENT_STATE / "workspace.json"
-    fix = f"delete {EXPERIMENT_STATE}"
-    state = json_files.read_json(run, fix) if run.is_file() else {}
-    if state.get("status") not in UNFINISHED_STATUSES:
-        return ""
-    pid = json_files.read_json(process, fix).get("pid") if process.is_file() else None
-    if isinstance(pid, int) and psutil.pid_exists(pid) and _is_dvc_command(psutil.Process(pid).cmdline()):
-        return ""
-    shutil.rmtree(EXPERIMENT_STATE)
-    # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
-    subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
-    committed = subprocess.run(["git", "show", f"HEAD:{paths.PARAMS}"], capture_output=True, check=False)
-    if committed.returncode or committed.stdout == paths.PARAMS.read_bytes():
-        return ""
-    backup = Path(".dvc/tmp") / paths.PARAMS.name
-    shutil.copyfile(paths.PARAMS, backup)
-    atomic_files.write_text(paths.PARAMS, committed.stdout.decode())
-    return (
-        f"{paths.PARAMS}: had the values of experiment {state.get('name')!r}, which was killed; restored from the last"
-        f" commit: {_describe_reverted_values(backup)}; `cp {backup} {paths.PARAMS}` undoes this"
-    )
-
-
-def _describe_reverted_values(backup_path: Path) -> str:
-    """Return the restored values as text."""
+    if missing := [str(path) for path in PROJECT_FILES if not path.exists()]:
+        message = f"{Path.cwd()}: not a shoepair project, it has no {', '.join(missing)}; nothing was changed"
+        raise ShoepairError(message, fix="run `shoepair doctor` in the folder of the project")
     try:
-        rows = params.list_yaml_differences(paths.PARAMS, backup_path)
-    except ShoepairError:  # DVC writes params.yaml in place too
-        return "the backup is damaged"
-    return ", ".join(f"{key} is {now}, was {then}" for key, now, then in rows) or "the comments"
+        with project_lock.hold_alone("`shoepair doctor`", repairing=True):
+            for repair in _find_repairs():
+                yield repair.line
+                repair.run()
+    except ProjectInUseError as error:
+        yield from (f"{error.message}; nothing was repaired", *error.problems)
+        yield from (f"if it is still so afterwards: {repair.line}" for repair in _find_repairs())
 
 
-def _restore_dvc_lock() -> str:
-    """Restore a damaged dvc.lock from the last commit; delete it if no commit has one."""
-    if not dvc_records.LOCK_PATH.is_file():
-        return ""
-    with suppress(ShoepairError):
-        dvc_records.read_digest_by_path("outs")
-        return ""
-    committed = subprocess.run(["git", "show", f"HEAD:{dvc_records.LOCK_PATH}"], capture_output=True, check=False)
-    if committed.returncode:
-        dvc_records.LOCK_PATH.unlink()
-        return f"{dvc_records.LOCK_PATH}: damaged by a kill and in no commit; deleted, `dvc repro` recreates it"
-    atomic_files.write_text(dvc_records.LOCK_PATH, committed.stdout.decode())
-    return f"{dvc_records.LOCK_PATH}: damaged by a kill; restored from the last commit, `dvc repro` updates it"
+def _find_repairs() -> Iterator[Repair]:
+    """Yield what has to be repaired, each when the one before is done."""
+    yield from _find_damaged_rwlocks()
+    if line := add.describe_killed_add():
+        yield Repair(line, add.undo_killed_add)
+    for folder in temporary_folders.find_abandoned_folders():
+        yield Repair(f"{folder}: photos of a `shoepair add` that was killed; deleted", partial(shutil.rmtree, folder))
+    yield from _find_damaged_records()
+    yield from _find_partial_files()
+    yield from _find_killed_experiment()
 
 
-def _delete_broken_rwlocks() -> Iterator[str]:
-    """Delete damaged lock files of DVC, which would stop every later command."""
+def _find_damaged_rwlocks() -> Iterator[Repair]:
+    """Find damaged lock files of DVC, which would stop every later command."""
     for path in RWLOCKS:
-        if path.is_file() and not _is_json_object(path) and not _dvc_is_running():
-            path.unlink()
-            yield f"{path}: damaged by a kill; deleted, DVC recreates it"
+        if path.is_file() and not _is_json_object(path):
+            yield Repair(f"{path}: damaged by a kill; deleted, DVC recreates it", path.unlink)
 
 
 def _is_json_object(path: Path) -> bool:
@@ -143,22 +88,126 @@ def _is_json_object(path: Path) -> bool:
         return False
 
 
-def _dvc_is_running() -> bool:
-    """Return whether a `dvc` command runs in this folder and may be writing."""
-    folder = str(Path.cwd())
-    infos = (process.info for process in psutil.process_iter(["cwd", "cmdline"]))  # None if another user's
-    return any(info["cwd"] == folder and _is_dvc_command(info["cmdline"] or []) for info in infos)
+def _find_damaged_records() -> Iterator[Repair]:
+    """Find damaged files dvc.lock and data/raw/<batch>.dvc; they come from the last commit, or are deleted."""
+    for path in (dvc_records.LOCK_PATH, *sorted(paths.RAW_FOLDER.glob("*.dvc"))):
+        if not path.is_file() or _is_record(path, path.read_bytes()):
+            continue
+        is_lock = path == dvc_records.LOCK_PATH
+        after = "`dvc repro` updates it" if is_lock else f"`dvc add {path.with_suffix('')}` records the photos there"
+        after += f"; a copy is in {BACKUP_FOLDER}" if path.stat().st_size else ""
+        committed = _read_committed(path)
+        if committed is not None and _is_record(path, committed):
+            line = f"{path}: damaged by a kill; restored from the last commit, {after}"
+            yield Repair(line, partial(_replace, path, committed))
+        else:
+            line = f"{path}: damaged by a kill and in no commit; deleted, {after.replace('updates', 'recreates')}"
+            yield Repair(line, partial(_replace, path, None))
 
 
-def _delete_partial_files() -> Iterator[str]:
-    """Delete half-written files and folders, which no stage reads."""
+def _is_record(path: Path, content: bytes) -> bool:
+    """Return whether DVC can read this content of a record."""
+    from dvc import schema  # imported late, like DVC's serializer: other commands do not need them
+    from dvc.exceptions import DvcException
+    from dvc.utils.serialize import parse_yaml
+    from voluptuous import Invalid
+
+    is_lock = path == dvc_records.LOCK_PATH
+    try:
+        document: Any = parse_yaml(content.decode(), path)
+        (schema.COMPILED_LOCKFILE_SCHEMA if is_lock else schema.COMPILED_SINGLE_STAGE_SCHEMA)(document)
+    except (DvcException, Invalid, UnicodeDecodeError, ValueError, TypeError):
+        return False
+    stages = document.get("stages", {}).values() if is_lock else [document]
+    # A record that ends within one of these texts fits the schema, and DVC fails on it without a reason.
+    has_digests = all(
+        entry.get("hash", "md5") == "md5" and isinstance(entry.get("md5", ""), str)
+        for stage in stages
+        for entry in (*stage.get("deps", ()), *stage.get("outs", ()))
+    )
+    return has_digests and (is_lock or bool(document.get("outs")))
+
+
+def _read_committed(path: Path) -> bytes | None:
+    """Read a file of the last commit; None if it has none."""
+    committed = subprocess.run(["git", "show", f"HEAD:./{path.as_posix()}"], capture_output=True, check=False)
+    return None if committed.returncode else committed.stdout
+
+
+def _replace(path: Path, content: bytes | None) -> None:
+    """Replace a file, or delete it; keep a copy."""
+    BACKUP_FOLDER.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, BACKUP_FOLDER / path.name)
+    if content is None:
+        path.unlink()
+    else:
+        with atomic_files.atomic_write(path) as part:
+            part.write_bytes(content)
+
+
+def _find_partial_files() -> Iterator[Repair]:
+    """Find half-written files and folders, which no stage reads; what a class contains is none of these."""
     pattern = f".*{atomic_files.PARTIAL_SUFFIX}"
     for path in sorted(path for folder in OUTPUT_FOLDERS for path in Path(folder).rglob(pattern)):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-        yield f"{path}: half-written by a killed stage, deleted"
+        if path.is_relative_to(paths.RAW_FOLDER) and path.parent != paths.RAW_FOLDER:
+            continue
+        delete = shutil.rmtree if path.is_dir() and not path.is_symlink() else Path.unlink
+        yield Repair(f"{path}: half-written by a killed stage, deleted", partial(delete, path))
+
+
+def _find_killed_experiment() -> Iterator[Repair]:
+    """Find an experiment that was killed in this workspace, and left its values in params.yaml.
+
+    DVC's state files say whether an experiment runs in this workspace; it was killed if its process is gone.
+    """
+    run, process = EXPERIMENT_STATE / "workspace.run", EXPERIMENT_STATE / "workspace.json"
+    fix = f"delete {EXPERIMENT_STATE}"
+    state = json_files.read_json(run, fix) if run.is_file() else {}
+    if state.get("status") not in UNFINISHED_STATUSES or (process.is_file() and _is_alive(process, fix)):
+        return
+    committed = _read_committed(paths.PARAMS)
+    if committed is None or committed == paths.PARAMS.read_bytes():
+        line = f"{EXPERIMENT_STATE}: of experiment {state.get('name')!r}, which was killed; deleted"
+        yield Repair(line, _forget_experiment)
+        return
+    backup = BACKUP_FOLDER / paths.PARAMS.name
+    line = (
+        f"{paths.PARAMS}: had the values of experiment {state.get('name')!r}, which was killed; restored from the last"
+        f" commit: {_describe_reverted_values(committed)}; `cp {backup} {paths.PARAMS}` undoes this"
+    )
+    yield Repair(line, partial(_restore_params, committed))
+
+
+def _is_alive(process: Path, fix: str) -> bool:
+    """Return whether the process that this file names still lives; one that started later only has its number."""
+    pid = json_files.read_json(process, fix).get("pid")
+    try:
+        return isinstance(pid, int) and psutil.Process(pid).create_time() <= process.stat().st_mtime + CLOCK_SECONDS
+    except (psutil.Error, ValueError):  # there is none, or the number is impossible
+        return False
+
+
+def _restore_params(committed: bytes) -> None:
+    _replace(paths.PARAMS, committed)
+    _forget_experiment()
+
+
+def _forget_experiment() -> None:
+    shutil.rmtree(EXPERIMENT_STATE)
+    # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
+    subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
+
+
+def _describe_reverted_values(committed: bytes) -> str:
+    """Return the values that the last commit has instead of those of params.yaml, as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / paths.PARAMS.name
+        path.write_bytes(committed)
+        try:
+            rows = params.list_yaml_differences(path, paths.PARAMS)
+        except ShoepairError:  # DVC writes params.yaml in place too
+            return "the file is damaged"
+    return ", ".join(f"{key} is {now}, was {then}" for key, now, then in rows) or "the comments"
 
 
 def check_configuration() -> list[str]:

@@ -5,7 +5,7 @@ Read from `dvc.lock` and the `.dvc` files as stored by git; nothing is checked o
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from shoepair.runtime import paths
+from shoepair.runtime import input_files, json_files, paths, yaml_files
 from shoepair.runtime.errors import ShoepairError
 
 LOCK_PATH = Path("dvc.lock")
+MAX_LISTING_BYTES = 2**26  # of a folder of 600,000 photos
+DIGEST_PATTERN = re.compile(r"[0-9a-zA-Z]{1,64}(\.dir)?")
+REPAIR_HINT = "run `shoepair doctor`, or `git checkout` the file"
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,27 @@ def read_used_digests() -> set[str]:
 def _read_entries(entry_type: str) -> Iterator[dict[str, Any]]:
     if entry_type == "outs":
         for path in sorted(paths.RAW_FOLDER.glob("*.dvc")):
-            for entry in _parse_yaml(path.read_bytes(), path)["outs"]:
+            for entry in _list_entries(_parse_yaml(path.read_bytes(), path), "outs", path):
                 yield entry | {"path": (path.parent / entry["path"]).as_posix()}
     if LOCK_PATH.is_file():
-        for stage in _parse_yaml(LOCK_PATH.read_bytes(), LOCK_PATH).get("stages", {}).values():
-            yield from stage.get(entry_type, [])
+        for stage in _list_stages(_parse_yaml(LOCK_PATH.read_bytes(), LOCK_PATH), LOCK_PATH).values():
+            yield from _list_entries(stage, entry_type, LOCK_PATH)
+
+
+def read_lock_entries(text: bytes | None = None) -> dict[str, Any]:
+    """Return the records of all stages by name, such as "train@cnn": of dvc.lock, or of another text of it."""
+    if text is None:
+        text = LOCK_PATH.read_bytes() if LOCK_PATH.is_file() else b"{}"
+    stages: dict[str, Any] = _parse_yaml(text, LOCK_PATH).get("stages", {})
+    return stages
+
+
+def iter_committed_locks() -> Iterator[tuple[int, bytes]]:
+    """Yield time and content of dvc.lock in every commit that changed it; of all branches, tags and experiments."""
+    for line in _run_git("log", "--all", "--format=%ct %H", "--", str(LOCK_PATH)).splitlines():
+        time, commit = line.split()
+        if _run_git("ls-tree", commit, str(LOCK_PATH)):  # else this commit deleted it
+            yield int(time), _run_git("cat-file", "blob", f"{commit}:{LOCK_PATH}").encode()
 
 
 def digest_from_cache_path(cache_path: Path) -> str:
@@ -64,11 +80,16 @@ def read_cached_folder_digests(cache_path: Path) -> dict[str, str]:
     Raises:
         ShoepairError: the file is not a folder listing.
     """
+    fix = "delete it and run `dvc repro`; `shoepair verify` checks the cache"
     try:
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(cache_path.read_bytes())}
-    except (ValueError, TypeError, KeyError):
+        content = input_files.read_bytes(cache_path, MAX_LISTING_BYTES, fix)
+        entries = json_files.parse_json_value(content, str(cache_path), fix, MAX_LISTING_BYTES)
+    except ShoepairError:
+        entries = None
+    if not isinstance(entries, list) or not all(_is_entry(entry, "relpath") and "md5" in entry for entry in entries):
         message = f"{cache_path}: not a listing of DVC's cache"
-        raise ShoepairError(message, fix="delete it and run `dvc repro`; `shoepair verify` checks the cache") from None
+        raise ShoepairError(message, fix=fix)
+    return {entry["relpath"]: entry["md5"] for entry in entries}
 
 
 def iter_versions(revisions: str = "--all") -> Iterator[DatasetVersion]:
@@ -84,30 +105,65 @@ def iter_versions(revisions: str = "--all") -> Iterator[DatasetVersion]:
             blob = marks.split()[2]
             if blob not in parsed:
                 parsed[blob] = _parse_yaml(_run_git("cat-file", "blob", blob).encode(), Path(f"{commit}:{name}"))
+            location = Path(f"{commit}:{name}")
             if name == str(LOCK_PATH):
-                synthetic = _stage_instances(parsed[blob], "sample")  # their photos are an output
-                raw |= {batch: stage["outs"][0]["md5"] for batch, stage in synthetic.items() if "outs" in stage}
-                models = tuple(_stage_instances(parsed[blob], "train"))
+                stages = _list_stages(parsed[blob], location)
+                synthetic = _stage_instances(stages, "sample")  # their photos are an output
+                raw |= {
+                    batch: digest for batch, stage in synthetic.items() for digest in _first_digest(stage, location)
+                }
+                models = tuple(_stage_instances(stages, "train"))
             elif name.endswith(".dvc"):
-                raw[PurePosixPath(name).stem] = parsed[blob]["outs"][0]["md5"]
+                raw |= {PurePosixPath(name).stem: digest for digest in _first_digest(parsed[blob], location)}
         yield DatasetVersion(commit, date, subject, raw, models)
 
 
-def _stage_instances(lock: dict[str, Any], stage: str) -> dict[str, Any]:
-    """Return the entries of a foreach stage by key: `train@cnn` as cnn."""
+def _list_stages(lock: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the stages of dvc.lock by name."""
     stages = lock.get("stages", {})
+    if not isinstance(stages, dict) or not all(isinstance(name, str) for name in stages):
+        raise _not_a_record(path)
+    return stages
+
+
+def _list_entries(record: Any, entry_type: str, path: Path) -> list[dict[str, Any]]:
+    """Return the "outs" or "deps" of a stage of dvc.lock, or of a .dvc file."""
+    entries = record.get(entry_type, []) if isinstance(record, dict) else None
+    if not isinstance(entries, list) or not all(_is_entry(entry, "path") for entry in entries):
+        raise _not_a_record(path)
+    return entries
+
+
+def _first_digest(record: Any, path: Path) -> list[str]:
+    """Return the digest of the first output of a record; [] if there is none."""
+    return [entry["md5"] for entry in _list_entries(record, "outs", path)[:1] if "md5" in entry]
+
+
+def _is_entry(entry: Any, path_key: str) -> bool:
+    """Return whether an entry has a path and, if any, a digest as DVC writes it."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get(path_key), str)
+        and isinstance(entry.get("md5", "none"), str)
+        and DIGEST_PATTERN.fullmatch(entry.get("md5", "none")) is not None
+    )
+
+
+def _stage_instances(stages: dict[str, Any], stage: str) -> dict[str, Any]:
+    """Return the entries of a foreach stage by key: `train@cnn` as cnn."""
     return {name.partition("@")[2]: entry for name, entry in stages.items() if name.startswith(f"{stage}@")}
 
 
 def _parse_yaml(content: bytes, path: Path) -> dict[str, Any]:
+    input_files.raise_if_too_long(len(content), yaml_files.MAX_RECORD_BYTES, str(path), REPAIR_HINT)
     try:
-        document = YAML(typ="safe").load(content.decode())
-    except (YAMLError, UnicodeDecodeError):
-        document = None
-    if not isinstance(document, dict):
-        message = f"{path}: not a DVC record"
-        raise ShoepairError(message, fix="run `shoepair doctor`, or `git checkout` the file")
-    return document
+        return yaml_files.parse_mapping(content, str(path), REPAIR_HINT)
+    except ShoepairError:
+        raise _not_a_record(path) from None
+
+
+def _not_a_record(path: Path) -> ShoepairError:
+    return ShoepairError(f"{path}: not a DVC record", fix=REPAIR_HINT)
 
 
 def _run_git(*arguments: str) -> str:
@@ -137,9 +193,23 @@ def dvc_add(batch: str) -> None:
         raise ShoepairError(message, problems=result.stderr.splitlines(), fix="run it by hand")
 
 
-def has_unrecorded_changes(batch: str) -> bool:
-    """Return whether the photos of a batch differ from what DVC recorded, so that deleting them loses data."""
-    return _run_dvc("status", "--quiet", f"{dvc_file_path(batch)}").returncode != 0
+def read_photo_status(batch: str) -> dict[str, Any]:
+    """Return what `dvc data status` says about the photos of a batch; {} if all are recorded, cached and committed.
+
+    Keys: `uncommitted` are differences of the photos from the record, `committed` those of the record from git's last
+    commit, `not_in_cache` what is recorded but not in DVC's cache.
+
+    Raises:
+        ShoepairError: DVC failed, so nothing is known about the photos.
+    """
+    raw = paths.raw_path(batch)
+    result = _run_dvc("data", "status", "--json", "--granular", str(raw))
+    try:
+        return json_files.parse_json(result.stdout.encode(), "dvc data status", "")
+    except ShoepairError:
+        message = f"{raw}: `dvc data status` failed, so it is unknown whether the photos changed"
+        problems = [line for line in result.stderr.splitlines() if line]
+        raise ShoepairError(message, problems=problems, fix="correct this, then run the command again") from None
 
 
 def _run_dvc(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from shoepair.evaluation.comparison import differences_by_model_pair
 from shoepair.evaluation.config import EvaluateConfig
 from shoepair.evaluation.metric_names import BASELINE_MODEL
 from shoepair.evaluation.metrics import WeightedMetrics, compute_metrics
-from shoepair.runtime import params, paths
+from shoepair.runtime import params, paths, stage_inputs
 from shoepair.runtime.errors import ShoepairError
 from shoepair.training import crossval
 from shoepair.training.config import TrainConfig
@@ -49,8 +49,10 @@ def cross_validate_grid(
         values_by_config.setdefault(params.load(TrainConfig, trial), {key: trial[key] for key in varied})
     choices = product(dict.fromkeys(models or evaluate.models), values_by_config.items())
     runs = [CVRun(model, folds, repeats, config, tuple(values.items())) for model, (config, values) in choices]
-    rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
-    return metrics_by_run(crossval.cross_validate(runs, rows, print_line), evaluate.resamples, evaluate.seed)
+    with stage_inputs.watch_files("crossval", "crossval"):  # folds are kept, under a key of these files
+        rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
+        scores = crossval.cross_validate(runs, rows, print_line)
+    return metrics_by_run(scores, evaluate.resamples, evaluate.seed)
 
 
 def metrics_by_run(scores_by_run: Mapping[CVRun, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +12,16 @@ import typer
 from shoepair.commands.analyze import app as analyze
 from shoepair.commands.collection import overview
 from shoepair.commands.collection.add import add_batch
-from shoepair.commands.collection.purge import purge_withdrawn_students
+from shoepair.commands.collection.purging.purge import plan_purge
 from shoepair.commands.collection.remove import remove_batch, withdraw_student
 from shoepair.commands.doctor import check_configuration, repair_project
 from shoepair.commands.history.verify import verify_file_digests
 from shoepair.commands.serving import cli as serving_cli
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import parquet_files, schemas
+from shoepair.evaluation import metric_files
 from shoepair.ingestion import validation
 from shoepair.reports import terminal_tables
-from shoepair.runtime import paths, progress
+from shoepair.runtime import interruption, json_files, paths, progress, project_lock
 from shoepair.runtime.errors import ShoepairError, from_os_error
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -47,10 +48,13 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
     """Check class photos and add them as a batch of the pipeline."""
-    result, shifts = add_batch(source, name, replace_others=replace_others, dry_run=dry_run)
+    hold = project_lock.hold_shared if dry_run else project_lock.hold_alone
+    with hold("`shoepair add`"):
+        result, shifts = add_batch(source, name, replace_others=replace_others, dry_run=dry_run)
     counts = result.count_files()
     summary = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
     details = terminal_tables.list_validation_detail_lines(result.build_report(name))
+    details += terminal_tables.ignored_lines(list(result.manifest.loc[result.manifest["ignored"], "path"]))
     for line in [*details, *terminal_tables.list_drift_lines(shifts)]:
         typer.echo(line)
     if dry_run:
@@ -72,7 +76,7 @@ def validate(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -
     reports = [result.build_report(batch) for batch, result in overview.validation_result_by_batch().items()]
     total = validation.counts_by_batch_and_total({report["batch"]: report for report in reports})["total"]
     text = terminal_tables.validation_text(reports, total, as_markdown=markdown)
-    typer.echo(json.dumps(reports, indent=2) if as_json else text)
+    typer.echo(json_files.format_json(reports) if as_json else text)
     if any(report["reasons"] for report in reports):
         raise typer.Exit(1)
 
@@ -84,13 +88,14 @@ def suspects(
     """Print the students whose photos probably have label issues, the most probable first; check them yourself."""
     rows = parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues).head(top).to_dict("records")
     text = terminal_tables.suspect_text(rows)
-    typer.echo(json.dumps(rows, indent=2) if as_json else text)
+    typer.echo(json_files.format_json(rows) if as_json else text)
 
 
 @app.command()
 def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
-    """Remove a batch from the pipeline; an older commit still restores it."""
-    files = remove_batch(batch)
+    """Remove a batch from the pipeline; the last commit, which must have it, still restores it."""
+    with project_lock.hold_alone("`shoepair remove`"):
+        files = remove_batch(batch)
     typer.echo(f"batch {batch!r}: {files} files removed")
     typer.echo("next: `dvc repro`, then `git add --all data dvc.lock metrics` and commit")
 
@@ -100,18 +105,45 @@ def forget(
     student: Annotated[str, typer.Argument(help="Id of the student, like u052.")] = "",
     batch: Annotated[str, typer.Option(help="Batch of the student.")] = "",
     *,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete withdrawn students from DVC's cache.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete withdrawn students from all caches.")] = False,
+    remotes: Annotated[
+        list[str] | None, typer.Option("--remote", help="With --purge: delete them from this DVC remote too.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --purge: list it, delete nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --purge: do not ask before shared files go.")] = False,
 ) -> None:
-    """Withdraw a student: first delete the photos, then, after `dvc repro`, all cached data by --purge."""
-    if bool(student) != bool(batch) or bool(student) == purge:
+    """Withdraw a student: first delete the photos, then, after `dvc repro`, every other copy by --purge."""
+    has_purge_options = bool(remotes) or dry_run or yes
+    if bool(student) != bool(batch) or bool(student) == purge or (has_purge_options and not purge):
         message = "forget: expected `shoepair forget STUDENT --batch BATCH`, or `shoepair forget --purge`"
         raise ShoepairError(message, fix="first withdraw the student, then `dvc repro`, then purge")
     if purge:
-        typer.echo("\n".join(terminal_tables.list_purge_lines(purge_withdrawn_students())))
+        with project_lock.hold_alone("`shoepair forget --purge`", with_experiments=True):
+            _purge(remotes or [], dry_run=dry_run, yes=yes)
         return
-    deleted = withdraw_student(student, batch)
+    with project_lock.hold_alone("`shoepair forget`"):
+        deleted = withdraw_student(student, batch)
     typer.echo(f"{student}: {len(deleted)} photos deleted from batch {batch!r}")
     typer.echo("next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`")
+
+
+def _purge(remotes: list[str], *, dry_run: bool, yes: bool) -> None:
+    """List what is deleted, ask where others are concerned, delete it, and list what is left."""
+    with plan_purge(remotes) as plan:
+        typer.echo("\n".join(terminal_tables.purge_plan_lines(plan)))
+        if dry_run:
+            typer.echo("\n".join([*terminal_tables.purge_remains_lines(plan), "nothing was changed"]))
+            return
+        if plan.warnings and not yes:
+            if not sys.stdin.isatty():
+                message = "forget --purge: other projects may be concerned, see above; nothing was deleted"
+                raise ShoepairError(message, fix="add --yes to delete it without a question")
+            typer.confirm("delete it?", abort=True)
+        receipt = plan.execute()
+    typer.echo(f"deleted: {plan.counts.total():,} files and folders{f'; receipt: {receipt}' if receipt else ''}")
+    typer.echo("\n".join(terminal_tables.purge_remains_lines(plan)))
+    if plan.unproven:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -127,7 +159,7 @@ def diff(
 
     changes = versions.compare_revisions(before, after)
     text = terminal_tables.dataset_diff_text(changes, as_markdown=markdown)
-    typer.echo(json.dumps(changes, indent=2) if as_json else text)
+    typer.echo(json_files.format_json(changes) if as_json else text)
 
 
 @app.command()
@@ -137,7 +169,7 @@ def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> Non
 
     entries = versions.list_version_records()
     text = terminal_tables.dataset_log_text(entries, as_markdown=markdown)
-    typer.echo(json.dumps(entries, indent=2) if as_json else text)
+    typer.echo(json_files.format_json(entries) if as_json else text)
 
 
 @app.command()
@@ -155,7 +187,10 @@ def verify() -> None:
 @app.command()
 def doctor() -> None:
     """Repair what killed commands left behind; check params.yaml and data/batches.yaml."""
-    typer.echo("\n".join([*repair_project(), *check_configuration()]))
+    for line in repair_project():  # one by one: what is deleted is said before
+        typer.echo(line)
+    for line in check_configuration():
+        typer.echo(line)
 
 
 @app.command()
@@ -173,31 +208,31 @@ def crossval(
     """Cross-validate models on the students of train and valid; resumes an interrupted run."""
     from shoepair.commands import grid_search  # imported late: it loads torch
 
-    results = grid_search.cross_validate_grid(
-        models or [],
-        folds,
-        repeats,
-        overrides or [],
-        print_line=lambda line: progress.print_above_bar(line, sys.stderr),
-    )
-    typer.echo(json.dumps(results, indent=2) if as_json else terminal_tables.cv_text(results))
+    with project_lock.hold_shared("`shoepair crossval`"):
+        print_line = partial(progress.print_above_bar, stream=sys.stderr)
+        results = grid_search.cross_validate_grid(models or [], folds, repeats, overrides or [], print_line)
+    typer.echo(json_files.format_json(results) if as_json else terminal_tables.cv_text(results))
 
 
 @app.command()
 def metrics() -> None:
     """Print the metrics of every model, the best one first, and the differences between models."""
     fix = "run `dvc repro`, which computes them"
-    details = json_files.read_json(paths.EVALUATION_DETAILS, fix)
-    if "models" not in details:
-        message = f"{paths.EVALUATION_DETAILS}: written by an older version of this project"
-        raise ShoepairError(message, fix=fix)
-    typer.echo(terminal_tables.evaluation_text(details))
+    typer.echo(terminal_tables.evaluation_text(metric_files.read_details(fix)))
 
 
 def main() -> None:
-    """Run the command line; print a user-facing error and exit with status 1."""
+    """Run the command line; print a user-facing error and exit with status 1.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == interruption.STATUS:  # typer ends so at Ctrl-C, without a word
+            raise KeyboardInterrupt from None
+        raise
     except ShoepairError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -5,15 +5,17 @@ Imports no slow library: tables do not wait for torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from shoepair.evaluation.metric_names import BASELINE_MODEL, INTERVAL_END_NAMES, differences_against
+from shoepair.evaluation.metric_names import BASELINE_MODEL, differences_against, interval_names
 from shoepair.reports.formatting import VALIDATION_COUNT_NAMES, markdown_table
+from shoepair.runtime.errors import escape_unprintable
 
-MAX_NAMED = 6  # students or photos listed per change
+MAX_NAMED = 6  # students, photos or files listed per change or command
+MAX_LISTED_FILES = 5  # of one folder listed by a purge, one by one
 ROC_METRICS = ("auc", "eer", "tpr_1", "tpr_5")
 METRIC_TITLES = {
     "positive": "positive",
@@ -136,8 +138,8 @@ def format_values_and_intervals(metrics: dict[str, float], metric_names: Iterabl
 
 def format_value_and_interval(metrics: dict[str, float], metric_name: str, sign: str = "") -> str:
     """Format one metric with its interval, in percent: "87.5% (80.1 to 92.3)"; `sign` is "+" for a difference."""
-    low, high = INTERVAL_END_NAMES.get(metric_name, (f"{metric_name}_low", f"{metric_name}_high"))
-    return f"{metrics[metric_name]:{sign}.1%} ({100 * metrics[low]:{sign}.1f} to {100 * metrics[high]:{sign}.1f})"
+    value, low, high = (metrics[name] for name in interval_names(metric_name))
+    return f"{value:{sign}.1%} ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
 
 
 def batch_text(overview: pd.DataFrame) -> str:
@@ -169,6 +171,12 @@ def list_validation_detail_lines(validation_report: dict[str, Any]) -> list[str]
         f"{flag.replace('_', ' ')}: {path}" for flag, paths in validation_report["flags"].items() for path in paths
     ]
     return [*dict.fromkeys(lines), *changed, *flagged]
+
+
+def ignored_lines(file_paths: Sequence[str]) -> list[str]:
+    """Return a line that names the ignored files of a new batch, the first ones of many; [] if there are none."""
+    more = f" and {len(file_paths) - MAX_NAMED} more" if len(file_paths) > MAX_NAMED else ""
+    return [f"ignored, not copied: {', '.join(file_paths[:MAX_NAMED])}{more}"] if file_paths else []
 
 
 def list_drift_lines(shifts: list[Any]) -> list[str]:
@@ -204,12 +212,40 @@ def suspect_text(suspects: list[dict[Any, Any]]) -> str:
     return align_columns([head, *cells], text_columns=3) if suspects else "too few students for a ranking"
 
 
-def list_purge_lines(purge_result: Any) -> list[str]:
-    """Return lines on what `shoepair forget --purge` deleted and what it could not reach."""
-    counts = sorted(purge_result.deleted_counts.items())
-    parts = [f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts if count]
-    deleted = f"deleted from the cache: {', '.join(parts) or 'nothing'} ({purge_result.freed_bytes:,} bytes)"
-    return [deleted, "remains:", *(f"  {line}" for line in purge_result.remaining)]
+def purge_plan_lines(plan: Any) -> list[str]:
+    """Return lines on what `shoepair forget --purge` deletes: counts by place, and paths where these say something."""
+    lines = []
+    for place in sorted({place for place, _ in plan.counts}):
+        kinds = sorted((kind, count) for (where, kind), count in plan.counts.items() if where == place)
+        lines.append(f"  {place}: {', '.join(f'{count:,} x {kind}' for kind, count in kinds)}")
+        if place != "DVC's cache":  # there the paths are digests
+            names = [str(finding.path) for finding in plan.doomed if finding.place == place]
+            lines += [f"    {escape_unprintable(name)}" for name in names]
+    return ["to delete:", *(lines or ["  nothing"]), *(f"note: {warning}" for warning in plan.warnings)]
+
+
+def purge_remains_lines(plan: Any) -> list[str]:
+    """Return lines on what a purge leaves, and on what is out of its reach."""
+    lines = _grouped_by_folder(plan.unproven)
+    if lines:
+        reason = "nothing proves it theirs, or only you can delete it"
+        lines = [f"left, since {reason}; look, and delete it or move it out of the project:", *lines]
+    return [*lines, "out of reach:", *(f"  {line}" for line in plan.remaining)]
+
+
+def _grouped_by_folder(findings: list[Any]) -> list[str]:
+    """Return a line per finding; one for all of a folder where there are many of one kind."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for finding in findings:
+        key = (escape_unprintable(str(finding.path.parent)), finding.kind, finding.reason)
+        groups.setdefault(key, []).append(escape_unprintable(str(finding.path)))
+    lines = []
+    for (folder, kind, reason), names in groups.items():
+        if len(names) > MAX_LISTED_FILES:
+            lines.append(f"  {folder}/: {len(names):,} x {kind}: {reason}")
+        else:
+            lines += [f"  {name}: {kind}: {reason}" for name in names]
+    return lines
 
 
 def dataset_diff_text(changes: dict[str, Any], *, as_markdown: bool) -> str:

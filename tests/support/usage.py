@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,11 +19,10 @@ import pytest
 
 from shoepair.commands.serving import predictor
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, PairPredictor
-from shoepair.data import json_files
 from shoepair.evaluation.thresholds import DecisionRule
 from shoepair.ingestion.config import ValidateConfig
 from shoepair.models import registry
-from shoepair.runtime import params, paths
+from shoepair.runtime import json_files, params, paths
 from support.field import EDGE, copy_project, edit
 
 STUDENT = "u001"
@@ -115,7 +115,9 @@ print(json.dumps(written))
 
 
 @contextmanager
-def serving(folder: Path, max_requests: int = 8, seconds: float = 30, *, quiet: bool = True) -> Iterator[Served]:
+def serving(
+    folder: Path, max_requests: int = 8, seconds: float = 30, *, quiet: bool = True, log: Path | None = None
+) -> Iterator[Served]:
     """Yield a server on a free port, ended by Ctrl-C; check that it printed no error and opened no file for writing.
 
     Args:
@@ -123,6 +125,7 @@ def serving(folder: Path, max_requests: int = 8, seconds: float = 30, *, quiet: 
         max_requests: see `web.serve`.
         seconds: see `web.serve`.
         quiet: whether to check these.
+        log: gets what it prints as errors, which are not checked then.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -130,7 +133,10 @@ def serving(folder: Path, max_requests: int = 8, seconds: float = 30, *, quiet: 
         words = [sys.executable, "-c", SCRIPT, str(max_requests), str(seconds)]
         environment = os.environ | {"PYTHONPATH": str(folder)}
         pipe = subprocess.PIPE
-        process = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=folder)
+        with log.open("w") if log else contextlib.nullcontext(pipe) as errors:
+            process = subprocess.Popen(
+                words, stdout=pipe, stderr=errors, text=True, env=environment, cwd=folder, start_new_session=True
+            )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -140,6 +146,6 @@ def serving(folder: Path, max_requests: int = 8, seconds: float = 30, *, quiet: 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     if quiet:
-        assert err == "", err[-3000:]
+        assert not err, err[-3000:]
         assert process.returncode == 0
         assert [name for name in json.loads(out) if not name.isdigit()] == [], "numbers are pipes to the workers"

@@ -14,12 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 from support.commands import CLI, Run, ran, use_real_programs
-from support.field import edit, outputs
+from support.field import edit, outputs, wait_for
 
 from shoepair.commands import doctor
-from shoepair.runtime import atomic_files, paths
+from shoepair.runtime import atomic_files, paths, project_lock
 
 DOCTOR = (*CLI, "doctor")
+
+
+def repair() -> list[str]:
+    return list(doctor.repair_project())
 
 
 @pytest.mark.parametrize("torn", ["", "schema: '2.0'\nstages:\n  ingest@tiny: {cmd: 'x", "\n"])
@@ -40,7 +44,7 @@ def test_torn_lock_that_was_never_committed_is_made_anew(run: Run) -> None:
     run("dvc", "repro", "-q", "ingest")
     sound = Path("dvc.lock").read_bytes()
     Path("dvc.lock").write_bytes(b"")
-    assert len(doctor.repair_project()) == 1
+    assert len(repair()) == 1
     run("dvc", "repro", "-q", "ingest")
     assert Path("dvc.lock").read_bytes() == sound
 
@@ -53,10 +57,10 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
     folder = Path("reports") / f".analysis{atomic_files.PARTIAL_SUFFIX}"
     (folder / "pictures").mkdir(parents=True)
     before = sorted(path for path in Path("data").rglob("*") if path != half)
-    assert doctor.repair_project() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
+    assert repair() == [f"{path}: half-written by a killed stage, deleted" for path in (half, folder)]
     assert sorted(Path("data").rglob("*")) == before
     assert not folder.exists()
-    assert doctor.repair_project() == []
+    assert repair() == []
 
 
 @pytest.mark.parametrize("torn", ["", '{"read": {"/a": [{"pid": 1, '])
@@ -64,11 +68,11 @@ def test_half_written_files_are_swept_and_sound_ones_are_not() -> None:
 def test_torn_note_of_readers_no_longer_stops_dvc(run: Run, torn: str) -> None:
     note = Path(".dvc/tmp/rwlock")
     run("dvc", "repro", "-q", "ingest")
-    assert doctor.repair_project() == []
+    assert repair() == []
     note.write_text(torn)
     Path("stages/ingest.py").write_text(Path("stages/ingest.py").read_text() + "\n")
     assert "JSON structure is corrupted" in run("dvc", "repro", "ingest", status=255).stderr
-    assert doctor.repair_project() == [f"{note}: damaged by a kill; deleted, DVC recreates it"]
+    assert repair() == [f"{note}: damaged by a kill; deleted, DVC recreates it"]
     run("dvc", "repro", "-q", "ingest")
 
 
@@ -96,21 +100,38 @@ def started(*words: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_stage_without_its_dvc_is_stopped_and_one_with_it_is_not(
-    trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+API = "from dvc.repo import Repo; Repo().reproduce('train@cnn')"
+
+
+@pytest.mark.parametrize("words", [("dvc", "repro", "-q"), ("python", "-c", API)], ids=["dvc", "api"])
+def test_doctor_and_forget_leave_a_running_stage_alone_and_a_stage_ends_with_its_dvc(
+    trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     use_real_programs(monkeypatch)
     edit(trained / "params.yaml", "epochs: 2 ", "epochs: 2000 ")
-    with started("dvc", "repro", "-q") as dvc:
-        stage = stage_process("train@cnn")
-        assert "stopped" not in run(*DOCTOR).stdout
+    part = trained / "models/.cnn.json.x1.part"
+    raw = sorted(paths.raw_path("tiny").rglob("*"))
+    with started(*words) as dvc:
+        wait_for(lambda: bool(project_lock.find_holders()))
+        (holder,) = project_lock.find_holders()
+        stage = psutil.Process(holder.process)
+        part.write_bytes(b"being written")
+        in_use = f"the project is in use by stage train@cnn (process {stage.pid})"
+        assert f"`shoepair doctor`: {in_use}; nothing was repaired\n" in run(*DOCTOR).stdout
+        refused = run(*CLI, "forget", "u005", "--batch", "tiny", status=1).stderr
+        assert refused.startswith(f"error: `shoepair forget`: {in_use}\n")
+        assert part.is_file()
+        assert sorted(paths.raw_path("tiny").rglob("*")) == raw
         assert stage.is_running()
         dvc.kill()  # dvc alone
         dvc.wait()
-        assert stage.is_running()
-        assert "stage train@cnn: still running although its `dvc` was killed; stopped" in run(*DOCTOR).stdout
-        assert not stage.is_running()
-    assert "stopped" not in run(*DOCTOR).stdout
+        assert f"{part.relative_to(trained)}: half-written by a killed stage, deleted" in run(*DOCTOR).stdout
+        assert is_gone(stage)
+        assert not part.exists()
 
 
 def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(
@@ -129,7 +150,7 @@ def test_parameters_of_a_killed_experiment_are_set_back_and_kept_aside(
     assert "params.yaml: had the values of experiment 'long', which was killed" in said
     assert "epochs is 2, was 2000" in said
     assert (trained / "params.yaml").read_bytes() == sound
-    assert (trained / ".dvc/tmp/params.yaml").read_bytes() == changed
+    assert (trained / ".dvc/tmp/shoepair/params.yaml").read_bytes() == changed
     assert ran(run("dvc", "repro").stdout) == set()
     assert (trained / "dvc.lock").read_bytes() == lock
     assert "experiment" not in run(*DOCTOR).stdout

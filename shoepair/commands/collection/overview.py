@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from shoepair.data import json_files, naming, parquet_files, schemas
+from shoepair.data import json_schemas, naming, parquet_files, schemas
 from shoepair.ingestion import file_manifest, splits, validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
-from shoepair.runtime import params, paths
+from shoepair.runtime import json_files, params, paths
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 
@@ -126,8 +126,10 @@ def batch_overview_rows() -> pd.DataFrame:
             students = photos.groupby("category")["student"].nunique()
             row |= {"men": int(students.get("m", 0)), "women": int(students.get("w", 0))}
         if paths.validation_report_path(batch).is_file():
-            report = json_files.read_json(paths.validation_report_path(batch), "run `dvc repro`")
-            row |= {"quarantined": report.get("quarantined_students", 0)}
+            report = json_files.read_json(
+                paths.validation_report_path(batch), "run `dvc repro`", json_schemas.ValidationReport
+            )
+            row |= {"quarantined": report["quarantined_students"]}
         rows.append(row)
     columns = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], "Int64"))

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from dvc.utils.serialize import modify_yaml
+from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import batch_list, withdrawn
 from shoepair.data import naming
 from shoepair.ingestion import file_manifest
-from shoepair.runtime import paths
+from shoepair.runtime import atomic_files, paths
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
@@ -24,20 +25,26 @@ BATCH_STAGES = ("sample", "ingest", "validate", "normalize")  # the stages that 
 def remove_batch(batch: str) -> int:
     """Remove a batch: its list entry, photos, outputs and dvc.lock entries; return the number of files in data/raw.
 
+    Killed in the middle, it can be repeated: the list entry goes last.
+
     Raises:
-        ShoepairError: there is no such batch, or its photos changed since DVC recorded them; nothing was changed.
+        ShoepairError: there is no such batch, or no commit could bring its photos back; nothing was changed.
     """
     _raise_if_unlisted(batch)
     if batch not in load_batch_lists().synthetic_classes:
-        _raise_if_changed(batch)
-    files = len(list(file_manifest.iter_files(paths.raw_path(batch)))) if paths.raw_path(batch).is_dir() else 0
-    batch_list.remove_list_entry(batch)  # first: the pipeline then does not need the rest
-    dvc_records.dvc_file_path(batch).unlink(missing_ok=True)
-    shutil.rmtree(paths.raw_path(batch), ignore_errors=True)
+        _raise_if_not_restorable(batch)
+    raw = paths.raw_path(batch)
+    files = len(list(file_manifest.iter_files(raw))) if raw.is_dir() else 0
+    _remove_from_lock(batch)
     tables = (paths.manifest_path, paths.accepted_path, paths.image_stats_path)
     for output_path in (*tables, paths.store_path, paths.validation_report_path):
         output_path(batch).unlink(missing_ok=True)
-    _remove_from_lock(batch)
+    part = raw.with_name(f".{batch}{atomic_files.PARTIAL_SUFFIX}")
+    if raw.is_dir():
+        raw.rename(part)  # at once: half a class would look like a changed one
+    dvc_records.dvc_file_path(batch).unlink(missing_ok=True)
+    shutil.rmtree(part, ignore_errors=True)
+    batch_list.remove_list_entry(batch)
     return files
 
 
@@ -48,24 +55,41 @@ def _raise_if_unlisted(batch: str) -> None:
         raise ShoepairError(message, fix="give a listed one; `shoepair batches` shows them")
 
 
-def _raise_if_changed(batch: str) -> None:
-    """Raise if photos differ from what DVC holds, since deleting would lose them."""
+def _raise_if_changed(batch: str) -> dict[str, Any]:
+    """Raise if photos differ from what DVC holds, since deleting would lose them; return DVC's status of them."""
     raw = paths.raw_path(batch)
     if not dvc_records.dvc_file_path(batch).is_file():
         message = f"{raw}: not tracked by DVC, so deleting it would lose the photos"
         raise ShoepairError(message, fix=f"run `dvc add {raw}` first")
-    if raw.is_dir() and dvc_records.has_unrecorded_changes(batch):
+    status = dvc_records.read_photo_status(batch)
+    if raw.is_dir() and status.get("uncommitted"):
         message = f"{raw}: changed since DVC recorded it, so deleting it would lose photos"
         fix = f"run `dvc add {raw}` to record the change, or `dvc checkout {raw}` to undo it"
         raise ShoepairError(message, fix=fix)
+    return status
+
+
+def _raise_if_not_restorable(batch: str) -> None:
+    """Raise unless the last commit names these photos, and DVC's cache has them."""
+    raw, record = paths.raw_path(batch), dvc_records.dvc_file_path(batch)
+    if not raw.exists() and not record.exists():
+        return  # a killed removal got so far
+    status = _raise_if_changed(batch)
+    if status.get("committed"):
+        message = f"{record}: not in the last commit, so nothing could bring the photos of batch {batch!r} back"
+        raise ShoepairError(message, fix=f"run `git add {record}` and `git commit`, then remove it again")
+    if raw.is_dir() and status.get("not_in_cache"):
+        message = f"{raw}: not in DVC's cache, so deleting it would lose the photos"
+        raise ShoepairError(message, fix=f"run `dvc add {raw}`, which copies them there, then remove it again")
 
 
 def _remove_from_lock(batch: str) -> None:
     """Remove the batch's stages from dvc.lock, where DVC would keep them; `git diff` then shows the removal."""
     if dvc_records.LOCK_PATH.is_file():
-        with modify_yaml(dvc_records.LOCK_PATH) as document:
-            for stage in BATCH_STAGES:
-                document.get("stages", {}).pop(f"{stage}@{batch}", None)
+        document = parse_yaml_for_update(dvc_records.LOCK_PATH.read_text(encoding="utf-8"), dvc_records.LOCK_PATH)
+        for stage in BATCH_STAGES:
+            document.get("stages", {}).pop(f"{stage}@{batch}", None)
+        atomic_files.write_text(dvc_records.LOCK_PATH, dumps_yaml(document))  # DVC itself writes in place
 
 
 def withdraw_student(student: str, batch: str) -> list[str]:
@@ -101,7 +125,8 @@ def withdraw_student(student: str, batch: str) -> list[str]:
         message = f"batch {batch!r}: {student} is its only student"
         raise ShoepairError(message, fix=f"run `shoepair remove {batch}`")
     withdrawn.record_withdrawal(batch, student)  # first: a killed command can then be repeated
-    for path in photos:
+    # Files of file managers go too: they may hold small copies of the photos.
+    for path in [*photos, *_find_system_files(batch)]:
         path.unlink()
     dvc_records.dvc_add(batch)
     return [path.relative_to(paths.raw_path(batch)).as_posix() for path in photos]
@@ -114,3 +139,8 @@ def find_files_naming_student(student: str, batch: str) -> list[Path]:
         for path in file_manifest.iter_files(paths.raw_path(batch))
         if naming.extract_student_id(path.name) == student
     )
+
+
+def _find_system_files(batch: str) -> list[Path]:
+    raw = paths.raw_path(batch)
+    return [path for path in file_manifest.iter_files(raw) if file_manifest.is_system_file(path.relative_to(raw))]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from shoepair.runtime import stage_inputs
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.parallel import launch, local, ray_cluster
 from shoepair.runtime.parallel.scheduling import Resources as Resources
@@ -50,9 +51,12 @@ def imap_ordered(
         The results of `function`, in the order of `tasks`.
 
     Raises:
-        ShoepairError: the engine is unknown, or the worker of a task died at every try.
+        ShoepairError: the engine is unknown, or the worker of a task died at every try; or what the running stage
+            depends on has changed.
     """
-    yield from MAP_BY_ENGINE[_engine_name()](function, tasks, describe_lost_task, resources)
+    for result in MAP_BY_ENGINE[_engine_name()](function, tasks, describe_lost_task, resources):
+        stage_inputs.current().check_between_pieces()
+        yield result
 
 
 def run_ranks(function: Callable[[], Result], name: str, *, cores_per_rank: int, use_gpu: bool) -> Result:

@@ -50,6 +50,7 @@ def run_ranks_locally(
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # what torchrun itself calls
 
     config = LaunchConfig(1, 1, world_size, max_restarts=MAX_RETRIES, rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0")
+    config.signals_to_handle = "SIGTERM,SIGHUP,SIGQUIT"  # Ctrl-C stays a KeyboardInterrupt
     config.run_id, config.local_addr, config.start_method = name, "127.0.0.1", "spawn"
     logs = tempfile.TemporaryDirectory()  # else torch creates a folder and leaves it
     config.logs_specs = DefaultLogsSpecs(log_dir=logs.name)

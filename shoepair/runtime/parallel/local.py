@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,7 @@ from typing import TypeVar
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from shoepair.runtime import progress
+from shoepair.runtime import interruption, progress
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.parallel.scheduling import TASKS_PER_SLOT, Executor, Resources, iter_ordered_results
 
@@ -76,6 +75,8 @@ def _map_in_processes(
     # Spawned: a fork would inherit the threads that libraries have started, and the locks these hold.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(max_workers=process_count, initializer=_initialize_worker, context=context)
+    with interruption.keep_from_children():
+        assert pool.active  # asked, it starts its threads, which start the processes
 
     def start(task: Task) -> Future[Result]:
         return pool.schedule(function, args=(task,))
@@ -94,7 +95,6 @@ def _explain_death(error: Exception) -> tuple[str, str]:
 
 
 def _initialize_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     progress.disable_bars()
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 

@@ -43,6 +43,8 @@ def winter(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.rmtree(place / "data/raw")
     paths.BATCH_LIST.write_text("batches: []\nsynthetic_classes: {}\n")
     edit(paths.PARAMS, "epochs: 2 ", "epochs: 1 ")
+    (project / "handed-in").mkdir()
+    (place / "path").symlink_to(project / "handed-in")  # what is handed in lies outside the project
     write_class(place / "path/to/winter", CLASS)
     write_class(place / "path/to/late", {"train": ("u200", "u201")})
     shutil.make_archive(str(place / "path/to/late"), "zip", place / "path/to/late")

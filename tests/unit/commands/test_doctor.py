@@ -2,119 +2,243 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from dataclasses import dataclass, field
+import subprocess
+import time
 from pathlib import Path
 
-import psutil
 import pytest
 from support.field import edit
 from support.settings import write, write_settings
 
 from shoepair.commands import doctor, dvc_records
-from shoepair.data import json_files
-from shoepair.runtime import paths
+from shoepair.commands.collection import add
+from shoepair.runtime import json_files, paths, project_lock
 from shoepair.runtime.errors import ShoepairError
 
-LOCK = "stages: {ingest@a: {outs: [{path: data/manifest/a.parquet, md5: '33'}]}}\n"
-
-
-@dataclass
-class Process:
-    """A process as psutil shows it."""
-
-    pid: int
-    variables: dict[str, str]
-    command_line: list[str]
-    ended: list[str] = field(default_factory=list)
-
-    def environ(self) -> dict[str, str]:
-        if not self.variables:
-            raise psutil.AccessDenied(self.pid)
-        return self.variables
-
-    def parents(self) -> list[Process]:
-        if not self.command_line:
-            return [Process(1, {}, [])]
-        return [Process(2, {}, []), Process(3, {}, self.command_line)]
-
-    def cmdline(self) -> list[str]:
-        return self.command_line
-
-    def terminate(self) -> None:
-        self.ended.append("terminated")
-
-    def kill(self) -> None:
-        self.ended.append("killed")
-
-    def __hash__(self) -> int:
-        return self.pid
+LOCK = """schema: '2.0'
+stages:
+  ingest@a:
+    cmd: python -m stages.ingest a
+    outs:
+    - path: data/manifest/a.parquet
+      md5: '33333'
+      size: 3
+"""
+RECORD = "outs: [{md5: 11111.dir, size: 3, nfiles: 6, hash: md5, path: a}]\n"
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project as far as doctor looks at it; git and DVC's own locks are tested with the real ones."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(psutil, "process_iter", lambda *_: iter(()))
+    write_settings("a")
+    write(Path("dvc.yaml"), "")
+    write(Path("stages/ingest.py"), "")
+    Path(".dvc").mkdir()
+    monkeypatch.setattr(project_lock, "_block_dvc", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(project_lock, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(doctor, "_read_committed", committed.get)
+    committed.clear()
+
+
+committed: dict[Path, bytes] = {}  # what the last commit has
+
+
+def repair() -> list[str]:
+    return list(doctor.repair_project())
+
+
+def files() -> dict[str, bytes]:
+    """All files outside DVC's temporary folder."""
+    found = (path for path in Path().rglob("*") if path.is_file() and not path.is_relative_to(".dvc/tmp"))
+    return {str(path): path.read_bytes() for path in found}
 
 
 def test_nothing_is_repaired_if_nothing_was_killed() -> None:
-    write_settings("a")
-    lock = write(dvc_records.LOCK_PATH, LOCK)
+    write(dvc_records.LOCK_PATH, LOCK)
+    write(dvc_records.dvc_file_path("a"), RECORD)
     rwlocks = [write(path, "{}") for path in doctor.RWLOCKS]
-    assert doctor.repair_project() == []
-    assert lock.read_text() == LOCK
+    before = files()
+    assert repair() == []
+    assert files() == before
     assert all(path.is_file() for path in rwlocks)
 
 
-def test_half_added_batch_is_removed_before_partial_files() -> None:
-    write_settings("a")
+@pytest.mark.parametrize("missing", [".dvc", "dvc.yaml", "params.yaml", "stages"])
+def test_folder_that_is_no_project_is_said_so_and_left_alone(missing: str, tmp_path: Path) -> None:
+    part = write(Path("data/store/.a.h5.x.part"), b"another program's")
+    write(paths.ADD_JOURNAL, "{")
+    Path(missing).rename(tmp_path.parent / f"{tmp_path.name}-{missing}")
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(ShoepairError, match=f"not a shoepair project, it has no {missing}") as error:
+        repair()
+    assert error.value.message.endswith("; nothing was changed")
+    assert part.is_file()
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_what_is_deleted_is_said_before_and_repairs_are_said_though_a_later_one_fails() -> None:
+    parts = [write(Path("metrics/.split.json.y1.part"), b"x"), write(Path("metrics/.split.json.y2.part"), b"x")]
+    json_files.write_json(doctor.EXPERIMENT_STATE / "workspace.run", {"status": 2})
+    write(doctor.EXPERIMENT_STATE / "workspace.json", "{")
+    lines = []
+    for line in doctor.repair_project():
+        lines.append(line)
+        if len(lines) == 1:
+            assert line == f"{parts[0]}: half-written by a killed stage, deleted"
+            assert all(path.exists() for path in parts)
+            break
+    with pytest.raises(ShoepairError, match=r"workspace\.json: not a JSON object\ndelete \.dvc/tmp/exps"):
+        lines.extend(doctor.repair_project())
+    assert lines == [f"{path}: half-written by a killed stage, deleted" for path in (parts[0], *parts)]
+    assert not any(path.exists() for path in parts)
+
+
+def test_while_others_use_the_project_it_says_who_and_what_and_repairs_nothing() -> None:
+    part = write(Path("data/store/.a.h5.x.part"), b"being written")
+    add.write_journal("late")
     write(paths.raw_path("late") / "train/u001_1_left_m.jpg", b"x")
-    json_files.write_json(paths.ADD_JOURNAL, {"batch": "late", "process": os.getpid()})
-    partial = [write(Path(name), b"x") for name in ("data/manifest/.a.parquet.x1.part", "metrics/.split.json.y2.part")]
-    others = ("data/manifest/a.parquet", "docs/.notes.part", "data/manifest/a.part")
+    before = files()
+    with project_lock.hold_shared("stage normalize@a"):
+        assert repair() == [
+            f"`shoepair doctor`: the project is in use by stage normalize@a (process {os.getpid()}); nothing was"
+            " repaired",
+            "if it is still so afterwards: batch 'late': its `shoepair add` was killed; data/raw/late was removed,"
+            " add it again",
+            f"if it is still so afterwards: {part}: half-written by a killed stage, deleted",
+        ]
+    assert files() == before
+    assert len(repair()) == 2
+    assert not part.exists()
+
+
+def test_half_added_batch_is_removed_and_photos_are_never_taken_for_partial_files() -> None:
+    write(paths.raw_path("late") / "train/u001_1_left_m.jpg", b"x")
+    add.write_journal("late")
+    names = ("data/manifest/.a.parquet.x1.part", "data/raw/.late.part", "metrics/.split.json.y2.part")
+    partial = [write(Path(name), b"x") for name in names]
+    others = ("data/manifest/a.parquet", "docs/.notes.part", "data/manifest/a.part", "data/raw/a/train/.mine.part")
     complete = [write(Path(name), b"x") for name in others]
-    assert doctor.repair_project() == [
+    assert repair() == [
         "batch 'late': its `shoepair add` was killed; data/raw/late was removed, add it again",
         *[f"{path}: half-written by a killed stage, deleted" for path in partial],
     ]
-    assert [path.exists() for path in (*partial, *complete)] == [False] * 2 + [True] * 3
+    assert [path.exists() for path in (*partial, *complete)] == [False] * 3 + [True] * 4
     assert not paths.raw_path("late").exists()
 
 
-def test_stage_is_stopped_only_if_it_is_of_this_project_and_has_no_dvc_parent(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    variables = {"DVC_STAGE": "train@cnn", "DVC_ROOT": str(tmp_path)}
-    orphans = [
-        Process(11, variables, []),
-        Process(12, variables | {"DVC_ROOT": str(tmp_path / ".dvc/tmp/exps/x")}, ["sh"]),
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"batch": 3}', '{"batch": "../a"}', '{"batch": ""}'])
+def test_damaged_journal_of_an_add_deletes_nothing_and_names_what_may_be_half_copied(content: str) -> None:
+    write(paths.ADD_JOURNAL, content)
+    for batch in ("a", "late"):
+        write(paths.raw_path(batch) / "train/u001_1_left_m.jpg", b"x")
+    before = files()
+    assert repair() == [
+        f"{paths.ADD_JOURNAL}: damaged, and a `shoepair add` was killed; deleted; not listed, so perhaps half copied:"
+        " data/raw/late"
     ]
-    others = [
-        Process(21, variables, ["/usr/bin/dvc", "repro"]),
-        Process(22, variables, ["python", "-m", "dvc", "repro"]),
-        Process(23, variables | {"DVC_ROOT": f"{tmp_path}-other"}, []),
-        Process(24, {"DVC_ROOT": str(tmp_path)}, []),
-        Process(25, {}, []),
-        Process(os.getpid(), variables, []),
+    assert files() == before
+    assert repair() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\n",
+        "- 1\n",
+        "3",
+        "stages: {a: [",
+        "stages: [1]",
+        "schema: '2.0'\nstages: {a: {outs: 3}}",
+        "\x00",
+        b"\xff\xfe",
+    ],
+    ids=repr,
+)
+def test_damaged_record_comes_from_the_last_commit_and_only_that_one(content: str | bytes) -> None:
+    lock, record, sound = dvc_records.LOCK_PATH, dvc_records.dvc_file_path("a"), dvc_records.dvc_file_path("b")
+    committed.update({lock: LOCK.encode(), record: RECORD.encode()})
+    newer = LOCK.replace("33333", "44444")
+    write(lock, newer)
+    write(sound, RECORD)
+    write(record, content)
+    kept = "; a copy is in .dvc/tmp/shoepair" if content else ""
+    after = f"`dvc add data/raw/a` records the photos there{kept}"
+    assert repair() == [f"{record}: damaged by a kill; restored from the last commit, {after}"]
+    assert (record.read_text(), lock.read_text(), sound.read_text()) == (RECORD, newer, RECORD)
+    write(lock, content)
+    assert repair() == [f"{lock}: damaged by a kill; restored from the last commit, `dvc repro` updates it{kept}"]
+    assert (lock.read_text(), record.read_text()) == (LOCK, RECORD)
+    if content:
+        copy = (doctor.BACKUP_FOLDER / lock.name).read_bytes()
+        assert copy == (content if isinstance(content, bytes) else content.encode())
+    assert repair() == []
+
+
+@pytest.mark.parametrize("end", ["hash: m", "hash: md5\n      md5: 288", "hash: md5\n      md5: 2e5"])
+def test_lock_that_ends_within_a_digest_is_damaged_although_it_fits_the_schema_of_dvc(end: str) -> None:
+    lock = dvc_records.LOCK_PATH
+    committed[lock] = LOCK.encode()
+    whole = LOCK.replace("md5: '33333'", "hash: md5\n      md5: 33333a")
+    write(lock, whole)
+    assert repair() == []
+    write(lock, whole.partition("hash: ")[0] + end)
+    (line,) = repair()
+    assert line.startswith(f"{lock}: damaged by a kill; restored from the last commit")
+    assert lock.read_text() == LOCK
+
+
+def test_damaged_record_that_no_commit_has_is_deleted() -> None:
+    record = write(dvc_records.dvc_file_path("a"), "deps: []\n")  # no `outs`: of which photos is it?
+    committed[dvc_records.LOCK_PATH] = b""  # the commit itself has a damaged one
+    write(dvc_records.LOCK_PATH, "")
+    lines = repair()
+    assert [line.split(", ")[0] for line in lines] == [
+        "dvc.lock: damaged by a kill and in no commit; deleted",
+        "data/raw/a.dvc: damaged by a kill and in no commit; deleted",
     ]
-    monkeypatch.setattr(psutil, "process_iter", lambda *_: iter([*others, *orphans]))
-    # The first orphan does not end by itself.
-    monkeypatch.setattr(
-        psutil, "wait_procs", lambda waited, _: ([], [process for process in waited if process.pid == 11])
-    )
-    assert doctor.repair_project() == ["stage train@cnn: still running although its `dvc` was killed; stopped"]
-    assert [process.ended for process in orphans] == [["terminated", "killed"], ["terminated"]]
-    assert [process.ended for process in others] == [[]] * 6
+    assert not record.exists()
+    assert not dvc_records.LOCK_PATH.exists()
 
 
 def test_finished_experiment_is_not_a_killed_one() -> None:
     state = doctor.EXPERIMENT_STATE / "workspace.run"
     json_files.write_json(state, {"status": 3, "name": "done"})
-    assert doctor.repair_project() == []
+    assert repair() == []
     assert state.is_file()
     state.write_text("{")
     with pytest.raises(ShoepairError, match=r"workspace\.run: not a JSON object\ndelete \.dvc/tmp/exps/run/workspace"):
-        doctor.repair_project()
+        repair()
+
+
+@pytest.mark.parametrize(
+    ("pid", "older", "alive"),
+    [(os.getpid(), 0, True), (os.getpid(), 9e5, False), (-1, 0, False)],
+    ids=("same process", "another process", "no process"),
+)
+def test_experiment_is_killed_if_its_process_is_gone_or_another_has_its_number(
+    monkeypatch: pytest.MonkeyPatch, pid: int, older: float, *, alive: bool
+) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    json_files.write_json(doctor.EXPERIMENT_STATE / "workspace.run", {"status": 2, "name": "long"})
+    process = doctor.EXPERIMENT_STATE / "workspace.json"
+    json_files.write_json(process, {"pid": pid})
+    os.utime(process, (time.time() - older,) * 2)
+    values = paths.PARAMS.read_bytes()
+    committed[paths.PARAMS] = values.replace(b"epochs: 80 ", b"epochs: 81 ")
+    lines = repair()
+    assert bool(lines) != alive
+    if lines:
+        assert "params.yaml: had the values of experiment 'long', which was killed; restored" in lines[0]
+        assert "epochs is 81, was 80; `cp .dvc/tmp/shoepair/params.yaml params.yaml` undoes this" in lines[0]
+        assert paths.PARAMS.read_bytes() == committed[paths.PARAMS]
+        assert (doctor.BACKUP_FOLDER / "params.yaml").read_bytes() == values
+        assert repair() == []
+    else:
+        assert paths.PARAMS.read_bytes() == values
 
 
 def test_batch_has_photos_by_folder_dvc_record_or_synthetic_class() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,9 +16,11 @@ from support.settings import write_settings
 from typer.testing import CliRunner, Result
 
 from shoepair.commands import main
+from shoepair.commands.collection import overview
+from shoepair.commands.collection.purging.search import Finding
 from shoepair.commands.history.verify import VerifyResult
 from shoepair.data import parquet_files, schemas
-from shoepair.runtime import paths
+from shoepair.runtime import paths, project_lock
 from shoepair.runtime.errors import ShoepairError
 
 COMMANDS = (
@@ -61,6 +66,9 @@ def test_every_command_is_listed_with_what_it_does() -> None:
         ["--purge", "u001", "--batch", "a"],
         ["--purge", "u001"],
         ["--purge", "--batch", "a"],
+        ["u001", "--batch", "a", "--remote", "store"],
+        ["u001", "--batch", "a", "--dry-run"],
+        ["--yes"],
     ],
 )
 def test_forget_takes_student_and_batch_or_purge_only(words: list[str]) -> None:
@@ -70,6 +78,44 @@ def test_forget_takes_student_and_batch_or_purge_only(words: list[str]) -> None:
         "forget: expected `shoepair forget STUDENT --batch BATCH`, or `shoepair forget --purge`",
         "first withdraw the student, then `dvc repro`, then purge",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "warnings", "left", "status", "executed"),
+    [
+        ([], [], [], 0, True),
+        ([], [], [Finding("project folder", "picture", Path("me.jpg"), "may show them")], 1, True),
+        ([], ["others use it"], [], 1, False),
+        (["--yes"], ["others use it"], [], 0, True),
+        (["--dry-run"], ["others use it"], [], 0, False),
+    ],
+    ids=["all deleted", "something left", "others concerned", "told to", "dry run"],
+)
+def test_purge_asks_before_shared_files_go_and_exits_with_1_while_something_is_left(
+    words: list[str],
+    warnings: list[str],
+    left: list[Finding],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    executed: bool,
+) -> None:
+    done: list[str] = []
+    counts = Counter({("remote 'store'", "photo"): 6})
+    plan = SimpleNamespace(counts=counts, doomed=[], unproven=left, remaining=["other clones"], warnings=warnings)
+
+    def execute() -> Path:
+        done.append("executed")
+        return Path("reports/withdrawals/1.md")
+
+    plan.execute = execute
+    monkeypatch.setattr(main, "plan_purge", lambda _remotes: nullcontext(plan))
+    monkeypatch.setattr(project_lock, "hold_alone", lambda *_, **__: nullcontext())
+    result = run("forget", "--purge", *words)
+    assert (result.exit_code, bool(done)) == (status, executed)
+    assert "remote 'store': 6 x photo" in result.output
+    assert ("receipt: reports/withdrawals/1.md" in result.output) == executed
+    assert ("other clones" in result.output) == (executed or "--dry-run" in words)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +156,16 @@ def test_user_error_is_one_message_and_a_bug_keeps_its_traceback(
         main.main()
 
 
+def test_interrupted_command_ends_as_at_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(overview, "batch_overview_rows", interrupted)
+    monkeypatch.setattr(sys, "argv", ["shoepair", "batches"])
+    with pytest.raises(KeyboardInterrupt):  # typer alone would exit without a word
+        main.main()
+
+
 def test_dry_run_accepts_a_valid_class_and_rejects_one_with_an_error(tmp_path: Path) -> None:
     write_settings()
     write_class(tmp_path / "new", {"train": ("u001", "u002")})
@@ -118,7 +174,8 @@ def test_dry_run_accepts_a_valid_class_and_rejects_one_with_an_error(tmp_path: P
     assert lines[-1] == (
         "2 students, 12 photos, 1 system files ignored: valid, can be added as batch 'a'; nothing was changed"
     )
-    assert all(line.split(": ")[0] in {"blurred", "dark", "low contrast", "overexposed"} for line in lines[:-1])
+    assert lines[-2] == "ignored, not copied: train/Thumbs.db"
+    assert all(line.split(": ")[0] in {"blurred", "dark", "low contrast", "overexposed"} for line in lines[:-2])
     (tmp_path / "new/train/u001_1_left_m.jpg").unlink()
     assert isinstance(run("add", "new", "--name", "a", "--dry-run").exception, ShoepairError)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoepair.commands.collection.drift import Shift
-from shoepair.commands.collection.purge import PurgeResult
+from shoepair.commands.collection.purging.search import Finding
 from shoepair.reports import terminal_tables
 
 PLAIN, MARKDOWN = {"as_markdown": False}, {"as_markdown": True}
@@ -73,6 +75,13 @@ def test_error_of_two_students_is_listed_once_before_changes_and_flags() -> None
     ]
 
 
+def test_ignored_files_are_named_the_first_six_of_many() -> None:
+    names = [f"train/._{number}" for number in range(8)]
+    assert terminal_tables.ignored_lines([]) == []
+    assert terminal_tables.ignored_lines(names[:6]) == [f"ignored, not copied: {', '.join(names[:6])}"]
+    assert terminal_tables.ignored_lines(names) == [f"ignored, not copied: {', '.join(names[:6])} and 2 more"]
+
+
 def test_drift_names_each_shifted_measure_and_all_others_in_one_line() -> None:
     shifted = Shift("brightness", 0.2512, 0.6, 0.8, 0.00004, is_shifted=True)
     rest = [Shift(name, 1.0, 1.0, 0.1, 0.9, is_shifted=False) for name in ("size", "women")]
@@ -121,15 +130,35 @@ def test_suspects_are_listed_with_probabilities_or_a_reason_why_not() -> None:
     assert terminal_tables.suspect_text([]) == "too few students for a ranking"
 
 
-def test_purge_counts_deleted_files_and_lists_what_remains() -> None:
-    purged = PurgeResult(Counter({"photo": 6, "listing": 1, "run": 0}), 12_345, ["git history", "other clones"])
-    assert terminal_tables.list_purge_lines(purged) == [
-        "deleted from the cache: 1 listing, 6 photos (12,345 bytes)",
-        "remains:",
-        "  git history",
+def test_purge_lists_first_what_it_deletes_and_then_what_remains() -> None:
+    doomed = [
+        Finding("project folder", "picture", Path("dvc_plots/pair.png")),
+        Finding("DVC's cache", "photo", Path("ab/c")),
+    ]
+    many = [Finding("project folder", "picture", Path(f"mine/{number}.jpg"), "may show them") for number in range(6)]
+    plan = SimpleNamespace(
+        counts=Counter({("DVC's cache", "photo"): 1_000, ("project folder", "picture"): 1}),
+        doomed=doomed,
+        unproven=[*many, Finding("project folder", "text", Path("notes\n.txt"), "names a student of this id")],
+        remaining=["other clones"],
+        warnings=["a remote may serve others"],
+    )
+    assert terminal_tables.purge_plan_lines(plan) == [
+        "to delete:",
+        "  DVC's cache: 1,000 x photo",
+        "  project folder: 1 x picture",
+        "    dvc_plots/pair.png",
+        "note: a remote may serve others",
+    ]
+    assert terminal_tables.purge_remains_lines(plan)[1:] == [
+        "  mine/: 6 x picture: may show them",
+        "  notes\\n.txt: text: names a student of this id",
+        "out of reach:",
         "  other clones",
     ]
-    assert terminal_tables.list_purge_lines(PurgeResult())[0] == "deleted from the cache: nothing (0 bytes)"
+    nothing = SimpleNamespace(counts=Counter(), doomed=[], unproven=[], remaining=[], warnings=[])
+    assert terminal_tables.purge_plan_lines(nothing) == ["to delete:", "  nothing"]
+    assert terminal_tables.purge_remains_lines(nothing) == ["out of reach:"]
 
 
 def changes(**differences: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from support.field import write_student
 from support.settings import write, write_settings
 
 from shoepair.commands.collection import overview
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.data import parquet_files, schemas
 from shoepair.ingestion import file_manifest
-from shoepair.runtime import paths
+from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 COLUMNS = ["path", "student", "category", "bytes"]
@@ -73,8 +73,10 @@ def test_batches_have_the_numbers_that_are_known() -> None:
     photos = write_student(folder, "u001", "m") + write_student(folder, "u002", "w")
     for path in photos[:2]:
         path.rename(path.with_name(path.name.replace("_m.", "_w.")))  # a pair of women's shoes among men's
-    json_files.write_json(paths.validation_report_path("a"), {"quarantined_students": 2})
-    json_files.write_json(paths.validation_report_path("far"), {})
+    zeros = dict.fromkeys(("files", "accepted", "quarantined", "ignored", "students", "quarantined_students"), 0)
+    report = {**zeros, "changed": {}, "flags": {}, "reasons": {}}
+    json_files.write_json(paths.validation_report_path("a"), report | {"quarantined_students": 2})
+    json_files.write_json(paths.validation_report_path("far"), report)
     length = sum(path.stat().st_size for path in folder.iterdir())
     counts = {"students": 2, "photos": 12, "men": 1, "women": 2, "quarantined": 2, "bytes": length}
     assert summary("a") == {"batch": "a", "source": "added", **counts}

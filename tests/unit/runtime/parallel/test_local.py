@@ -44,7 +44,7 @@ def test_no_more_tasks_are_in_flight_than_allowed(number: int, limit: int) -> No
 def test_message_names_the_photos_of_a_task() -> None:
     files = [Path("data/raw/winter/train") / f"u00{number}_1_left_m.jpg" for number in (1, 2)]
     assert (
-        parallel_decoding._describe_chunk([storage.PhotoFile(path, "") for path in files])
+        parallel_decoding._describe_chunk([storage.PhotoFile(path, 1, "") for path in files])
         == "data/raw/winter/train: photos u001_1_left_m.jpg ... u002_1_left_m.jpg"
     )
     assert (
