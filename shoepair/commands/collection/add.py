@@ -7,21 +7,18 @@ this one is killed.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-import psutil
 
 from shoepair.commands import dvc_records
-from shoepair.commands.collection import archives, batch_list, drift, overview, withdrawn
-from shoepair.data import json_files
+from shoepair.commands.collection import archives, batch_list, drift, overview, temporary_folders, withdrawn
 from shoepair.ingestion import file_manifest, validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
-from shoepair.runtime import parallel, params, paths
+from shoepair.runtime import checked_files, parallel, params, paths, termination
 from shoepair.runtime.batches import BATCH_NAME_PATTERN, load_batch_lists
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
@@ -45,9 +42,15 @@ def add_batch(
         ShoepairError: the photos break a rule, or belong to an existing batch; the name is taken or malformed;
             nothing was changed.
     """
-    undo_killed_add()
+    if not dry_run:
+        undo_killed_add()
+    temporary_folders.delete_abandoned_folders()
     _raise_if_name_taken(batch)
-    with archives.open_photo_folder(source) as folder, parallel.force_local():
+    with (
+        termination.clean_up_when_terminated("stopped: nothing was added"),
+        archives.open_photo_folder(source) as folder,
+        parallel.force_local(),
+    ):
         edge = params.load(NormalizeConfig).edge
         result = validation.validate_batch_or_raise(
             batch, folder, file_manifest.build_manifest(folder), edge, params.load(ValidateConfig)
@@ -57,10 +60,12 @@ def add_batch(
             _raise_if_collisions(source, batch, result.accepted)
         shifts = [] if replace_others else drift.compare_with_listed_batches(result.accepted, result.image_stats)
         if not dry_run:
-            with _journaled_add(batch):
-                _copy_photos(folder, paths.raw_path(batch))
-                dvc_records.dvc_add(batch)
-                (batch_list.set_only_list_entry if replace_others else batch_list.append_list_entry)(batch)
+            with temporary_folders.open_temporary_folder() as copy:
+                _copy_photos(folder, copy)
+                with _journaled_add(batch):
+                    copy.rename(paths.raw_path(batch))
+                    dvc_records.dvc_add(batch)
+                    (batch_list.set_only_list_entry if replace_others else batch_list.append_list_entry)(batch)
     return result, shifts
 
 
@@ -104,35 +109,54 @@ def _raise_if_collisions(source: Path, batch: str, accepted_photos: pd.DataFrame
 @contextmanager
 def _journaled_add(batch: str) -> Iterator[None]:
     """Record what is being added; undo it if the block fails, keep the journal if the process is killed."""
-    json_files.write_json(paths.ADD_JOURNAL, {"batch": batch, "process": os.getpid()})
+    write_journal(batch)
     try:
         yield
     except BaseException:  # also Ctrl-C: a half-copied class would look complete
-        _undo_add(batch)
+        if not _is_listed(batch):
+            _undo_add(batch)
         raise
     finally:
         paths.ADD_JOURNAL.unlink(missing_ok=True)
 
 
-def undo_killed_add() -> str:
-    """Undo a killed `shoepair add`; return a line that says so, or "" if there was nothing to undo.
-
-    Raises:
-        ShoepairError: another `shoepair add` is running.
-    """
+def describe_killed_add() -> str:
+    """Return a line that says what `undo_killed_add` does; "" if no `shoepair add` was killed."""
     if not paths.ADD_JOURNAL.is_file():
         return ""
-    journal = json_files.read_json(paths.ADD_JOURNAL, f"delete {paths.ADD_JOURNAL}")
-    name, process = str(journal["batch"]), int(journal["process"])
-    if process != os.getpid() and psutil.pid_exists(process) and "add" in psutil.Process(process).cmdline():
-        message = f"{paths.ADD_JOURNAL}: process {process} is adding batch {name!r}"
-        raise ShoepairError(message, fix="wait for it, or stop it")
-    line = ""
-    if name not in load_batch_lists().batches:
-        _undo_add(name)
-        line = f"batch {name!r}: its `shoepair add` was killed; {paths.raw_path(name)} was removed, add it again"
-    paths.ADD_JOURNAL.unlink()
-    return line
+    name = _read_journal()
+    if not name:
+        folders = [path for path in sorted(paths.RAW_FOLDER.iterdir()) if path.is_dir() and not _is_listed(path.name)]
+        rest = f"; not listed, so perhaps half copied: {', '.join(map(str, folders))}" if folders else ""
+        return f"{paths.ADD_JOURNAL}: damaged, and a `shoepair add` was killed; deleted{rest}"
+    if _is_listed(name):
+        return f"batch {name!r}: its `shoepair add` was killed at the end; the batch is complete"
+    return f"batch {name!r}: its `shoepair add` was killed; {paths.raw_path(name)} was removed, add it again"
+
+
+def undo_killed_add() -> None:
+    """Undo a killed `shoepair add`, if there is one. The caller holds the project alone, so no other one runs."""
+    if paths.ADD_JOURNAL.is_file():
+        name = _read_journal()
+        if name and not _is_listed(name):
+            _undo_add(name)
+        paths.ADD_JOURNAL.unlink()
+
+
+def write_journal(batch: str) -> None:
+    """Note which batch is being added, with a checksum: a damaged name must delete no other batch."""
+    checked_files.write_checked(paths.ADD_JOURNAL, batch.encode())
+
+
+def _read_journal() -> str:
+    """Read which batch was being added; "" if the journal is damaged."""
+    content = checked_files.read_checked(paths.ADD_JOURNAL) or b""
+    name = content.decode(errors="replace")
+    return name if BATCH_NAME_PATTERN.fullmatch(name) else ""  # it becomes a path
+
+
+def _is_listed(batch: str) -> bool:
+    return batch in load_batch_lists().batches
 
 
 def _undo_add(batch: str) -> None:
@@ -140,14 +164,14 @@ def _undo_add(batch: str) -> None:
     dvc_records.dvc_file_path(batch).unlink(missing_ok=True)
 
 
-def _copy_photos(source_folder: Path, raw_folder: Path) -> None:
-    """Copy the bytes of every regular file; no owner, mode or times, and no links, which may lead elsewhere."""
+def _copy_photos(source: Path, target: Path) -> None:
+    """Copy the bytes of every file that is not ignored; no owner, mode or times, and no links out of it."""
     try:
-        for path in file_manifest.iter_files(source_folder):
-            if path.is_file() and not path.is_symlink():
-                target = raw_folder / path.relative_to(source_folder)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+        for path in file_manifest.iter_files(source):
+            relative_path = path.relative_to(source)
+            if path.is_file() and not path.is_symlink() and not file_manifest.is_system_file(relative_path):
+                (target / relative_path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target / relative_path)
     except OSError as error:
-        message = f"{raw_folder}: cannot be copied ({error.strerror}), nothing was added"
+        message = f"{escape_unprintable(str(source))}: cannot be copied ({error.strerror}), nothing was added"
         raise ShoepairError(message, fix="free disk space or correct the permissions, then add it again") from None

@@ -1,4 +1,4 @@
-"""Unpacking of untrusted zip and tar files into a temporary folder.
+"""Unpacking of untrusted zip and tar files into a temporary folder of the project.
 
 Refused are absolute paths, `..`, links, devices, sparse and encrypted members, two members of one name, and archives
 of too many members or bytes. The unpacked bytes are counted; sizes in headers are not trusted. Python's `extractall`
@@ -7,36 +7,27 @@ filters keep a member inside the folder, but follow links there and have no limi
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
-import stat
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
 
+from shoepair.commands.collection import tar_members, temporary_folders, zip_members
+from shoepair.commands.collection.archive_members import ArchiveError, Member
 from shoepair.data.naming import SUBSETS
 from shoepair.ingestion.file_manifest import is_system_file
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
-MAX_MEMBERS = 50_000  # per archive: eight thousand students
+MAX_MEMBERS = 50_000  # per archive, with the folders that their names mention: eight thousand students
 MAX_BYTES = 16 * 2**30  # unpacked: three thousand students with photos of a megabyte
-COPY_CHUNK_BYTES = 2**20  # bytes copied at a time
-MAX_HEADER_BYTES = 2**24  # per read of tarfile, which would load a header of any claimed length into memory
-DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
-}
-TAR_MAGIC_OFFSET = 257  # of "ustar", in every tar file since 1988
+MAX_RATIO = 20  # unpacked bytes per byte of the archive; photos are compressed already and have 1 to 2
+MIN_BYTES = 64 * 2**20  # unpacked bytes that are allowed at any ratio
+TAR_HEADER_BYTES = 4096  # per member, with what fills its last block
+MAX_NAME_LENGTH = 255  # letters of a path in an archive; Windows allows 260
 READ_ERRORS = (  # what the readers raise on damaged bytes
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, OSError, ValueError, RuntimeError, OverflowError),
@@ -44,25 +35,11 @@ READ_ERRORS = (  # what the readers raise on damaged bytes
 MACOS_FOLDER = "__MACOSX"  # macOS packs resource forks into it
 
 
-class _ArchiveError(Exception):
-    """The reason why an archive is not unpacked."""
-
-
-@dataclass(frozen=True)
-class _Member:
-    """One archive member: its name, why it is rejected (or ""), and its opener, which gives no stream for a folder."""
-
-    name: str
-    rejection: str
-    open: Callable[[], AbstractContextManager[IO[bytes] | None] | None]
-
-
 @contextmanager
 def open_photo_folder(path: Path, max_members: int = MAX_MEMBERS, max_bytes: int = MAX_BYTES) -> Iterator[Path]:
     """Yield the folder of class photos at a path; an archive is unpacked into a temporary one while the block runs.
 
-    An archive is a zip, tar, tar.gz, tar.bz2 or tar.xz file, recognised by its bytes. A single folder that wraps all
-    others, as most programs pack it, is entered.
+    A single folder that wraps all others, as most programs pack it, is entered.
 
     Raises:
         ShoepairError: the path is missing or neither folder nor archive; an archive is damaged or breaks a rule.
@@ -73,109 +50,82 @@ def open_photo_folder(path: Path, max_members: int = MAX_MEMBERS, max_bytes: int
     if not path.is_file():
         message = f"{escape_unprintable(str(path))}: no such folder or file, expected class photos"
         raise ShoepairError(message, fix="give the folder with train/, test_m/ and test_w/, or a zip or tar of it")
-    with tempfile.TemporaryDirectory(prefix="shoepair-") as temporary:
+    with temporary_folders.open_temporary_folder() as temporary:
         try:
-            _unpack(path, Path(temporary), max_members, max_bytes)
-        except _ArchiveError as reason:
+            _unpack(path, temporary, max_members, max_bytes)
+        except ArchiveError as reason:
             message = f"{escape_unprintable(str(path))}: {reason}, nothing was unpacked"
             raise ShoepairError(message, fix="pack only the folder of photos, or unpack it by hand") from None
-        yield _strip_wrapper_folders(Path(temporary))
+        yield _strip_wrapper_folders(temporary)
 
 
 def _unpack(path: Path, folder: Path, max_members: int, max_bytes: int) -> None:
-    opener = _zip_members if zipfile.is_zipfile(path) else _tar_members
-    bytes_left, used_paths = max_bytes, set[PurePosixPath]()
+    """Write the members into the folder; raise ArchiveError if the archive breaks a rule."""
+    files, folders = set[PurePosixPath](), {PurePosixPath()}
     try:
-        for number, member in enumerate(opener(path), start=1):
-            if number > max_members:
-                reason = f"more than {max_members} members, expected at most that"
-                raise _ArchiveError(reason)
-            name = _member_path(member, used_paths)
-            used_paths.add(name)
-            with member.open() or nullcontext() as source:  # None for a folder
-                bytes_left -= _copy_member(source, folder / name, bytes_left, max_bytes)
+        bytes_left = max_bytes = min(max_bytes, max(MIN_BYTES, MAX_RATIO * path.stat().st_size))
+        for member in _iter_members(path, max_bytes + max_members * TAR_HEADER_BYTES):
+            name = _member_path(member)
+            if not files.isdisjoint([name, *name.parents]) or (name in folders and not member.is_folder):
+                reason = f"member {_shorten(member.name)!r} occurs twice, or as a file and as a folder"
+                raise ArchiveError(reason)
+            folders.update(name.parents)
+            (folders if member.is_folder else files).add(name)
+            if len(files) + len(folders) - 1 > max_members:
+                reason = f"more than {max_members} files and folders, expected at most that"
+                raise ArchiveError(reason)
+            bytes_left = _write_member(member, folder / name, bytes_left, max_bytes)
     except READ_ERRORS as error:
-        cause = escape_unprintable(str(error)) or type(error).__name__
-        from_system = isinstance(error, OSError) and error.errno  # the readers raise OSError without a number
-        reason = f"{'cannot be unpacked' if from_system else 'not a complete zip or tar file'} ({cause})"
-        raise _ArchiveError(reason) from None
+        if isinstance(error, OSError) and error.strerror:  # the readers raise OSError without one
+            reason = f"cannot be unpacked ({error.strerror})"
+        else:
+            reason = f"not a complete zip or tar file ({escape_unprintable(str(error)) or type(error).__name__})"
+        raise ArchiveError(reason) from None
 
 
-def _member_path(member: _Member, used_paths: set[PurePosixPath]) -> PurePosixPath:
-    """Return the path of a member in the folder; raise _ArchiveError if it is not allowed."""
-    shown = escape_unprintable(member.name)
+def _iter_members(path: Path, max_tar_bytes: int) -> Iterator[Member]:
+    is_zip = zipfile.is_zipfile(path)
+    return zip_members.iter_zip_members(path) if is_zip else tar_members.iter_tar_members(path, max_tar_bytes)
+
+
+def _member_path(member: Member) -> PurePosixPath:
+    """Return the path of a member in the folder; raise ArchiveError if it is not allowed."""
     name = PurePosixPath(member.name)
     unsafe = not member.name or "\\" in member.name or ":" in member.name or "\0" in member.name
     if unsafe or name.is_absolute() or ".." in name.parts:
+        shown = _shorten(member.name)
         reason = f"member {shown!r} is not a plain path inside the folder, expected e.g. train/u052_3_left_w.png"
-        raise _ArchiveError(reason)
+        raise ArchiveError(reason)
+    if len(member.name) > MAX_NAME_LENGTH:
+        shown = _shorten(member.name)
+        reason = f"member {shown!r} has a name of {len(member.name)} letters, expected at most {MAX_NAME_LENGTH}"
+        raise ArchiveError(reason)
     if member.rejection:
-        reason = f"member {shown!r} is {member.rejection}, expected files and folders"
-        raise _ArchiveError(reason)
-    if name in used_paths:
-        reason = f"member {shown!r} occurs twice"
-        raise _ArchiveError(reason)
+        reason = f"member {_shorten(member.name)!r} is {member.rejection}"
+        raise ArchiveError(reason)
     return name
 
 
-def _copy_member(source: IO[bytes] | None, target: Path, bytes_left: int, max_bytes: int) -> int:
-    """Write one member; return its number of bytes."""
-    if source is None:
+def _shorten(name: str) -> str:
+    """Return a name of any length and letters for a message."""
+    shown = escape_unprintable(name[:MAX_NAME_LENGTH])
+    return shown if len(name) <= MAX_NAME_LENGTH else f"{shown}..."
+
+
+def _write_member(member: Member, target: Path, bytes_left: int, max_bytes: int) -> int:
+    """Write one member; return the number of bytes that are left for the others."""
+    if member.is_folder:
         target.mkdir(parents=True, exist_ok=True)
-        return 0
+        return bytes_left
     target.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
     with target.open("xb") as file:
-        while chunk := source.read(COPY_CHUNK_BYTES):
-            written += len(chunk)
-            if written > bytes_left:
+        for chunk in member.chunks:
+            bytes_left -= len(chunk)
+            if bytes_left < 0:
                 reason = f"more than {max_bytes} bytes unpacked, expected at most that"
-                raise _ArchiveError(reason)
+                raise ArchiveError(reason)
             file.write(chunk)
-    return written
-
-
-def _zip_members(path: Path) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            encrypted = "encrypted" if info.flag_bits & 1 else ""
-            rejection = "a link" if stat.S_ISLNK(info.external_attr >> 16) else encrypted
-            opener = nullcontext if info.filename.endswith("/") else partial(archive.open, info)
-            yield _Member(info.filename, rejection, opener)
-
-
-def _tar_members(path: Path) -> Iterator[_Member]:
-    with _open_tar(path) as stream, tarfile.open(fileobj=_BoundedReader(stream), mode="r:") as archive:  # type: ignore[call-overload]
-        for info in archive:
-            special = "" if info.isdir() or (info.isreg() and not info.issparse()) else "a sparse file or a device"
-            rejection = "a link" if info.issym() or info.islnk() else special
-            yield _Member(info.name, rejection, partial(archive.extractfile, info))  # None for a folder
-
-
-def _open_tar(path: Path) -> Any:
-    with path.open("rb") as file:
-        start = file.read(TAR_MAGIC_OFFSET + 5)
-    for magic, opener in DECOMPRESSORS.items():
-        if start.startswith(magic):
-            return opener(path)
-    if start[TAR_MAGIC_OFFSET:] != b"ustar":
-        reason = "neither a folder nor a zip or tar file" if start else "an empty file"
-        raise _ArchiveError(reason)
-    return path.open("rb")
-
-
-class _BoundedReader:
-    """A stream that limits the length of each read, since tarfile trusts the lengths in headers."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
-
-    def read(self, length: int) -> bytes:
-        """Read at most `MAX_HEADER_BYTES` bytes; raise if more are requested."""
-        if length > MAX_HEADER_BYTES:
-            reason = f"a header of {length} bytes"
-            raise tarfile.ReadError(reason)
-        return self._read(length)
+    return bytes_left
 
 
 def _strip_wrapper_folders(folder: Path) -> Path:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from support.field import write_class, write_student
 from support.settings import write, write_settings
 
 from shoepair.commands import dvc_records
-from shoepair.commands.collection import add, withdrawn
-from shoepair.data import json_files, parquet_files, schemas
+from shoepair.commands.collection import add, overview, withdrawn
+from shoepair.data import parquet_files, schemas
 from shoepair.ingestion import file_manifest
 from shoepair.runtime import params, paths
 from shoepair.runtime.errors import ShoepairError
@@ -76,23 +76,54 @@ def test_longest_name_is_accepted() -> None:
     assert add.add_batch(SOURCE, "a" * 63, dry_run=True)[0].count_files()["students"] == 2
 
 
-def test_class_is_copied_byte_by_byte_without_links_and_rights_and_listed_last(
+def test_class_is_copied_without_links_rights_and_ignored_files_and_listed_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (SOURCE / ".hidden").symlink_to("/etc/hostname")
-    secret = write(SOURCE / "train/.DS_Store", b"system")
-    secret.chmod(0o600)
-    states: list[object] = []
-    fake_dvc_add(monkeypatch, lambda: states.append((json_files.read_json(paths.ADD_JOURNAL, ""), listed())))
-    add.add_batch(SOURCE, "new")
-    assert states == [({"batch": "new", "process": os.getpid()}, ["old"])], "journal before, list after"
     expected = {path.relative_to(SOURCE): path.read_bytes() for path in SOURCE.rglob("*") if path.is_file()}
-    del expected[Path(".hidden")]
+    (SOURCE / ".hidden").symlink_to("/etc/hostname")
+    for name in ("train/.DS_Store", "test_w/Thumbs.db", ".picasa/train/u001_1_left_m.jpg", "desktop.ini"):
+        write(SOURCE / name, "system")
+    photo = next((SOURCE / "train").glob("u001_*"))
+    photo.chmod(0o600)
+    states: list[object] = []
+    fake_dvc_add(monkeypatch, lambda: states.append((add._read_journal(), listed())))
+    result, _ = add.add_batch(SOURCE, "new")
+    assert states == [("new", ["old"])], "journal before, list after"
+    counts = result.count_files()
+    assert (counts["ignored"], counts["accepted"], counts["files"]) == (5, 12, 17)
     raw = paths.raw_path("new")
     assert {path.relative_to(raw): path.read_bytes() for path in raw.rglob("*") if path.is_file()} == expected
-    assert (raw / "train/.DS_Store").stat().st_mode & 0o777 == (raw / "train").stat().st_mode & 0o666
+    assert sorted(path.name for path in raw.iterdir()) == ["test_w", "train"]
+    assert (raw / "train" / photo.name).stat().st_mode & 0o777 == (raw / "train").stat().st_mode & 0o666
+    assert raw.stat().st_mode == (raw / "train").stat().st_mode
     assert listed() == ["old", "new"]
     assert not paths.ADD_JOURNAL.exists()
+    assert sorted(path.name for path in paths.RAW_FOLDER.iterdir()) == ["new", "new.dvc", "old"]
+
+
+def test_class_that_was_copied_with_ignored_files_before_is_checked_as_before() -> None:
+    write(paths.raw_path("old") / "train/Thumbs.db", "thumbnails")
+    write(paths.raw_path("old") / ".hidden/a", "")
+    counts = overview.validation_result_by_batch()["old"].count_files()
+    assert (counts["files"], counts["accepted"], counts["ignored"]) == (8, 6, 2)
+
+
+def test_copy_that_fails_leaves_nothing_under_the_name_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[Path] = []
+
+    def fail(_source: Path, target: Path) -> None:
+        copied.append(target)
+        assert not paths.raw_path("new").exists()
+        if len(copied) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        target.touch()
+
+    before = all_files()
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    with pytest.raises(ShoepairError, match=r"^handed in: cannot be copied \(No space left on device\), nothing was"):
+        add.add_batch(SOURCE, "new")
+    assert all_files() == before
+    assert [path.name for path in paths.RAW_FOLDER.iterdir()] == ["old"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ShoepairError("full")])
@@ -145,33 +176,31 @@ def test_students_who_withdrew_from_a_batch_of_this_name_do_not_come_back() -> N
     assert add.add_batch(SOURCE, "third", dry_run=True)[0].count_files()["students"] == 2
 
 
-def half_added(batch: str, process: int) -> None:
+def half_added(batch: str) -> None:
     write(paths.raw_path(batch) / "train/u001_1_left_m.jpg", b"x")
     write(dvc_records.dvc_file_path(batch), "outs: []\n")
-    json_files.write_json(paths.ADD_JOURNAL, {"batch": batch, "process": process})
+    add.write_journal(batch)
 
 
 def test_class_that_was_listed_before_the_kill_stays() -> None:
-    half_added("old", 2**22 + 1)  # no process has so high a number
-    assert add.undo_killed_add() == ""
+    half_added("old")
+    assert add.describe_killed_add() == (
+        "batch 'old': its `shoepair add` was killed at the end; the batch is complete"
+    )
+    add.undo_killed_add()
     assert not paths.ADD_JOURNAL.exists()
     assert (paths.raw_path("old") / "train/u001_1_left_m.jpg").is_file()
-    assert add.undo_killed_add() == ""
+    assert add.describe_killed_add() == ""
 
 
-def test_process_that_has_the_number_of_a_killed_one_but_adds_nothing_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    words = ["shoepair", "add", "photos"]
-    monkeypatch.setattr(psutil.Process, "cmdline", lambda _: words)
-    half_added("new", os.getppid())
-    with pytest.raises(ShoepairError, match=f"process {os.getppid()} is adding batch 'new'\nwait for it, or stop it"):
-        add.undo_killed_add()
-    assert paths.raw_path("new").is_dir()
-    words[1] = "verify"
-    assert add.undo_killed_add() == (
+def test_killed_add_is_described_and_undone_but_not_by_a_dry_run() -> None:
+    half_added("new")
+    assert add.describe_killed_add() == (
         "batch 'new': its `shoepair add` was killed; data/raw/new was removed, add it again"
     )
+    add.add_batch(SOURCE, "other", dry_run=True)
+    assert paths.raw_path("new").is_dir()
+    add.undo_killed_add()
     assert not paths.raw_path("new").exists()
     assert not dvc_records.dvc_file_path("new").exists()
     assert not paths.ADD_JOURNAL.exists()
