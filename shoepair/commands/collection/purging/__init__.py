@@ -1,0 +1,1 @@
+"""`shoepair forget --purge`: delete every copy of withdrawn students' data, or name it."""
