@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from shoepair.data import naming
 from shoepair.reports.formatting import count_with_noun, format_percent
+from shoepair.runtime import json_files, project_lock
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check(
     else:
         result = pair_predictor.predict(_load_photo(pair_predictor, left), _load_photo(pair_predictor, right))
         lines = [result.verdict, *result.reasons, *result.advice]
-    typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else "\n".join(lines))
+    typer.echo(json_files.format_json(result.to_dict()) if as_json else "\n".join(lines))
     if not result.is_sure:
         raise typer.Exit(NOT_SURE_STATUS)
 
@@ -79,7 +79,7 @@ def _load_photo(pair_predictor: predictor.PairPredictor, path: Path) -> predicto
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 accepts other machines.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 uses a free one.")] = 8000,
-    max_requests: Annotated[int, typer.Option(min=1, max=64, help="Concurrent requests; more get status 503.")] = 8,
+    max_requests: Annotated[int, typer.Option(min=1, max=64, help="Pairs compared at once; more get status 503.")] = 8,
 ) -> None:
     """Run the web server that compares two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
     try:
@@ -95,7 +95,8 @@ def onnx(output_path: OutputOption = None) -> None:
     """Export the best model as ONNX and compare it with torch on all test pairs. Needs the extra `shoepair[onnx]`."""
     from shoepair.commands.serving import exports  # imported late: it loads torch
 
-    path, count, difference = exports.export_and_compare_onnx(output_path)
+    with project_lock.hold_shared("`shoepair export`"):
+        path, count, difference = exports.export_and_compare_onnx(output_path)
     typer.echo(f"{path}: logits of {count} test pairs differ from torch's by {difference:.1e} at most")
 
 
@@ -106,7 +107,8 @@ def npy(
     """Export the photos of one split as the assignment's array: (N, 3, 2, S, S, 3) float32 of -0.5..0.5."""
     from shoepair.commands.serving import exports  # imported late: it loads torch
 
-    path, shape = exports.export_npy(split, output_path)
+    with project_lock.hold_shared("`shoepair export`"):
+        path, shape = exports.export_npy(split, output_path)
     typer.echo(
         f"{path}: {' x '.join(map(str, shape))} float32; it contains photos, and `shoepair forget` does not delete it"
     )

@@ -16,6 +16,7 @@ from shoepair.data import loading, parquet_files
 from shoepair.data.schemas import Pairs
 from shoepair.data.store import scale_to_centred_float
 from shoepair.evaluation.metrics import TEST_SPLITS
+from shoepair.models import inference
 from shoepair.runtime import atomic_files, paths, progress
 from shoepair.runtime.errors import ShoepairError
 
@@ -85,7 +86,7 @@ def serialize_onnx(predictor: PairPredictor) -> bytes:
     for value in (*program.model.graph.inputs, *program.model.graph.outputs):
         value.metadata_props.clear()
     program.model.metadata_props.clear()
-    program.model.metadata_props["shoepair"] = json.dumps(predictor.decision_rule.model_dump())
+    program.model.metadata_props["shoepair"] = json.dumps(predictor.decision_rule.model_dump(), allow_nan=False)
     return bytes(program.model_proto.SerializeToString(deterministic=True))
 
 
@@ -100,7 +101,9 @@ def pair_count_and_max_logit_difference(predictor: PairPredictor, session: Infer
     for indices in torch.split(torch.arange(len(tests)), COMPARE_BATCH):
         x = data.get_mini_batch(indices)[0]  # (B, 3, 2S, S)
         with torch.inference_mode():
-            torch_logits = predictor.model(x).numpy()
+            logits = predictor.model(x)
+        inference.raise_if_not_finite(logits, predictor.decision_rule.model)
+        torch_logits = logits.numpy()
         onnx_logits = session.run(["logits"], {"pairs": np.ascontiguousarray(x.numpy())})[0]
         # np.maximum keeps NaN, max() does not.
         difference = float(np.maximum(difference, np.abs(torch_logits - onnx_logits).max()))

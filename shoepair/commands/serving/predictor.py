@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from shoepair.evaluation import thresholds
 from shoepair.evaluation.thresholds import DecisionRule
 from shoepair.ingestion import decoding, quality
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
-from shoepair.models import registry
+from shoepair.models import inference, registry
 from shoepair.reports.formatting import format_percent
 from shoepair.runtime import params
 
@@ -76,7 +76,7 @@ class PairPredictor:
     edge: int  # S, of a prepared photo, in pixels
     validate_config: ValidateConfig  # thresholds of the quality flags
 
-    def prepare_photo(self, source: Path | BinaryIO, max_pixels: int = decoding.MAX_PIXELS) -> ShoePhoto:
+    def prepare_photo(self, source: Path | bytes, max_pixels: int = decoding.MAX_PIXELS) -> ShoePhoto:
         """Decode one photo as the pipeline would store it, and flag its quality issues.
 
         Raises:
@@ -87,11 +87,17 @@ class PairPredictor:
         return ShoePhoto(photo.pixels, tuple(quality.photo_paths_by_flag(stats, self.validate_config, self.edge)))
 
     def compute_logits(self, pairs: Sequence[tuple[ShoePhoto, ShoePhoto]]) -> NDArray[np.float64]:
-        """Compute the logits of (left, right) pairs: (P,), same minus different."""
+        """Compute the logits of (left, right) pairs: (P,), same minus different.
+
+        Raises:
+            ShoepairError: a logit is not finite.
+        """
         batches = [pairs[start : start + SCORE_BATCH] for start in range(0, len(pairs), SCORE_BATCH)]
         with torch.inference_mode():
             logits = [self.model(stack_pair_images(batch)).double() for batch in batches]  # each (B, 2)
-        return torch.cat([batch[:, 1] - batch[:, 0] for batch in logits]).numpy() if logits else np.empty(0)
+        joined = torch.cat([batch[:, 1] - batch[:, 0] for batch in logits]) if logits else torch.empty(0)
+        inference.raise_if_not_finite(joined, self.decision_rule.model)
+        return joined.double().numpy()
 
     def predict(self, left: ShoePhoto, right: ShoePhoto) -> Prediction:
         """Predict the verdict for two photos."""
@@ -113,7 +119,11 @@ def load_predictor() -> PairPredictor:
     """
     rule = thresholds.read_decision_rule()
     model = registry.load_model(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return PairPredictor(rule, model, params.load(NormalizeConfig).edge, params.load(ValidateConfig))
+    edge = params.load(NormalizeConfig).edge
+    loaded = PairPredictor(rule, model, edge, params.load(ValidateConfig))
+    ramp = np.broadcast_to(np.linspace(0, 255, edge, dtype=np.uint8)[:, None, None], (edge, edge, 3))
+    loaded.compute_logits([(ShoePhoto(ramp), ShoePhoto(ramp[::-1]))])  # absurd weights are refused now, not when asked
+    return loaded
 
 
 def make_prediction(decision_rule: DecisionRule, score: float, named_photos: dict[str, ShoePhoto]) -> Prediction:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -22,6 +22,7 @@ MAX_PHOTO_BYTES = MAX_PHOTO_MEGABYTES * 2**20
 FRAMING_BYTES = 2**16  # bytes of a request besides the photos: boundaries, names
 MAX_BODY_BYTES = 2 * MAX_PHOTO_BYTES + FRAMING_BYTES
 MAX_DISCARDED_BYTES = 5 * MAX_BODY_BYTES  # bytes of a refused request that are read and discarded
+BUSY_MESSAGE = "Too many requests at this moment. Wait a few seconds, then try again."
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log uploaded bytes
 
 
@@ -37,28 +38,54 @@ class RequestError(Exception):
         return self.message
 
 
+@dataclass(eq=False)
+class UploadMemory:
+    """Counts what uploads hold in memory. A slow one holds little, so it does not keep others from being read."""
+
+    max_bytes: int  # of all together
+    sizes: dict[Request, int] = field(default_factory=dict)  # of each upload, as far as it has arrived
+
+    def add(self, request: Request, count: int) -> None:
+        """Count bytes that have arrived; raise RequestError if an upload, or all together, are too large."""
+        self.sizes[request] = self.sizes.get(request, 0) + count
+        if self.sizes[request] > MAX_BODY_BYTES:
+            message = f"The photos are too large: {MAX_PHOTO_MEGABYTES} megabytes each at most. Use smaller ones."
+            raise RequestError(413, message)
+        if sum(self.sizes.values()) > self.max_bytes:
+            raise RequestError(503, BUSY_MESSAGE)
+
+    def release(self, request: Request) -> None:
+        """Forget an upload that is no longer in memory."""
+        self.sizes.pop(request, None)
+
+
 class _InMemoryParser(MultiPartParser):
     """A parser whose files stay in memory, whatever their size."""
 
     spool_max_size = 0  # of tempfile.SpooledTemporaryFile: 0 never moves it to disk
 
 
-async def read_photos(request: Request) -> dict[str, bytes]:
-    """Read the left and the right photo of a multipart form into memory.
+async def read_photos(request: Request, memory: UploadMemory) -> dict[str, bytes]:
+    """Read the left and the right photo of a multipart form into memory, which the caller releases.
 
     Returns:
         The bytes of `left` and `right`.
 
     Raises:
-        RequestError: the request is too large, not a form, or lacks a photo.
+        RequestError: the request is too large, not a form, or lacks a photo; or there is no memory for it.
     """
     body = request.stream()
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        await discard_body(body)
-        raise RequestError(415, "Expected a form with two photos.")
     try:
-        form = await _InMemoryParser(request.headers, _limit_body(body), max_files=2, max_fields=2).parse()
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise RequestError(415, "Expected a form with two photos.")
+        counted = _count_body(body, request, memory)
+        form = await _InMemoryParser(request.headers, counted, max_files=2, max_fields=2).parse()
+    except RequestError:
+        memory.release(request)
+        await discard_body(body)
+        raise
     except (MultiPartException, ValueError):  # ValueError: an unknown charset
+        memory.release(request)
         await discard_body(body)
         raise RequestError(400, "The form could not be read. Reload this page and choose both photos.") from None
     try:
@@ -77,15 +104,12 @@ def _photo_bytes(upload: UploadFile | str | None, side: str) -> bytes:
     return content
 
 
-async def _limit_body(body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the body; raise RequestError beyond `MAX_BODY_BYTES` bytes."""
-    count = 0
+async def _count_body(
+    body: AsyncGenerator[bytes, None], request: Request, memory: UploadMemory
+) -> AsyncGenerator[bytes, None]:
+    """Yield the body and count it; raise RequestError where it is too large."""
     async for chunk in body:
-        count += len(chunk)
-        if count > MAX_BODY_BYTES:
-            await discard_body(body)
-            message = f"The photos are too large: {MAX_PHOTO_MEGABYTES} megabytes each at most. Use smaller ones."
-            raise RequestError(413, message)
+        memory.add(request, len(chunk))
         yield chunk
 
 

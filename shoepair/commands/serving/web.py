@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 import uvicorn
 from jinja2 import Environment, StrictUndefined
-from pebble import ProcessExpired
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -28,10 +27,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shoepair.commands.serving import predictor, uploads
+from shoepair.commands.serving import connections, predictor, uploads
+from shoepair.commands.serving.connections import BoundedProtocol
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, Prediction
-from shoepair.commands.serving.uploads import RequestError
-from shoepair.commands.serving.workers import MAX_PIXELS, SHOE_NAMES, UnusablePhoto, WorkerPool
+from shoepair.commands.serving.uploads import BUSY_MESSAGE, RequestError, UploadMemory
+from shoepair.commands.serving.workers import MAX_PIXELS, SHOE_NAMES, UnusablePhoto, WorkerDiedError, WorkerPool
 from shoepair.reports.formatting import read_template
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
@@ -46,7 +46,6 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-BUSY_MESSAGE = "Too many requests at this moment. Wait a few seconds, then try again."
 
 Result = TypeVar("Result")
 
@@ -90,10 +89,13 @@ class RequestHandler:
     """Handles requests: a bounded number at once, each within its time limit."""
 
     workers: WorkerPool
-    max_requests: int  # handled at once; others get status 503
-    time_limit: float  # of a request, from its first byte to its response, in seconds
+    max_requests: int  # whose verdicts are predicted at once; others get status 503
+    time_limit: float  # of a request, from the end of its header to its response, in seconds
     page: Page = field(default_factory=Page)
     active_requests: int = 0
+
+    def __post_init__(self) -> None:
+        self.memory = UploadMemory(self.max_requests * uploads.MAX_BODY_BYTES)
 
     async def handle_get(self, request: Request) -> Response:  # noqa: ARG002  # the page is always the same
         """Return the page."""
@@ -102,7 +104,7 @@ class RequestHandler:
     async def handle_post(self, request: Request) -> Response:
         """Predict the verdict for the uploaded photos; return it as a page or as JSON, by the Accept header."""
         try:
-            answer = await self._predict_if_free(request)
+            answer = await self._answer(request)
         except RequestError as error:
             return self._respond(request, error.status, {"error": error.message, "field": error.side}, error=error)
         document = answer.to_dict() | {"look": VERDICT_CSS_CLASSES[answer.verdict]}
@@ -114,41 +116,41 @@ class RequestHandler:
             return JSONResponse(document, status, headers)
         return HTMLResponse(self.page(**page_content), status, headers)
 
-    async def _predict_if_free(self, request: Request) -> Prediction:
+    async def _answer(self, request: Request) -> Prediction:
         if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             raise RequestError(403, "Another site sent this request. Open this page directly.")
-        if self.active_requests >= self.max_requests:
-            await self._await_within(uploads.discard_body(request.stream()), RequestError(503, BUSY_MESSAGE))
-            raise RequestError(503, BUSY_MESSAGE)
-        self.active_requests += 1
-        try:
-            return await self._predict(request)
-        finally:
-            self.active_requests -= 1
-
-    async def _predict(self, request: Request) -> Prediction:
-        """Read the photos and predict their verdict, both within the time limit."""
         deadline = asyncio.get_running_loop().time() + self.time_limit
         late = RequestError(408, f"The photos did not arrive within {self.time_limit:.0f} seconds. Use smaller ones.")
-        photos = await self._await_within(uploads.read_photos(request), late, deadline)
-        slow = f"This took longer than {self.time_limit:.0f} seconds and was stopped. Use smaller photos."
-        # A timeout cancels the future, and pebble then stops the process.
-        future = asyncio.wrap_future(self.workers.predict(**photos))
         try:
-            result = await self._await_within(future, RequestError(504, slow), deadline)
-        except ProcessExpired:
-            raise RequestError(503, "The photos could not be processed. Try again, with smaller ones.") from None
+            photos = await self._await_until(deadline, uploads.read_photos(request, self.memory), late)
+            if self.active_requests >= self.max_requests:
+                raise RequestError(503, BUSY_MESSAGE)
+            self.active_requests += 1
+            try:
+                return await self._predict(photos, deadline)
+            finally:
+                self.active_requests -= 1
+        finally:
+            self.memory.release(request)
+
+    async def _predict(self, photos: dict[str, bytes], deadline: float) -> Prediction:
+        """Predict the verdict for photos that have arrived."""
+        slow = f"This took longer than {self.time_limit:.0f} seconds and was stopped. Use smaller photos."
+        try:
+            worker = await self._await_until(deadline, self.workers.take(), RequestError(503, BUSY_MESSAGE))
+            result = await self._await_until(deadline, self.workers.predict(worker, **photos), RequestError(504, slow))
+        except WorkerDiedError:
+            message = "The photos could not be processed. Try again in a few seconds, or with smaller ones."
+            raise RequestError(503, message) from None
         if isinstance(result, UnusablePhoto):
             message = f"The photo of {SHOE_NAMES[result.side]}: {result.reason}. Use a JPEG, PNG or WebP photo."
             raise RequestError(422, message, result.side)
         return result
 
-    async def _await_within(
-        self, work: Awaitable[Result], timeout_error: RequestError, deadline: float | None = None
-    ) -> Result:
+    async def _await_until(self, deadline: float, work: Awaitable[Result], timeout_error: RequestError) -> Result:
         """Return the result of an awaitable; raise `timeout_error` after the deadline."""
         try:
-            async with asyncio.timeout_at(deadline or asyncio.get_running_loop().time() + self.time_limit):
+            async with asyncio.timeout_at(deadline):
                 return await work
         except TimeoutError:
             raise timeout_error from None
@@ -183,11 +185,11 @@ def build_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
-            await asyncio.to_thread(workers.wait_until_ready)
+            workers.open()
             on_started()
             yield
         finally:
-            await asyncio.to_thread(workers.close)
+            workers.close()
 
     handler = RequestHandler(workers, max_requests, time_limit)
     routes = [Route("/", handler.handle_get, methods=["GET"]), Route("/", handler.handle_post, methods=["POST"])]
@@ -203,7 +205,7 @@ def serve(
     Args:
         host: address to listen at.
         port: 0 uses a free one.
-        max_requests: handled at once; others get status 503.
+        max_requests: whose verdicts are predicted at once; others get status 503.
         print_line: gets a line with the address when the server listens.
         time_limit: of a request, in seconds.
 
@@ -214,18 +216,23 @@ def serve(
     listener = _listen(host, port)
     url_host = f"[{host}]" if ":" in host else host
     address = f"http://{url_host}:{listener.getsockname()[1]}/"
-    workers = WorkerPool(min(max_requests, count_cores()), time_limit)
+    workers = WorkerPool(min(max_requests, count_cores()))
     on_started = partial(print_line, f"listening at {address} (stop with Ctrl-C)")
-    app = build_app(workers, max_requests, on_started, time_limit)
+    limits, backlog = connections.limit_connections(time_limit + connections.RESPONSE_SECONDS)
     config = uvicorn.Config(
-        app,
-        log_level="warning",
+        build_app(workers, max_requests, on_started, time_limit),
+        http=partial(BoundedProtocol, limits=limits),  # type: ignore[arg-type]  # uvicorn calls it like a class
+        ws="none",
+        loop="asyncio",
+        backlog=backlog,
+        log_level="error",  # clients cannot fill the log with what they send
         access_log=False,  # privacy
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, int(time_limit)),
     )
-    with listener, contextlib.suppress(KeyboardInterrupt):
+    with listener, contextlib.closing(workers), contextlib.suppress(KeyboardInterrupt):
+        workers.start()
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,6 +21,7 @@ from shoepair.commands.serving import predictor
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, ShoePhoto
 from shoepair.evaluation.thresholds import DecisionRule
 from shoepair.ingestion import decoding
+from shoepair.models import registry
 from shoepair.reports.formatting import format_percent
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
@@ -142,7 +143,7 @@ def test_phone_photo_is_turned_by_its_exif_orientation(pairs: dict[str, usage.Pa
 def test_bytes_in_memory_are_decoded_like_the_file(pairs: dict[str, usage.Pair]) -> None:
     loaded = predictor.load_predictor()
     path = pairs[SAME_VERDICT][0]
-    assert (loaded.prepare_photo(path).pixels == loaded.prepare_photo(io.BytesIO(path.read_bytes())).pixels).all()
+    assert (loaded.prepare_photo(path).pixels == loaded.prepare_photo(path.read_bytes()).pixels).all()
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"avif"])
@@ -173,3 +174,19 @@ def test_wrong_call_is_one_line(pairs: dict[str, usage.Pair], words: list[str], 
 def test_help_lists_the_exit_statuses() -> None:
     output = " ".join(check("--help")[1].split())
     assert "Exit status: 0 sure, 3 not sure" in output
+
+
+@pytest.mark.parametrize("value", [1e38, math.nan, math.inf])
+def test_model_with_absurd_weights_answers_nothing(pairs: dict[str, usage.Pair], value: float) -> None:
+    name = usage.rule().model
+    weights = {
+        key: torch.full_like(tensor, value) if tensor.ndim else tensor
+        for key, tensor in registry.copy_weights(registry.load_model(name)).items()
+    }
+    registry.save_weights(paths.weights_path(name), weights)
+    message = rf"^models/{name}\.safetensors: (gives logits|weights) that are not finite"
+    with pytest.raises(ShoepairError, match=message):
+        predictor.load_predictor()
+    status, output = check("--json", *pairs[SAME_VERDICT])
+    assert status == 1
+    assert "not finite" in output

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from shoepair.commands.serving import uploads
-from shoepair.commands.serving.uploads import RequestError
+from shoepair.commands.serving.uploads import RequestError, UploadMemory
 
 BOUNDARY = "--shoes"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -47,10 +47,13 @@ class Sender:
         return {"type": "http.request", "body": chunk, "more_body": self.read_chunks < len(self.chunks)}
 
 
-def read(body: bytes, size: int = 1000, content_type: str = FORM) -> dict[str, bytes]:
+def read(
+    body: bytes, size: int = 1000, content_type: str = FORM, memory: UploadMemory | None = None
+) -> dict[str, bytes]:
     """Return the photos of a body that is sent in chunks of a size."""
+    memory = memory or UploadMemory(uploads.MAX_BODY_BYTES)
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    return asyncio.run(uploads.read_photos(Sender(chunks or [b""], content_type).request))
+    return asyncio.run(uploads.read_photos(Sender(chunks or [b""], content_type).request, memory))
 
 
 def refusal(body: bytes, content_type: str = FORM) -> tuple[int, str, str]:
@@ -134,7 +137,7 @@ def send_too_much(monkeypatch: pytest.MonkeyPatch, chunks: int, content_type: st
     body = part("left", bytes(10 * chunks))
     sender = Sender([body[10 * number : 10 * number + 10] for number in range(chunks)], content_type)
     with pytest.raises(RequestError) as error:
-        asyncio.run(uploads.read_photos(sender.request))
+        asyncio.run(uploads.read_photos(sender.request, UploadMemory(99)))
     return error.value, sender.read_chunks
 
 
@@ -157,3 +160,26 @@ def test_request_that_is_not_a_form_is_discarded_up_to_a_limit(
     assert (error.status, error.side) == (415, "")
     assert error.message == "Expected a form with two photos."
     assert count == read_chunks
+
+
+def test_uploads_share_their_memory_as_far_as_they_have_arrived() -> None:
+    memory = UploadMemory(1000)
+    body = form(bytes(300), b"x")
+    assert len(body) < 1000 < 2 * len(body)
+    first = read(body, 100, memory=memory)
+    with pytest.raises(RequestError) as error:
+        read(body, 100, memory=memory)
+    assert (error.value.status, error.value.message) == (503, uploads.BUSY_MESSAGE)
+    (request,) = memory.sizes
+    assert memory.sizes[request] == len(body), "that of the refused one is released"
+    memory.release(request)
+    assert read(body, 100, memory=memory) == first
+
+
+@pytest.mark.parametrize("body", [b"no form", form(bytes(2000), b"x")])
+def test_upload_that_is_refused_holds_no_memory(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setattr(uploads, "MAX_BODY_BYTES", 1500)
+    memory = UploadMemory(10**6)
+    with pytest.raises(RequestError):
+        read(body, 100, memory=memory)
+    assert memory.sizes == {}

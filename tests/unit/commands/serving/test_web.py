@@ -17,14 +17,28 @@ import uvicorn
 from support.field import ROOT
 
 from shoepair.commands.serving import predictor, web
+from shoepair.commands.serving.connections import RESPONSE_SECONDS, BoundedProtocol
 from shoepair.runtime.errors import ShoepairError
+
+
+class FakePool:
+    """Records what is done with it."""
+
+    def __init__(self, count: int) -> None:
+        self.events: list[object] = [count]
+
+    def start(self) -> None:
+        self.events.append("start")
+
+    def close(self) -> None:
+        self.events.append("close")
 
 
 @dataclass
 class Started:
     """Recorded instead of being started."""
 
-    workers: list[tuple[int, float]] = field(default_factory=list)
+    workers: list[FakePool] = field(default_factory=list)
     apps: list[tuple[int, float]] = field(default_factory=list)
     configs: list[uvicorn.Config] = field(default_factory=list)
     ports: list[int] = field(default_factory=list)
@@ -55,7 +69,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
 
     monkeypatch.setattr(predictor, "load_predictor", lambda: None)
     monkeypatch.setattr(web, "count_cores", lambda: 4)
-    monkeypatch.setattr(web, "WorkerPool", lambda *arguments: record.workers.append(arguments))
+
+    def create_pool(count: int) -> FakePool:
+        record.workers.append(FakePool(count))
+        return record.workers[-1]
+
+    monkeypatch.setattr(web, "WorkerPool", create_pool)
     monkeypatch.setattr(web, "build_app", build)
     monkeypatch.setattr(uvicorn, "Server", Interrupted)
     return record
@@ -89,18 +108,22 @@ def test_address_of_ip_6_stands_in_brackets(started: Started, monkeypatch: pytes
 @pytest.mark.parametrize(("max_requests", "processes"), [(1, 1), (4, 4), (64, 4)])
 def test_processes_are_at_most_requests_and_cores(started: Started, max_requests: int, processes: int) -> None:
     web.serve("127.0.0.1", 0, max_requests, lambda _: None, 3.5)
-    assert started.workers == [(processes, 3.5)]
+    assert [pool.events for pool in started.workers] == [[processes, "start", "close"]]
     assert started.apps == [(max_requests, 3.5)]
 
 
 @pytest.mark.parametrize(("seconds", "patience"), [(0.2, 1), (7.9, 7)])
-def test_server_logs_no_access_sends_no_server_header_and_ends_in_time(
+def test_server_limits_connections_logs_no_access_sends_no_server_header_and_ends_in_time(
     started: Started, seconds: float, patience: int
 ) -> None:
     web.serve("127.0.0.1", 0, 1, lambda _: None, seconds)
     (config,) = started.configs
     assert (config.access_log, config.server_header, config.proxy_headers) == (False, False, False)
     assert config.timeout_graceful_shutdown == patience
+    assert (config.log_level, config.ws) == ("error", "none")
+    protocol: Any = config.http
+    assert protocol.func is BoundedProtocol
+    assert protocol.keywords["limits"].exchange_seconds == seconds + RESPONSE_SECONDS
 
 
 def test_taken_address_is_reported_before_a_process_starts(started: Started) -> None:
