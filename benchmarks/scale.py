@@ -37,9 +37,9 @@ from PIL import Image
 
 from benchmarks.output import print_results
 from benchmarks.watching import ROOT, run_measured
-from shoepair.data import json_files, naming, parquet_files, schemas, store
+from shoepair.data import naming, parquet_files, schemas, store
 from shoepair.ingestion import decoding, phash
-from shoepair.runtime import library_versions, paths
+from shoepair.runtime import json_files, library_versions, paths, stage_declaration
 from shoepair.runtime.parallel import scheduling
 from shoepair.synthetic import synthetic_class
 
@@ -106,8 +106,10 @@ def draw(folder: Path, students: int) -> None:
 
 
 def set_up(project: Path) -> None:
-    """Copy what every stage reads of this project: parameters, the pipeline, library versions."""
-    for path in (paths.PARAMS, library_versions.PIPELINE_FILE, library_versions.VERSIONS_FILE):
+    """Copy what every stage reads of this project: code, parameters, the pipeline, library versions."""
+    for name in ("shoepair", "stages"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (paths.PARAMS, stage_declaration.PIPELINE_FILE, library_versions.VERSIONS_FILE):
         shutil.copyfile(ROOT / path, project / path)
 
 
@@ -192,9 +194,8 @@ def write_tables(students: int) -> list[str]:
     parquet_files.write_table(paths.image_stats_path(BATCH), rows.assign(**stats)[STATS_COLUMNS], schemas.ImageStats)
     files = len(rows)
     counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
-    json_files.write_json(
-        paths.validation_report_path(BATCH), counts | {"students": students, "quarantined_students": 0}
-    )
+    counts |= {"students": students, "quarantined_students": 0}
+    json_files.write_json(paths.validation_report_path(BATCH), counts | {"changed": {}, "flags": {}, "reasons": {}})
     return names
 
 

@@ -3,7 +3,10 @@
 Every client sends the next pair when the last one is answered, each time over a new connection; after a 503 it waits a
 little. The clients take processor time from the server: clients on a second machine would measure a little more.
 
-    python -m benchmarks.serve [LEFT RIGHT] [--seconds 20] [--json FILE]
+    python -m benchmarks.serve [LEFT RIGHT] [--seconds 20] [--slow 400] [--json FILE]
+
+With --slow one client is measured beside as many connections on which a request was begun and never ended: every
+second one in its header, the others in their photos. Every `SLOW_SECONDS` they are opened again.
 
 Without photos two random ones are used, of 224 x 224 pixels and of 12 megapixels, as from a phone. Run it in a project
 with trained models.
@@ -15,12 +18,13 @@ import http.client
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -38,6 +42,7 @@ EDGES = {"224 x 224": (224, 224), "4000 x 3000": (4000, 3000)}  # as stored; as 
 CLIENTS = (1, 2, 8, 16)
 MAX_REQUESTS = 8
 PAUSE = 0.2  # seconds that a client waits after a 503
+SLOW_SECONDS = 5
 TIMEOUT = 60  # seconds for the server to start or to answer
 
 
@@ -116,20 +121,53 @@ def run_clients(address: str, body: bytes, clients: int, seconds: float) -> dict
     }
 
 
+@contextmanager
+def hold_connections(address: str, count: int) -> Iterator[None]:
+    """Context manager: half-sent requests on many connections."""
+    host, _, port = address.rpartition(":")
+    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    begun = [b"GET / HTTP/1.1\r\nX-", f"POST / HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 9999\r\n\r\n--".encode()]
+    end = threading.Event()
+
+    def hold() -> None:
+        with ExitStack() as held:
+            for number in range(count):
+                connection = held.enter_context(socket.create_connection((host, int(port)), TIMEOUT))
+                connection.sendall(begun[number % 2])
+            ready.set()
+            end.wait(SLOW_SECONDS)
+
+    def hold_again() -> None:
+        while not end.is_set():
+            hold()
+
+    ready = threading.Event()
+    thread = threading.Thread(target=hold_again)
+    thread.start()
+    ready.wait(TIMEOUT)
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
 def memory_mb(process: psutil.Process) -> float:
     """Return the megabytes of the server and its workers, shared pages counted once."""
     held = [member.memory_full_info().pss for member in [process, *process.children(recursive=True)]]
     return float(sum(held)) / 1e6
 
 
-def measure(bodies: dict[str, bytes], seconds: float) -> list[dict[str, Any]]:
-    """Measure all sizes of photos with all numbers of clients."""
+def measure(bodies: dict[str, bytes], seconds: float, slow: int) -> list[dict[str, Any]]:
+    """Measure all sizes of photos with all numbers of clients, or one client beside slow ones."""
     rows = []
     with run_server() as (address, process):
         for name, body in bodies.items():
             post_pair(address, body)
-            for clients in CLIENTS:
-                row = {"photos": name, "kilobytes": len(body) / 1000} | run_clients(address, body, clients, seconds)
+            for clients in CLIENTS[:1] if slow else CLIENTS:
+                with hold_connections(address, slow) if slow else nullcontext():
+                    numbers = run_clients(address, body, clients, seconds)
+                row = {"photos": name, "kilobytes": len(body) / 1000} | numbers
                 rows.append(row | {"memory_mb": memory_mb(process)})
     return rows
 
@@ -151,6 +189,7 @@ def main(
     left: Annotated[Path | None, typer.Argument(help="Photo of a left shoe.")] = None,
     right: Annotated[Path | None, typer.Argument(help="Photo of a right shoe.")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Duration of each measurement.")] = 20,
+    slow: Annotated[int, typer.Option(min=0, help="Slow connections beside one client.")] = 0,
     path: Annotated[Path | None, typer.Option("--json", help="File for the numbers.")] = None,
 ) -> None:
     """Measure and print."""
@@ -158,8 +197,8 @@ def main(
         bodies = {"given": encode_form(left.read_bytes(), right.read_bytes())}
     else:
         bodies = {name: encode_form(random_jpeg(size, 1), random_jpeg(size, 2)) for name, size in EDGES.items()}
-    rows = measure(bodies, seconds)
-    numbers = {"cores": os.cpu_count(), "at_once": MAX_REQUESTS, "seconds": seconds, "rows": rows}
+    rows = measure(bodies, seconds, slow)
+    numbers = {"cores": os.cpu_count(), "at_once": MAX_REQUESTS, "seconds": seconds, "slow": slow, "rows": rows}
     print_results(numbers, format_table(rows), path)
 
 

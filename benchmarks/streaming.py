@@ -61,10 +61,11 @@ def train(model: str, students: int, memory_mb: int) -> Row:
     cpu.configure_torch_cpu(config.threads)
     names = sorted(path.stem for path in paths.store_path("any").parent.glob("*.h5"))
     counts = [min(STORE_STUDENTS, students - start) for start in range(0, students, STORE_STUDENTS)]
-    tables = [
-        pd.DataFrame({"split": "train", "batch": name, "student": "", "row": range(count)})
-        for name, count in zip(names, counts, strict=False)  # the first stores
-    ]
+    tables = []
+    for name, count in zip(names, counts, strict=False):  # the first stores
+        with store.Store(paths.store_path(name)) as opened:
+            columns = {"split": "train", "batch": name, "student": opened.student_ids[:count], "row": range(count)}
+        tables.append(pd.DataFrame(columns))
     rows = pairs.build_pair_rows(pd.concat(tables, ignore_index=True))
     training = job.build_model_and_job(model, config, rows, None)
     data = training.load_pairs(training.train_rows)
