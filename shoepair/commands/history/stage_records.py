@@ -85,7 +85,8 @@ def _is_explained(name: str, note: StageNote, record: Mapping[str, Any], run_cac
             with suppress(ShoepairError):
                 if is_of_noted_run(yaml_files.parse_mapping(content, str(path), "")):
                     return True
-    noted_at = stage_notes.note_path(name).stat().st_mtime
+    # In whole seconds, as git has them: a commit of the same second is newer, since a stage takes longer to start.
+    noted_at = int(stage_notes.note_path(name).stat().st_mtime)
     with suppress(ShoepairError):  # no git repository
         for committed_at, content in dvc_records.iter_committed_locks():
             if all(digest in content for digest in required):
