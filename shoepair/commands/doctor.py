@@ -22,7 +22,7 @@ import psutil
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import add, temporary_folders
 from shoepair.ingestion.config import NormalizeConfig
-from shoepair.runtime import atomic_files, json_files, params, paths, project_lock
+from shoepair.runtime import atomic_files, dvc_watch, json_files, params, paths, project_lock
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.project_lock import ProjectInUseError
@@ -31,7 +31,7 @@ OUTPUT_FOLDERS = ("data", "models", "plots", "reports", "metrics", "checkpoints"
 PROJECT_FILES = (Path(".dvc"), Path("dvc.yaml"), paths.PARAMS, Path("stages/ingest.py"))  # a project has all of them
 BACKUP_FOLDER = Path(".dvc/tmp/shoepair")  # of damaged files that were replaced
 EXPERIMENT_STATE = Path(".dvc/tmp/exps/run/workspace")  # DVC's state of the experiment in this workspace
-RWLOCKS = (Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/exps/rwlock"))
+RWLOCKS = (dvc_watch.DVC_LOCKS, Path(".dvc/tmp/exps/rwlock"))
 CLOCK_SECONDS = 10  # by which the start of a process may seem later than it was
 UNFINISHED_STATUSES = (1, 2)  # in this state: being prepared, running
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -81,14 +82,22 @@ def read_cached_folder_digests(cache_path: Path) -> dict[str, str]:
         ShoepairError: the file is not a folder listing.
     """
     fix = "delete it and run `dvc repro`; `shoepair verify` checks the cache"
+    with suppress(ShoepairError):  # too long
+        members = parse_listing(input_files.read_bytes(cache_path, MAX_LISTING_BYTES, fix))
+        if members is not None:
+            return members
+    message = f"{cache_path}: not a listing of DVC's cache"
+    raise ShoepairError(message, fix=fix)
+
+
+def parse_listing(content: bytes) -> dict[str, str] | None:
+    """Parse a folder listing of DVC: the digest of each file by relative path; None if it is none."""
     try:
-        content = input_files.read_bytes(cache_path, MAX_LISTING_BYTES, fix)
-        entries = json_files.parse_json_value(content, str(cache_path), fix, MAX_LISTING_BYTES)
+        entries = json_files.parse_json_value(content, "listing", "", MAX_LISTING_BYTES)
     except ShoepairError:
-        entries = None
+        return None
     if not isinstance(entries, list) or not all(_is_entry(entry, "relpath") and "md5" in entry for entry in entries):
-        message = f"{cache_path}: not a listing of DVC's cache"
-        raise ShoepairError(message, fix=fix)
+        return None
     return {entry["relpath"]: entry["md5"] for entry in entries}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shoepair.runtime.atomic_files import atomic_write
 
-DIGITS = 64
+DIGEST_DIGITS = 64
 
 
 def write_checked(path: Path, content: bytes) -> None:
@@ -27,9 +27,9 @@ def read_checked(path: Path) -> bytes | None:
         written = path.read_bytes()
     except FileNotFoundError:
         return None
-    content = written[:-DIGITS]
-    return content if written[-DIGITS:] == _digest(content) else None
+    content = written[:-DIGEST_DIGITS]
+    return content if written[-DIGEST_DIGITS:] == _digest(content) else None
 
 
 def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=DIGITS // 2).hexdigest().encode()
+    return hashlib.blake2b(content, digest_size=DIGEST_DIGITS // 2).hexdigest().encode()

@@ -44,17 +44,26 @@ def keep_from_children() -> Iterator[None]:
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # its start, which the first process would cause, would admit Ctrl-C again
     late: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _frame: late.append(number))  # other threads still get it
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is started inherits it at once
+    try:
+        with block_signals(signal.SIGINT):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if late:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def block_signals(*numbers: signal.Signals) -> Iterator[None]:
+    """Block signals in this thread, and from its first moment in what it starts in this block. Not on Windows."""
+    resource_tracker.ensure_running()  # its start, which the first process would cause, would admit them again
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if late:
-            signal.raise_signal(signal.SIGINT)
 
 
 def _exit_at_once(_signal: int, _frame: FrameType | None) -> None:

@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote
 from filelock import FileLock, Timeout
 
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.file_locks import is_free, make_lock
 
 DVC_FOLDER = Path(".dvc")  # a folder without it is no project that a command could change
 FOLDER = DVC_FOLDER / "tmp/shoepair/locks"
@@ -137,7 +138,7 @@ def _is_inherited() -> bool:
 
 @contextmanager
 def _hold(own: Holder) -> Iterator[None]:
-    lock = _make_lock(FOLDER.absolute() / own.file_name)
+    lock = make_lock(FOLDER.absolute() / own.file_name)
     _wait_for_others(own, lock)
     try:
         yield
@@ -174,8 +175,8 @@ def _gate() -> Iterator[None]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER.with_suffix(".lock")
     try:
-        with _make_lock(path, GATE_SECONDS):
-            if _is_free(path):
+        with make_lock(path, GATE_SECONDS):
+            if is_free(path):
                 raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
             yield
     except Timeout:
@@ -193,25 +194,11 @@ def _find_living(*, with_experiments: bool) -> list[Holder]:
     found = sorted(path for pattern in patterns for path in Path().glob(f"{pattern}{FOLDER.as_posix()}/*.lock"))
     living = []
     for path in found:
-        if _is_free(path):
+        if is_free(path):
             path.unlink(missing_ok=True)
         else:
             living.append(Holder.from_file_name(path.name))
     return living
-
-
-def _is_free(path: Path) -> bool:
-    """Return whether no process holds this lock."""
-    try:
-        with _make_lock(path, 0):
-            return True
-    except Timeout:
-        return False
-
-
-def _make_lock(path: Path, timeout: float = -1) -> FileLock:
-    """Return a lock of the operating system; never one by the mere existence of a file, which outlives a kill."""
-    return FileLock(path, timeout, thread_local=False, fallback_to_soft=False)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from typing import Any
 from pathspec import GitIgnoreSpec
 
 from shoepair.runtime import file_digests, params, stage_notes
+from shoepair.runtime.dvc_watch import STAGE_VARIABLE
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 from shoepair.runtime.file_digests import Signature
 from shoepair.runtime.stage_declaration import PIPELINE_FILE, Declaration, read_declaration
@@ -35,7 +36,6 @@ SAVING_SECONDS = 0.5  # after which one looks again: a file may be half saved by
 NAMED_CHANGES = 3  # in a message, of perhaps thousands
 CHECK_SHARE = 100  # a check between pieces of work may take this fraction of the time
 RANK_VARIABLE = "RANK"  # set by torchrun
-STAGE_VARIABLE = "DVC_STAGE"  # set by DVC, which will record what the stage read
 
 
 class InputsChangedError(ShoepairError):
@@ -257,7 +257,7 @@ def watch(stage: str, arguments: Sequence[str]) -> Iterator[None]:
                 yield
                 return
             _current = inputs = note_inputs("@".join([stage, *arguments]), declaration)
-            is_recorded = bool(os.environ.get(STAGE_VARIABLE))
+            is_recorded = bool(os.environ.get(STAGE_VARIABLE))  # by DVC
             before = {path: file_digests.list_signatures(path, inputs.ignored) for path in declaration.outputs}
             stage_notes.note_path(inputs.name).unlink(missing_ok=True)
             try:

@@ -19,8 +19,8 @@ from typing import Any
 
 from shoepair.runtime import checked_files, json_files
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.project_lock import DVC_FOLDER
 
-DVC_FOLDER = Path(".dvc")
 NOTE_FOLDER = DVC_FOLDER / "tmp/shoepair/inputs"
 
 

@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from shoepair.runtime import paths
+from shoepair.runtime import file_locks, paths
 
 PREFIX = ".incoming-"
 LOCK_NAME = "lock"
@@ -27,7 +25,7 @@ def open_temporary_folder() -> Iterator[Path]:
     paths.RAW_FOLDER.mkdir(parents=True, exist_ok=True)
     outer = Path(tempfile.mkdtemp(prefix=PREFIX, dir=paths.RAW_FOLDER))
     try:
-        with FileLock(outer / LOCK_NAME, fallback_to_soft=False):
+        with file_locks.make_lock(outer / LOCK_NAME):
             inner = outer / "photos"
             inner.mkdir()
             yield inner
@@ -37,18 +35,10 @@ def open_temporary_folder() -> Iterator[Path]:
 
 def find_abandoned_folders() -> list[Path]:
     """Return the temporary folders of processes that were killed."""
-    return [outer for outer in sorted(paths.RAW_FOLDER.glob(f"{PREFIX}*")) if not _is_in_use(outer)]
+    return [outer for outer in sorted(paths.RAW_FOLDER.glob(f"{PREFIX}*")) if file_locks.is_free(outer / LOCK_NAME)]
 
 
 def delete_abandoned_folders() -> None:
     """Delete the temporary folders of processes that were killed."""
     for outer in find_abandoned_folders():
         shutil.rmtree(outer)
-
-
-def _is_in_use(outer: Path) -> bool:
-    try:
-        with FileLock(outer / LOCK_NAME, timeout=0, fallback_to_soft=False):
-            return False
-    except Timeout:
-        return True

@@ -13,11 +13,10 @@ import logging
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ import torch
 
 from shoepair.commands.serving.predictor import PairPredictor, Prediction, load_predictor
 from shoepair.data.naming import PhotoError
+from shoepair.runtime import interruption
 from shoepair.runtime.errors import ShoepairError
 
 MAX_PIXELS = 40_000_000  # of an uploaded photo
@@ -74,20 +74,6 @@ def _predict(predictor: PairPredictor, left: bytes, right: bytes) -> Prediction 
     return predictor.predict(**photos)
 
 
-@contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """Context manager: what this thread starts has Ctrl-C and TERM blocked, from its first moment.
-
-    They may reach all processes of a terminal or service; the server stops its workers itself.
-    """
-    resource_tracker.ensure_running()  # when it starts, it unblocks them
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class Worker:
     """A process and the pipe to it. Its methods block, so they are called in threads; `kill` does not.
 
@@ -111,7 +97,8 @@ class Worker:
         """
         try:
             self.connection, other_end = self.context.Pipe()
-            with other_end, _blocked_signals():
+            # They may reach all processes of a terminal or service; the server stops its workers itself.
+            with other_end, interruption.block_signals(signal.SIGINT, signal.SIGTERM):
                 process = self.context.Process(target=_run_worker, args=(other_end,), daemon=True)
                 process.start()
         except (OSError, EOFError) as error:  # EOFError: the fork server died

@@ -33,6 +33,6 @@ def test_missing_shortened_or_longer_file_is_not_used(tmp_path: Path) -> None:
     assert checked_files.read_checked(path) is None
     checked_files.write_checked(path, CONTENT)
     written = path.read_bytes()
-    for other in (b"", written[:-1], written[1:], written[: checked_files.DIGITS], written + b"\0", CONTENT):
+    for other in (b"", written[:-1], written[1:], written[: checked_files.DIGEST_DIGITS], written + b"\0", CONTENT):
         path.write_bytes(other)
         assert checked_files.read_checked(path) is None

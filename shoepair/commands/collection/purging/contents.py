@@ -25,6 +25,7 @@ from shoepair.commands.collection.purging.records import hash_content
 from shoepair.data import naming, parquet_files
 from shoepair.data.store import STUDENT_SHAPE, Store
 from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.file_digests import compute_md5
 
 INNOCENT, UNPROVEN, THEIRS = "innocent", "unproven", "theirs"
 TABLE, STORE, ARRAY = b"PAR1", b"\x89HDF", b"\x93NUM"
@@ -101,15 +102,9 @@ class Evidence:
         return INNOCENT if not found else UNPROVEN if found <= self.present_students else THEIRS
 
 
-def hash_file(path: Path) -> str:
-    """Return the MD5 digest of a file, as DVC records it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
 def judge_file(path: Path, evidence: Evidence) -> Verdict:
     """Judge what a file holds, first by its digest, then by its content."""
-    digest = hash_file(path)
+    digest = compute_md5(path)
     if kind := evidence.origins.theirs.get(digest):
         return Verdict(THEIRS, kind)
     if digest in evidence.origins.others:

@@ -22,7 +22,7 @@ from dvc.repo import Repo
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import withdrawn
 from shoepair.commands.collection.purging import receipts, records, remotes, search
-from shoepair.commands.collection.purging.contents import Evidence, hash_file
+from shoepair.commands.collection.purging.contents import Evidence
 from shoepair.commands.collection.purging.derivation import Origins, ReadListing, name_student, trace_origins
 from shoepair.commands.collection.purging.records import Version
 from shoepair.commands.collection.purging.remotes import Remote
@@ -30,6 +30,7 @@ from shoepair.commands.collection.purging.search import Finding, Project
 from shoepair.ingestion import file_manifest
 from shoepair.runtime import file_digests, paths, storage
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
+from shoepair.runtime.file_digests import compute_md5
 
 
 @dataclass
@@ -127,7 +128,7 @@ def plan_purge(remote_names: Sequence[str] = ()) -> Iterator[PurgePlan]:
         versions = [*in_git, *in_use, *lock, *records.read_files(others)]
         read_listing = _listing_reader(project, in_use, opened)
         _raise_if_unknown(in_use, read_listing, students_by_batch)
-        tracked = {path.as_posix(): hash_file(path) for path in records.list_tracked_files() if path.is_file()}
+        tracked = {path.as_posix(): compute_md5(path) for path in records.list_tracked_files() if path.is_file()}
         origins = trace_origins(versions, read_listing, students_by_batch, tracked)
         _raise_if_in_use(in_use, read_listing, origins, students_by_batch)
         evidence = _collect_evidence(project, in_use, read_listing, origins, students_by_batch)
@@ -186,10 +187,12 @@ def _listing_reader(project: Project, in_use: list[Version], opened: Sequence[Re
     @cache
     def read(digest: str) -> dict[str, str] | None:
         path = project.cache / digest[:2] / digest[2:]
-        if path.is_file() and (members := records.parse_listing(path.read_bytes())) is not None:
+        if path.is_file() and (members := dvc_records.parse_listing(path.read_bytes())) is not None:
             return members
         if (folder := folders.get(digest)) and folder.is_dir():
-            files = {file.relative_to(folder).as_posix(): hash_file(file) for file in file_manifest.iter_files(folder)}
+            files = {
+                file.relative_to(folder).as_posix(): compute_md5(file) for file in file_manifest.iter_files(folder)
+            }
             if file_digests.hash_listing(files) == digest:
                 return files
         found = (remotes.read_listing(remote, digest) for remote in opened)

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shoepair.commands.collection.purging.search import RECEIPTS_FOLDER, Finding
-from shoepair.runtime import atomic_files, json_files
+from shoepair.runtime import atomic_files, checked_files, json_files
 from shoepair.runtime.errors import ShoepairError
 
-NOTES = Path(".dvc/tmp/shoepair-purge.json")
+NOTES = Path(".dvc/tmp/shoepair/purge")
 REMAINS_TITLE = "## What remains"
 
 Counts = Counter[tuple[str, str]]  # place, kind
@@ -23,12 +23,12 @@ Counts = Counter[tuple[str, str]]  # place, kind
 def begin(counts: Counts) -> Counts:
     """Note what a purge is about to delete; return it with what a killed one had noted."""
     try:
-        notes = json_files.parse_json_value(NOTES.read_bytes(), str(NOTES), "")
+        notes = json_files.parse_json_value(checked_files.read_checked(NOTES) or b"[]", str(NOTES), "")
         noted = Counts({(place, kind): int(count) for place, kind, count in notes})
-    except (OSError, ValueError, TypeError, ShoepairError):  # no purge was killed
+    except (OSError, ValueError, TypeError, ShoepairError):  # of another version
         noted = Counts()
     together = Counts(noted | counts)  # what is left of the killed one is in both
-    atomic_files.write_text(NOTES, json.dumps([[*key, together[key]] for key in sorted(together)]))
+    checked_files.write_checked(NOTES, json.dumps([[*key, together[key]] for key in sorted(together)]).encode())
     return together
 
 

@@ -16,8 +16,6 @@ from typing import Any
 
 from dvc.utils.serialize import ParseError, parse_yaml
 
-from shoepair.commands import dvc_records
-from shoepair.runtime import json_files
 from shoepair.runtime.errors import ShoepairError
 
 RECORD_MARK = b"outs:"  # every record has outputs
@@ -54,15 +52,6 @@ class GitBlob:
 def hash_content(content: bytes) -> str:
     """Return the MD5 digest of a content, as DVC records it."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def parse_listing(content: bytes) -> dict[str, str] | None:
-    """Parse a folder listing of DVC: the digest of each file by relative path; None if it is none."""
-    try:
-        entries = json_files.parse_json_value(content, "listing", "", dvc_records.MAX_LISTING_BYTES)
-        return {entry["relpath"]: entry["md5"] for entry in entries}
-    except (ShoepairError, TypeError, KeyError):
-        return None
 
 
 def parse_records(content: bytes) -> Version:

@@ -16,7 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc_data.hashfile.db import get_index
 
-from shoepair.commands.collection.purging import records
+from shoepair.commands import dvc_records
 from shoepair.commands.collection.purging.derivation import Origins
 from shoepair.commands.collection.purging.search import names_theirs
 from shoepair.runtime import file_digests, progress
@@ -58,7 +58,7 @@ def read_listing(remote: Remote, digest: str) -> dict[str, str] | None:
     """Read a folder listing from a remote; None if the remote does not have it."""
     with _translate_errors(remote.name):
         try:
-            return records.parse_listing(remote.objects.fs.cat_file(remote.objects.oid_to_path(digest)))
+            return dvc_records.parse_listing(remote.objects.fs.cat_file(remote.objects.oid_to_path(digest)))
         except FileNotFoundError:
             return None
 

@@ -22,7 +22,6 @@ from shoepair.commands.collection.purging.contents import (
     UNPROVEN,
     Evidence,
     Verdict,
-    hash_file,
     judge_content,
     judge_file,
 )
@@ -122,7 +121,7 @@ def _is_in(path: Path, folders: Iterable[str]) -> bool:
 
 def _judge_in_project(path: Path, evidence: Evidence, in_git: set[str], *, is_tracked: bool = False) -> Verdict:
     """Judge a file of the project. What git has is judged there: its texts may have any id, as an example."""
-    digest = hash_file(path)
+    digest = file_digests.compute_md5(path)
     is_in_git = is_tracked or digest in in_git
     if (kind := evidence.origins.theirs.get(digest)) and not (is_in_git and kind == "text"):
         return Verdict(THEIRS, kind)
@@ -153,7 +152,7 @@ def search_cache(project: Project, evidence: Evidence) -> Iterator[Finding]:
 def _judge_unnamed(path: Path, evidence: Evidence) -> Iterator[Finding]:
     """Judge a cached file that no record names; in this project's own cache it is the project's all the same."""
     if path.name.endswith(file_digests.DIRECTORY_SUFFIX):
-        members = records.parse_listing(path.read_bytes()) or {}
+        members = dvc_records.parse_listing(path.read_bytes()) or {}
         if any(name_student(name) in evidence.students for name in members):
             yield Finding(CACHE, "listing", path)
         return

@@ -25,6 +25,7 @@ from shoepair.commands.serving import workers
 from shoepair.commands.serving.predictor import NOT_SURE_VERDICT, Prediction, ShoePhoto
 from shoepair.commands.serving.workers import UnusablePhoto, Worker, WorkerDiedError, WorkerPool
 from shoepair.ingestion import decoding
+from shoepair.runtime import interruption
 from shoepair.runtime.errors import ShoepairError
 
 ANSWER = Prediction(NOT_SURE_VERDICT, 1.0, (), ())
@@ -177,7 +178,7 @@ def test_process_that_cannot_be_started_is_a_death(monkeypatch: pytest.MonkeyPat
 
 def test_workers_are_started_with_ctrl_c_and_term_blocked() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with workers._blocked_signals():
+    with interruption.block_signals(signal.SIGINT, signal.SIGTERM):
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before | {signal.SIGINT, signal.SIGTERM}
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 

@@ -9,6 +9,7 @@ import pytest
 
 from shoepair.commands.collection.purging import receipts
 from shoepair.commands.collection.purging.search import Finding
+from shoepair.runtime import checked_files
 
 COUNTS = Counter({("DVC's cache", "photo"): 6, ("remote 'store'", "run"): 2})
 STUDENTS = {"winter": ["u052", "u053"]}
@@ -57,6 +58,7 @@ def test_receipt_after_a_killed_purge_is_that_of_an_undisturbed_one() -> None:
 
 @pytest.mark.parametrize("content", ["", "[", "[[1]]", "[3]", '[["a", "b", "x"]]'])
 def test_notes_that_a_kill_tore_are_ignored(content: str) -> None:
-    receipts.NOTES.parent.mkdir(parents=True)
+    checked_files.write_checked(receipts.NOTES, content.encode())
+    assert receipts.begin(COUNTS) == COUNTS
     receipts.NOTES.write_text(content)
     assert receipts.begin(COUNTS) == COUNTS

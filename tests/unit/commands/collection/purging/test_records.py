@@ -9,6 +9,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 from support.settings import write
 
+from shoepair.commands import dvc_records
 from shoepair.commands.collection.purging import records
 from shoepair.commands.collection.purging.records import StageRecord
 from shoepair.runtime import file_digests
@@ -47,6 +48,6 @@ def test_listing_has_the_digest_that_dvc_gives_it() -> None:
         tree.add(tuple(path.split("/")), None, HashInfo("md5", digest))
     tree.digest()
     assert file_digests.hash_listing(files) == tree.oid
-    assert records.parse_listing(tree.as_bytes()) == files
-    assert records.parse_listing(b"[1]") is None
-    assert records.parse_listing(b"no listing") is None
+    assert dvc_records.parse_listing(tree.as_bytes()) == files
+    assert dvc_records.parse_listing(b"[1]") is None
+    assert dvc_records.parse_listing(b"no listing") is None
