@@ -10,6 +10,7 @@ from typing import Any
 
 import fsspec
 import pytest
+import requests
 
 from shoepair.runtime import storage
 
@@ -19,7 +20,7 @@ ROOT = f"s3://{BUCKET}/class"
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Start a local S3 server and yield its address."""
+    """Start a local S3 server, with no buckets in it, and yield its address."""
     server = pytest.importorskip("moto.server", reason="no moto: the extra `dev` has it")
     pytest.importorskip("s3fs", reason="no s3fs: the extra `s3` has it")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line per request
@@ -27,7 +28,9 @@ def serving() -> Iterator[str]:
     running.start()
     try:
         host, port = running.get_host_and_port()
-        yield f"http://{host}:{port}"
+        endpoint = f"http://{host}:{port}"
+        requests.post(f"{endpoint}/moto-api/reset", timeout=5).raise_for_status()  # servers of a process share buckets
+        yield endpoint
     finally:
         running.stop()
 
