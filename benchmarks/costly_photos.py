@@ -14,6 +14,7 @@ from PIL import Image
 
 RESTART = 0xDD
 PROGRESSIVE, ARITHMETIC = 0xC2, 0xCA  # frames of a JPEG
+COMPLETE_SCANS = 4
 
 
 def make_segment(marker: int, content: bytes) -> bytes:
@@ -25,7 +26,7 @@ def make_jpeg(scans: int, width: int, height: int, frame: int = PROGRESSIVE, ext
     """Return a JPEG in three colours whose scans visit every pixel and change nothing.
 
     Args:
-        scans: 14 bytes each.
+        scans: 13 bytes each, but for the first; from `COMPLETE_SCANS` on, the picture is complete.
         width: of the picture.
         height: of the picture.
         frame: marker; `PROGRESSIVE` or `ARITHMETIC`.
@@ -35,10 +36,12 @@ def make_jpeg(scans: int, width: int, height: int, frame: int = PROGRESSIVE, ext
     components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
     size = make_segment(frame, struct.pack(">BHHB", 8, height, width, 3) + components)
     tables = make_segment(0xC4, bytes([0x00, 1, *[0] * 15, 0])) + make_segment(0xC4, bytes([0x10, 1, *[0] * 15, 0xE0]))
-    first = make_segment(0xDA, bytes([3, 1, 0, 2, 0, 3, 0, 0, 0, 0]))
-    # The highest 63 coefficients of the first colour; the data says: nothing in the next 32,767 blocks.
-    later = make_segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + b"\x7f\xff\x00"
-    return b"\xff\xd8" + extra + quantization + size + tables + first + later * (scans - 1) + b"\xff\xd9"
+    blocks = -(-width // 8) * -(-height // 8)
+    first = make_segment(0xDA, bytes([3, 1, 0, 2, 0, 3, 0, 0, 0, 0])) + bytes(-(-3 * blocks // 8))
+    # The highest 63 coefficients of each colour in turn; the data say: nothing in the next 32,767 blocks.
+    later = [make_segment(0xDA, bytes([1, number, 0, 1, 63, 0])) + b"\x7f\xff\x00" for number in (1, 2, 3)]
+    scan_texts = [first, *(later[number % 3] for number in range(scans - 1))]
+    return b"\xff\xd8" + extra + quantization + size + tables + b"".join(scan_texts) + b"\xff\xd9"
 
 
 def make_chunk(kind: bytes, content: bytes) -> bytes:

@@ -13,13 +13,15 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
-from shoepair.data.naming import PhotoError
-from shoepair.ingestion import file_structure
+from shoepair.data.naming import FORMAT_NAMES, PhotoError
+from shoepair.ingestion import damage, file_structure, reduced_decoding
 from shoepair.ingestion.color import convert_to_srgb_with_remarks, is_srgb_profile
+from shoepair.ingestion.color_statements import find_profile
+from shoepair.ingestion.reduced_decoding import HeicImageFile, LargeWebpFile
 
 
 class PhotoFormat(NamedTuple):
@@ -34,15 +36,23 @@ class PhotoFormat(NamedTuple):
 PHOTO_FORMATS = (
     PhotoFormat(re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, file_structure.count_png_work),
     PhotoFormat(re.compile(rb"\xff\xd8\xff"), JpegImageFile, file_structure.count_jpeg_work),
-    PhotoFormat(re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile, file_structure.count_webp_work),
+    PhotoFormat(re.compile(rb"RIFF....WEBP", re.DOTALL), reduced_decoding.open_webp, file_structure.count_webp_work),
+    # HEIC or AVIF: the type of the file, or one of those that it is compatible with.
+    PhotoFormat(
+        re.compile(rb"....ftyp(?:....){0,20}?(?:he[iv][cxms]|mi[af][f12]|msf1|avi[fs])", re.DOTALL),
+        reduced_decoding.open_heif,
+        file_structure.count_heif_work,
+    ),
 )
-HEIC_SIGNATURE = re.compile(rb"....ftyp(?:he[iv]|mif1|msf1|avi[fs])", re.DOTALL)  # written by phones, not supported
-MAX_FILE_BYTES = 64_000_000  # one a pixel of the largest photos; a file is read into memory before it is decoded
+MAX_FILE_BYTES = 64_000_000  # a file is read into memory before it is decoded
+MAX_PIXELS = 200_000_000  # of the largest photos, of 16320 x 12240 pixels
+MAX_PIXELS_HEIF = 120_000_000  # HEIC and AVIF, whose decoders take 8 to 12 bytes a pixel
 # Limits that keep decoding below 0.35 GB, besides the file: plain grey or RGB takes 4 bytes a pixel; up to 13 where a
-# copy is needed (transparency, a colour profile other than sRGB, 16 bits, CMYK, progressive JPEG); WebP takes 21.
-MAX_PIXELS = 64_000_000
-MAX_PIXELS_COPIED = 25_000_000
-MAX_PIXELS_WEBP = 12_000_000
+# copy is needed (transparency, a colour profile other than sRGB, 16 bits, CMYK, progressive JPEG). A PNG of more
+# pixels is refused; other photos are reduced while they are decoded.
+MAX_WHOLE_PIXELS = 64_000_000
+MAX_WHOLE_PIXELS_COPIED = 25_000_000
+MAX_BUFFER_BYTES = 400_000_000  # that a decoder may need for a whole photo that it reduces
 MIN_EDGE = 16  # pixels: a smaller photo shows nothing of a shoe
 MAX_ASPECT_RATIO = 4  # long edge to short: the central square of a longer photo would hold less than a quarter of it
 EXIF_ORIENTATION_TAG = 0x0112
@@ -76,51 +86,55 @@ class DecodedPhoto:
     remarks: tuple[str, ...] = ()
 
 
-def decode_photo(source: Path | bytes, edge: int, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
+def decode_photo(source: Path | bytes | BinaryIO, edge: int, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
     """Decode one photo as sRGB, upright, opaque, cropped to the central square and resized to edge x edge.
 
-    A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel.
+    A photo that is already edge x edge is not resampled: its pixels are the decoder's, without the alpha channel. One
+    of very many pixels is reduced while it is decoded.
     All metadata (location, device, thumbnail, comments) are dropped.
 
     Args:
-        source: a PNG, JPEG or WebP file, whatever its extension; or its content.
+        source: a file of one of `PHOTO_FORMATS`, whatever its extension; its content; or an open file.
         edge: S, edge of the square result, in pixels.
         max_pixels: limit for the image in the file; lower limits of its format apply too.
 
     Raises:
-        PhotoError: the file is in another format, damaged, animated, too large, too small or too long, or asks for
-            too much work; a `MemoryShortageError` if this machine has too little memory.
+        PhotoError: the file is in another format, damaged, animated, HDR, too large, too small or too long, or asks
+            for too much work; a `MemoryShortageError` if this machine has too little memory.
         OSError: the file is missing, or this machine cannot read it.
     """
+    if not isinstance(source, Path | bytes):
+        source = source.read(MAX_FILE_BYTES + 1)
     if error := find_length_error(source.stat().st_size if isinstance(source, Path) else len(source)):
         raise error
     content = source.read_bytes() if isinstance(source, Path) else source
     photo_format = _find_format(content)
-    photo_format.count_work(content).raise_if_too_much()
+    work = photo_format.count_work(content)
+    work.raise_if_too_much()
     try:
         with photo_format.open_image(io.BytesIO(content)) as image:
-            file_structure.raise_if_profile_is_too_complex(image.info.get("icc_profile") or b"")
-            _check_shape(*image.size, min(max_pixels, _max_pixels_of(image)))
+            profile, color_remarks = find_profile(content, image)
+            original = image.size
+            _check_shape(*original, min(max_pixels, _max_pixels_of(image, profile, work)))
             if getattr(image, "is_animated", False):
                 reason = "animated, expected a single picture"
                 raise PhotoError(reason)
-            image.load()
+            damage_remarks = damage.find_damage_remarks(content)  # before `load`: not in memory at the same time
+            loaded = _load_reduced(image, _max_whole_pixels_of(image, profile))
             # Not ImageOps.exif_transpose: it rewrites the whole EXIF block and fails on invalid entries.
             transpose = TRANSPOSE_BY_ORIENTATION.get(image.getexif().get(EXIF_ORIENTATION_TAG, 1))
-            rgb, remarks = convert_to_srgb_with_remarks(image)
+            rgb, remarks = convert_to_srgb_with_remarks(loaded, profile)
     except MemoryError:
         reason = "cannot be decoded (this machine has too little memory left)"
         raise MemoryShortageError(reason) from None
-    except Image.DecompressionBombError:  # for WebP, the decoder checks the size before `_check_shape`
-        reason = f"far too many pixels, expected {MAX_PIXELS_WEBP // 10**6} million at most: scale it down"
-        raise PhotoError(reason) from None
     # Errors of Pillow's decoders on damaged bytes.
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
         reason = f"cannot be decoded ({str(error).rstrip('.') or type(error).__name__})"
         raise PhotoError(reason) from None
     # Resize, then turn: a turned copy of the largest photos would take another quarter of a gigabyte.
     square = rgb if rgb.size == (edge, edge) else ImageOps.fit(rgb, (edge, edge), Image.Resampling.LANCZOS)
-    return DecodedPhoto(np.asarray(square if transpose is None else square.transpose(transpose)), rgb.size, remarks)
+    pixels = np.asarray(square if transpose is None else square.transpose(transpose))
+    return DecodedPhoto(pixels, original, (*color_remarks, *remarks, *damage_remarks))
 
 
 def find_length_error(length: int) -> PhotoError | None:
@@ -137,21 +151,44 @@ def _find_format(content: bytes) -> PhotoFormat:
     for photo_format in PHOTO_FORMATS:
         if photo_format.signature.match(content):
             return photo_format
-    cause = "not a PNG, JPEG or WebP image"
-    if HEIC_SIGNATURE.match(content):
-        cause = "a HEIC or AVIF image, expected PNG, JPEG or WebP: export it as JPEG"
-    reason = f"cannot be decoded ({cause})"
+    reason = f"cannot be decoded (not a {FORMAT_NAMES} image)"
     raise PhotoError(reason)
 
 
-def _max_pixels_of(image: Image.Image) -> int:
+def _max_pixels_of(image: Image.Image, profile: bytes | None, work: file_structure.FileWork) -> int:
     """Return the pixel limit for an image of which only the header was read."""
-    if isinstance(image, WebPImageFile):
-        return MAX_PIXELS_WEBP
-    profile = image.info.get("icc_profile")
+    if isinstance(image, HeicImageFile | AvifImageFile):
+        return MAX_PIXELS_HEIF
+    if isinstance(image, LargeWebpFile):
+        return MAX_BUFFER_BYTES // image.buffer_bytes
+    if not isinstance(image, JpegImageFile):
+        return _max_whole_pixels_of(image, profile)
+    if work.scans <= 1:
+        return MAX_PIXELS
+    # The decoder keeps all coefficients, of 2 bytes, until the last scan.
+    areas = [horizontal * vertical for _, horizontal, vertical, _ in image.layer]
+    return min(MAX_PIXELS, MAX_BUFFER_BYTES * max(areas) // (2 * sum(areas)))
+
+
+def _max_whole_pixels_of(image: Image.Image, profile: bytes | None) -> int:
+    """Return how many pixels an image may have that is decoded as it is, not reduced."""
+    if isinstance(image, HeicImageFile | AvifImageFile):
+        return MAX_WHOLE_PIXELS_COPIED
+    if image.format == "WEBP":
+        return reduced_decoding.MAX_WHOLE_WEBP
     converted = profile and not (image.mode == "RGB" and is_srgb_profile(profile))
     copied = image.has_transparency_data or converted or "progressive" in image.info
-    return MAX_PIXELS_COPIED if copied or image.mode not in {"1", "L", "P", "RGB"} else MAX_PIXELS
+    return MAX_WHOLE_PIXELS_COPIED if copied or image.mode not in {"1", "L", "P", "RGB"} else MAX_WHOLE_PIXELS
+
+
+def _load_reduced(image: Image.Image, max_whole_pixels: int) -> Image.Image:
+    """Load an opened image; if it has more pixels, reduced by its decoder, or at once after it."""
+    size = image.size
+    factor = reduced_decoding.find_factor(size, max_whole_pixels)
+    if factor > 1:
+        image.draft(None, (size[0] // factor, size[1] // factor))
+    image.load()
+    return image.reduce(factor) if factor > 1 and image.size == size else image
 
 
 def _check_shape(width: int, height: int, max_pixels: int) -> None:

@@ -2,7 +2,8 @@
 
 A file that is cheap to send can be dear to decode: a progressive JPEG of 128 kB with 8,000 scans takes half a minute,
 since every scan visits every pixel. The limits are counts, not times, so that a photo is accepted or refused alike on
-every machine. Each function walks the segments of a JPEG or the chunks of a PNG or WebP, by their lengths.
+every machine. Each function walks the segments of a JPEG or the chunks of a PNG or WebP, by their lengths; boxes of
+HEIC and AVIF are walked by `heif_structure`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import NamedTuple
 from PIL.PngImagePlugin import MAX_TEXT_CHUNK
 
 from shoepair.data.naming import PhotoError
+from shoepair.ingestion import heif_structure
 
-# A 25 million pixel JPEG of a phone has 10 to 20 scans; a plain one has one. A pixel takes up to 6 ns a scan.
-MAX_SCANNED_PIXELS = 1_000_000_000
+# A progressive JPEG has 10 to 20 scans, a plain one has one; 108 million pixels may have ten. A pixel takes up to 6 ns
+# a scan.
+MAX_SCANNED_PIXELS = 1_100_000_000
 MAX_PARTS = 50_000  # segments or chunks; a PNG of 64 MB in the usual chunks of 8 KiB has 8,000
 MAX_METADATA_BYTES = 32_000_000  # EXIF, XMP, text, colour profile, unpacked; with a second picture in XMP 5 million
 MAX_TABLE_BYTES = 1_000_000  # of a JPEG, and what lies between its segments; usually about 1,000
@@ -149,6 +152,15 @@ def _is_packed_text(chunk: bytes) -> bool:
     return rest[:1] not in {b"", b"\0"}
 
 
+def count_heif_work(content: bytes) -> FileWork:
+    """Count the work of a HEIC or AVIF; `heif_structure.read_heif` counts its parts.
+
+    Raises:
+        PhotoError: it is damaged, or has too many or too large parts.
+    """
+    return FileWork(metadata_bytes=heif_structure.read_heif(content).metadata_bytes)
+
+
 def count_webp_work(content: bytes) -> FileWork:
     """Count the work of a WebP.
 
@@ -168,6 +180,13 @@ def _limit_parts(parts: Iterable[Part]) -> Iterator[Part]:
         yield part
 
 
+def iter_profile_tags(profile: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, offset and length of the tags of a colour profile."""
+    tags = int.from_bytes(profile[PROFILE_HEADER_BYTES : PROFILE_HEADER_BYTES + 4], "big")
+    table = profile[PROFILE_HEADER_BYTES + 4 :][: 12 * min(tags, PROFILE_TAGS)]
+    yield from struct.iter_unpack(">4sII", table[: len(table) // 12 * 12])
+
+
 def raise_if_profile_is_too_complex(profile: bytes) -> None:
     """Raise a PhotoError if a colour profile asks for too much work.
 
@@ -175,9 +194,7 @@ def raise_if_profile_is_too_complex(profile: bytes) -> None:
     the list may name the same element any number of times, of any length.
     """
     elements = 0
-    tags = int.from_bytes(profile[PROFILE_HEADER_BYTES : PROFILE_HEADER_BYTES + 4], "big")
-    table = profile[PROFILE_HEADER_BYTES + 4 :][: 12 * min(tags, PROFILE_TAGS)]  # entries: name, offset, length
-    for offset in (int.from_bytes(table[start + 4 : start + 8], "big") for start in range(0, len(table), 12)):
+    for _name, offset, _length in iter_profile_tags(profile):
         if profile[offset : offset + 4] == b"mpet":
             elements += int.from_bytes(profile[offset + 12 : offset + 16], "big")
     limit = MAX_PROFILE_WORK // max(1, len(profile))

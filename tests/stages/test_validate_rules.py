@@ -41,7 +41,8 @@ def test_student_with_an_error_is_quarantined_and_the_others_are_accepted() -> N
     allow_quarantine()
     (TRAIN / "u001_1_left_m.jpg").unlink()
     (TRAIN / "u002_2_right_m.jpg").write_bytes(b"")
-    (TRAIN / "notes.txt").write_text("x")
+    (TRAIN / "notes.mov").write_text("x")
+    (TRAIN / "list.xlsx").write_text("x")
     (TRAIN / ".DS_Store").write_text("x")
     result = report()
     counts = {name: result[name] for name in validation.COUNT_NAMES}
@@ -50,7 +51,7 @@ def test_student_with_an_error_is_quarantined_and_the_others_are_accepted() -> N
         **{"students": 6, "quarantined_students": 2},
     }
     assert result["reasons"] == {
-        "train/notes.txt": ["train/notes.txt: not a photo's name, expected like u052_3_left_w.png"],
+        "train/notes.mov": ["train/notes.mov: not a photo's name, expected like u052_3_left_w.png"],
         "u001": ["u001: 5 photos, expected 6 (missing: pair 1 left)"],
         "u002": ["train/u002_2_right_m.jpg: cannot be decoded (the file is empty)"],
     }
@@ -82,7 +83,8 @@ def test_too_many_quarantined_students_reject_the_batch() -> None:
     message = "2 problems, 2 of 8 students of batch 'tiny' would be quarantined"
     with pytest.raises(ShoepairError, match=message) as caught:
         validate.main("tiny")
-    assert caught.value.fix == "correct the files; `validate.max_quarantined` allows a share of 0.2"
+    expected = "correct the files, then run `dvc repro`; `validate.max_quarantined` allows a share of 0.2"
+    assert caught.value.fix == expected
 
 
 @pytest.mark.usefixtures("project")
@@ -146,7 +148,7 @@ def test_class_with_an_error_is_added_if_students_may_be_quarantined(run: Run, t
     allow_quarantine()
     said = run(*CLI, "add", str(tmp_path / "new"), "--name", "new").stdout
     assert "quarantined: u300: 5 photos, expected 6 (missing: pair 1 left)" in said
-    assert "1 students, 6 photos, 0 system files ignored: added as batch 'new'" in said
+    assert "1 students, 6 photos, 0 other files ignored: now batch 'new'" in said
 
 
 @pytest.mark.usefixtures("project")

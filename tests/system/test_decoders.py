@@ -13,7 +13,7 @@ from support.field import ROOT
 def test_only_the_decoders_of_photos_are_loaded(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    for encoding in ("PNG", "JPEG", "WEBP"):
+    for encoding in ("PNG", "JPEG", "WEBP", "AVIF"):
         Image.new("RGB", (16, 16)).save(tmp_path / encoding, encoding, exif=exif)
     code = f"""
 from pathlib import Path
@@ -25,4 +25,4 @@ print(*sorted(Image.OPEN))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     # An EXIF block is a small TIFF, so Pillow loads that module to read it; no file is ever offered to its decoder.
-    assert set(done.stdout.split()) <= {"JPEG", "PNG", "WEBP", "TIFF"}
+    assert set(done.stdout.split()) <= {"JPEG", "PNG", "WEBP", "AVIF", "TIFF"}

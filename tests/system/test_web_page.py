@@ -164,9 +164,9 @@ def test_photo_that_is_none_is_an_alert_from_the_server(opened: Open, served: us
     page.get_by_label("Photo of the left shoe").set_input_files(str(served.folder / "params.yaml"))
     page.get_by_label("Speak the answer aloud").check()
     page.get_by_role("button", name="Compare the shoes").click()
-    expect(page.get_by_role("alert")).to_contain_text("not a PNG, JPEG or WebP image")
+    expect(page.get_by_role("alert")).to_contain_text("not a JPEG, HEIC, PNG, WebP or AVIF image")
     expect(page.get_by_label("Photo of the left shoe")).to_be_focused()
-    assert "not a PNG, JPEG or WebP image" in page.evaluate("window.spoken")[-1]
+    assert "not a JPEG, HEIC, PNG, WebP or AVIF image" in page.evaluate("window.spoken")[-1]
 
 
 def test_large_photo_is_refused_before_it_is_sent(opened: Open, served: usage.Served, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ sends its request at once, not even behind a proxy, where all have one address.
 from __future__ import annotations
 
 import asyncio
-import resource
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +41,20 @@ def limit_connections(exchange_seconds: float) -> tuple[ConnectionLimits, int]:
     Returns:
         The limits, and how many connections may be accepted in one round of the event loop.
     """
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
-        descriptors = 4 * MAX_CONNECTIONS
+    descriptors = _count_descriptors()
     total = min(MAX_CONNECTIONS, descriptors // 2)
     # The event loop accepts again, several times, before it counts those accepted first or closes one.
     return ConnectionLimits(exchange_seconds, total=total, per_address=min(MAX_PER_ADDRESS, total)), total // 8
+
+
+def _count_descriptors() -> int:
+    """Return how many files this process may open; more than enough where the system has no limit."""
+    try:
+        import resource  # imported late: Windows has none
+    except ImportError:
+        return 4 * MAX_CONNECTIONS
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 4 * MAX_CONNECTIONS if descriptors == resource.RLIM_INFINITY else descriptors
 
 
 class _Parser(h11.Connection):

@@ -32,6 +32,7 @@ from shoepair.commands.serving.connections import BoundedProtocol
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, Prediction
 from shoepair.commands.serving.uploads import BUSY_MESSAGE, RequestError, UploadMemory
 from shoepair.commands.serving.workers import MAX_PIXELS, SHOE_NAMES, UnusablePhoto, WorkerDiedError, WorkerPool
+from shoepair.data.naming import FORMAT_NAMES
 from shoepair.reports.formatting import read_template
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
@@ -143,7 +144,7 @@ class RequestHandler:
             message = "The photos could not be processed. Try again in a few seconds, or with smaller ones."
             raise RequestError(503, message) from None
         if isinstance(result, UnusablePhoto):
-            message = f"The photo of {SHOE_NAMES[result.side]}: {result.reason}. Use a JPEG, PNG or WebP photo."
+            message = f"The photo of {SHOE_NAMES[result.side]}: {result.reason}. Use a {FORMAT_NAMES} photo."
             raise RequestError(422, message, result.side)
         return result
 

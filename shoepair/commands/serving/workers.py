@@ -28,7 +28,7 @@ from shoepair.data.naming import PhotoError
 from shoepair.runtime import interruption
 from shoepair.runtime.errors import ShoepairError
 
-MAX_PIXELS = 40_000_000  # of an uploaded photo
+MAX_PIXELS = 120_000_000  # of an uploaded photo
 SHOE_NAMES = {"left": "the left shoe", "right": "the right shoe"}  # field of the form -> what to call it
 MAX_PAUSE = 30  # seconds before a process is replaced, if those before it died without an answer
 EXIT_SECONDS = 30  # that the end of a process is waited for after the end of its pipe
@@ -58,7 +58,12 @@ def _run_worker(connection: Connection) -> None:
             connection.send(None)
             while True:
                 connection.send(_predict(predictor, *connection.recv()))
-        except (MemoryError, RuntimeError, ShoepairError) as error:  # torch raises RuntimeError without memory
+        except (
+            MemoryError,
+            OSError,
+            RuntimeError,
+            ShoepairError,
+        ) as error:  # RuntimeError: torch, without memory
             connection.send(WorkerDiedError(" ".join([type(error).__name__, *str(error).split()])))
             sys.exit(1)
 

@@ -80,3 +80,14 @@ def test_broken_or_unsuitable_profile_is_ignored_and_remarked(tmp_path: Path, pr
     decoded = photo(tmp_path, Image.fromarray(pixels), icc_profile=profile)
     assert (decoded.pixels == pixels).all()
     assert decoded.remarks == (color.PROFILE_IGNORED_REMARK,)
+
+
+def test_palette_with_transparency_is_converted_without_a_warning(tmp_path: Path) -> None:
+    """Warnings are errors in tests; Pillow warns of such a palette that is converted to RGB at once."""
+    pixels = RNG.integers(0, 256, (16, 16, 4), np.uint8)
+    image = Image.fromarray(pixels).quantize(64)
+    decoded = photo(tmp_path, image)
+    opaque = Image.new("RGBA", (16, 16), "white")
+    opaque.alpha_composite(image.convert("RGBA"))
+    assert np.abs(decoded.pixels.astype(int) - np.asarray(opaque.convert("RGB"))).max() <= 1
+    assert decoded.remarks == (color.BLENDED_REMARK,)

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from support.remote_photos import listed
 
 from shoepair.data import naming
-from shoepair.ingestion import decoding, parallel_decoding
+from shoepair.ingestion import decoding, parallel_decoding, reduced_decoding
 
 RNG = np.random.default_rng(3)
 
@@ -46,7 +46,7 @@ def test_photo_of_the_right_size_is_untouched_bit_for_bit(tmp_path: Path, mode: 
 
 
 def test_format_is_read_from_the_bytes(tmp_path: Path) -> None:
-    for encoding in ("PNG", "JPEG", "WEBP"):
+    for encoding in ("PNG", "JPEG", "WEBP", "AVIF"):
         Image.new("RGB", (40, 40), "red").save(tmp_path / "a.gif", encoding)
         assert decoding.decode_photo(tmp_path / "a.gif", 16).pixels.shape == (16, 16, 3)
 
@@ -54,7 +54,7 @@ def test_format_is_read_from_the_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["GIF", "BMP", "TIFF"])
 def test_other_formats_are_refused(tmp_path: Path, encoding: str) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png", encoding)
-    with pytest.raises(naming.PhotoError, match="not a PNG, JPEG or WebP image"):
+    with pytest.raises(naming.PhotoError, match="not a JPEG, HEIC, PNG, WebP or AVIF image"):
         decoding.decode_photo(tmp_path / "a.png", 16)
 
 
@@ -141,26 +141,49 @@ def test_photo_of_60_megapixels_is_read(tmp_path: Path) -> None:
     assert (decoding.decode_photo(tmp_path / "a.jpg", 32).pixels == 90).all()
 
 
-def test_photo_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path: Path) -> None:
-    path, wide = tmp_path / "a.jpg", (6_250, 4_001)
-    Image.new("L", wide, 90).save(path, "JPEG", progressive=True)
+def test_png_that_is_copied_while_it_is_decoded_may_have_fewer_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("LA", (6_250, 4_001), (90, 100)).save(path, compress_level=1)
     with pytest.raises(naming.PhotoError, match="6250 x 4001 pixels, expected 25 million at most: scale it down"):
         decoding.decode_photo(path, 32)
-    Image.new("CMYK", wide).save(path, "JPEG")
-    with pytest.raises(naming.PhotoError, match="expected 25 million at most"):
-        decoding.decode_photo(path, 32)
-    Image.new("L", wide, 90).save(path, "JPEG")
-    assert (decoding.decode_photo(path, 32).pixels == 90).all()
+
+
+def limits(image: Image.Image, encoding: str, **options: object) -> tuple[int, int]:
+    """Return how many million pixels such a photo may have, and may have to be decoded whole."""
+    buffer = io.BytesIO()
+    image.save(buffer, encoding, **options)
+    content = buffer.getvalue()
+    photo_format = decoding._find_format(content)
+    with photo_format.open_image(io.BytesIO(content)) as opened:
+        profile = opened.info.get("icc_profile")
+        work = photo_format.count_work(content)
+        most, whole = decoding._max_pixels_of(opened, profile, work), decoding._max_whole_pixels_of(opened, profile)
+    return most // 10**6, whole // 10**6
+
+
+def test_limits_follow_from_the_memory_that_a_decoder_takes() -> None:
+    colour, grey = Image.new("RGB", (64, 48), "teal"), Image.new("L", (64, 48))
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.new("RGB", wide, "teal").save(path, "JPEG", icc_profile=plain)
-    assert decoding.decode_photo(path, 32).original == wide, "nothing is copied for the profile of sRGB"
     other = plain.replace("sRGB".encode("utf-16-be"), "grey".encode("utf-16-be"))
-    Image.new("RGB", wide).save(path, "JPEG", icc_profile=other)
-    with pytest.raises(naming.PhotoError, match="expected 25 million at most"):
-        decoding.decode_photo(path, 32)
-    Image.new("RGB", (4_000, 3_001)).save(path, "WEBP", method=0)
-    with pytest.raises(naming.PhotoError, match="4000 x 3001 pixels, expected 12 million at most"):
-        decoding.decode_photo(path, 32)
+    assert limits(colour, "PNG") == (64, 64)
+    assert limits(colour, "PNG", icc_profile=plain) == (64, 64), "nothing is copied for the profile of sRGB"
+    assert limits(colour, "PNG", icc_profile=other) == (25, 25)
+    assert limits(colour, "JPEG") == limits(grey, "JPEG") == (200, 64)
+    assert limits(colour, "JPEG", icc_profile=other) == limits(colour.convert("CMYK"), "JPEG") == (200, 25)
+    assert limits(colour, "JPEG", progressive=True) == (133, 25)
+    assert limits(colour, "JPEG", progressive=True, subsampling=0) == (66, 25)
+    assert limits(grey, "JPEG", progressive=True) == (200, 25)
+    assert limits(colour, "AVIF") == (120, 25)
+
+
+def test_limits_of_a_webp_follow_from_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    colour = Image.new("RGB", (64, 48), "teal")
+    clear = Image.new("RGBA", (64, 48), (9, 9, 9, 9))
+    assert limits(colour, "WEBP") == (12, 12)
+    monkeypatch.setattr(reduced_decoding, "MAX_WHOLE_WEBP", 1_000)
+    assert limits(colour, "WEBP")[0] == 133
+    assert limits(clear, "WEBP")[0] == 66
+    assert limits(colour, "WEBP", lossless=True)[0] == 50
 
 
 @pytest.mark.parametrize("orientation", LYING)
@@ -210,7 +233,9 @@ def test_file_that_is_too_large_is_refused_and_not_read(tmp_path: Path) -> None:
 def test_content_is_decoded_like_its_file(tmp_path: Path) -> None:
     Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / "a.jpg")
     content = (tmp_path / "a.jpg").read_bytes()
-    assert (decoding.decode_photo(content, 16).pixels == decoding.decode_photo(tmp_path / "a.jpg", 16).pixels).all()
+    expected = decoding.decode_photo(tmp_path / "a.jpg", 16).pixels
+    assert (decoding.decode_photo(content, 16).pixels == expected).all()
+    assert (decoding.decode_photo(io.BytesIO(content), 16).pixels == expected).all()
 
 
 def test_six_photos_are_stacked_per_student_in_order() -> None:
@@ -301,7 +326,7 @@ def test_invalid_exif_entry_beside_the_orientation_is_no_error(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"])
-def test_heic_and_avif_photos_are_refused_by_name(tmp_path: Path, brand: bytes) -> None:
+def test_heic_and_avif_without_a_picture_are_refused(tmp_path: Path, brand: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
-    with pytest.raises(naming.PhotoError, match="a HEIC or AVIF image, expected PNG, JPEG or WebP"):
+    with pytest.raises(naming.PhotoError, match=r"cannot be decoded|a film, or a burst that plays"):
         decoding.decode_photo(tmp_path / "a.jpg", 16)

@@ -83,7 +83,7 @@ def test_file_that_is_too_large_by_its_table_is_refused_and_not_read(tmp_path: P
 def test_machine_without_memory_ends_the_run_and_rejects_no_student(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_memory(_image: Image.Image) -> None:
+    def without_memory(*_arguments: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(decoding, "convert_to_srgb_with_remarks", without_memory)

@@ -82,10 +82,10 @@ def test_left_photo_is_passed_as_the_left_one() -> None:
 @pytest.mark.parametrize(
     ("left", "right", "side", "reason"),
     [
-        (b"GIF89a", photo(1), "left", "not a PNG, JPEG or WebP image"),
+        (b"GIF89a", photo(1), "left", "not a JPEG, HEIC, PNG, WebP or AVIF image"),
         (photo(1), b"", "right", "cannot be decoded (the file is empty)"),
         (b"", b"GIF89a", "left", "cannot be decoded (the file is empty)"),
-        (photo(1), make_jpeg(8_000, 2000, 1500), "right", "8,000 scans of 2000 x 1500 pixels, expected 333 at most"),
+        (photo(1), make_jpeg(8_000, 2000, 1500), "right", "8,000 scans of 2000 x 1500 pixels, expected 366 at most"),
         (photo(1), photo(1, 65), "right", "65 x 65 pixels, expected 0 million at most"),
     ],
 )
