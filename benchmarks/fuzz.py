@@ -35,7 +35,7 @@ from types import FrameType
 import numpy as np
 from PIL import Image, ImageCms
 
-from benchmarks import costly_photos, fuzz_archives, fuzz_files
+from benchmarks import costly_photos, fuzz_archives, fuzz_files, heif_files
 from shoepair.data import naming, store
 from shoepair.ingestion import decoding
 from shoepair.runtime.errors import ShoepairError
@@ -86,7 +86,7 @@ def photo_seeds() -> list[bytes]:
             buffer = io.BytesIO()
             image.save(buffer, encoding, **extra)
             seeds.append(buffer.getvalue())
-    return seeds + costly_photo_seeds()
+    return seeds + costly_photo_seeds() + heif_files.heif_seeds()
 
 
 def costly_photo_seeds() -> list[bytes]:

@@ -168,8 +168,8 @@ def read_archive(data: bytes, folder: Path) -> None:
     archive = folder / "a.zip"
     archive.write_bytes(data)
     with contextlib.chdir(folder):
-        with archives.open_photo_folder(Path("a.zip"), max_members=1000, max_bytes=2**24) as unpacked:
-            for path in unpacked.rglob("*"):
+        with archives.open_photo_folder(Path("a.zip"), max_members=1000, max_bytes=2**24) as handed_in:
+            for path in handed_in.path.rglob("*"):
                 if path.is_symlink() or not (path.is_dir() or path.is_file()):
                     message = f"{path} was extracted"
                     raise AssertionError(message)

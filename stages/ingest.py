@@ -10,10 +10,11 @@ from shoepair.runtime import paths, stage
 
 
 def main(batch: str) -> None:
-    """Write the manifest of a batch: every file, the parts of its name, and its SHA-256."""
-    rows = file_manifest.build_manifest(paths.raw_path(batch))
+    """Write the manifest of a batch: every file that DVC records, the parts of its name, and its SHA-256."""
+    rows = file_manifest.build_manifest(paths.raw_path(batch), with_system_files=False)
     parquet_files.write_table(paths.manifest_path(batch), rows, schemas.Manifest)
-    print(f"ingest {batch}: {len(rows)} files, {rows['ignored'].sum()} of them system files, ignored")
+    ignored, left_out = rows["ignored"].sum(), file_manifest.count_system_files(paths.raw_path(batch))
+    print(f"ingest {batch}: {len(rows)} files, {ignored} of them ignored; {left_out} system files left out")
 
 
 if __name__ == "__main__":

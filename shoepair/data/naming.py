@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import PurePath
 
 SUBSETS = ("train", "test_m", "test_w")
 SPLITS = ("train", "valid", "test_m", "test_w")
@@ -17,6 +18,7 @@ NON_TEST_SPLITS = ("train", "valid")  # assigned by hash; the other two by the f
 PAIR_NUMBERS = (1, 2, 3)
 SIDES = ("left", "right")
 CATEGORIES = ("m", "w")
+FORMAT_NAMES = "JPEG, HEIC, PNG, WebP or AVIF"  # of photos; told by the bytes
 SHOE_KEYS = tuple((pair, side) for pair in PAIR_NUMBERS for side in SIDES)  # a student's photos, in store order
 
 PHOTO_NAME_PATTERN = re.compile(
@@ -25,6 +27,8 @@ PHOTO_NAME_PATTERN = re.compile(
 )
 # Anywhere in a name or text.
 STUDENT_ID_PATTERN = re.compile(r"(?<![a-z0-9])u[0-9]+(?![0-9])", re.IGNORECASE | re.ASCII)
+WHOLE_STEM_PATTERN = re.compile(r"(?<![a-z0-9])u[0-9]+_[123]_(left|right)_[mw](?![a-z0-9])", re.ASCII)
+UNFINISHED_SUFFIXES = (".icloud", ".nextcloud", ".owncloud", ".part", ".partial", ".filepart", ".crdownload")
 
 
 class PhotoError(Exception):
@@ -49,7 +53,7 @@ def parse_photo_name(file_name: str) -> PhotoName:
     """
     parts = PHOTO_NAME_PATTERN.fullmatch(file_name)
     if parts is None:
-        reason = f"not a photo's name{_describe_non_ascii(file_name)}, expected like u052_3_left_w.png"
+        reason = f"not a photo's name{_describe_non_ascii(file_name)}, {_describe_expected_name(file_name)}"
     elif parts["pair"] not in {"1", "2", "3"}:
         reason = f"pair {parts['pair']}, expected 1-3"
     elif parts["side"] not in SIDES:
@@ -69,6 +73,25 @@ def _describe_non_ascii(file_name: str) -> str:
         if not letter.isascii():
             return f" (has {letter!a} in it, {unicodedata.name(letter, '').lower() or 'not UTF-8'})"
     return ""
+
+
+def _describe_expected_name(file_name: str) -> str:
+    """Return what was expected, and for a second version or half a photo, what to do with it."""
+    stem, suffix = WHOLE_STEM_PATTERN.search(file_name), PurePath(file_name).suffix
+    if stem and suffix.lower() in UNFINISHED_SUFFIXES:
+        return "expected the photo itself: this is a placeholder or half a download, download it as a whole"
+    if stem and PHOTO_NAME_PATTERN.fullmatch(f"{stem[0]}{suffix}"):
+        without_blanks = "".join(file_name.split()) == f"{stem[0]}{suffix}"
+        advice = (
+            "without a blank" if without_blanks else "if it is a second version, keep the right one under this name"
+        )
+        return f"expected {stem[0]}{suffix}: {advice}"
+    return "expected like u052_3_left_w.png"
+
+
+def strip_leading_zeros(student: str) -> str:
+    """Return what students are compared by: u2, u02 and u002 are one number, so one student, like "u2"."""
+    return f"u{student[1:].lstrip('0') or '0'}"
 
 
 def extract_student_id(text: str) -> str:

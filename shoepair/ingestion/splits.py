@@ -64,9 +64,10 @@ def find_batch_overlaps(photos_by_batch: Mapping[str, pd.DataFrame]) -> list[str
         [photos.assign(batch=batch, photo=f"{batch}/" + photos["path"]) for batch, photos in photos_by_batch.items()]
     )
     problems = []
-    for student, batches in rows.groupby("student")["batch"].unique().items():
+    for _, group in rows.groupby(rows["student"].map(naming.strip_leading_zeros)):
+        students, batches = sorted(group["student"].unique()), group["batch"].unique()
         if len(batches) > 1:
-            problems.append(f"{student}: in the batches {' and '.join(batches)}, expected one")
+            problems.append(f"{' and '.join(students)}: in the batches {' and '.join(batches)}, expected one")
     for _, group in rows.groupby("sha256"):
         if group["batch"].nunique() > 1:
             first, *others = group["photo"]

@@ -161,11 +161,27 @@ def _limit_to_one_thread() -> None:
 
 
 def validate_batch_or_raise(
-    batch: str, folder: Path, manifest: pd.DataFrame, edge: int, policy: ValidateConfig | None = None
+    batch: str,
+    folder: Path,
+    manifest: pd.DataFrame,
+    edge: int,
+    policy: ValidateConfig | None = None,
+    *,
+    location: str = "",
+    correction: str = "correct the files, then run `dvc repro`",
 ) -> ValidationResult:
     """Validate a batch, as `validate_batch`; raise its errors unless the policy allows quarantining students.
 
     Without a policy, any error rejects the batch.
+
+    Args:
+        batch: its name.
+        folder: the photos of the batch.
+        manifest: `Manifest` rows.
+        edge: of a stored photo, in pixels.
+        policy: see `validate_batch`.
+        location: what messages call the folder; by default its path.
+        correction: what to do about errors.
 
     Raises:
         ShoepairError: lists every error of the batch.
@@ -178,13 +194,13 @@ def validate_batch_or_raise(
     quarantined, accepted = counts["quarantined_students"], counts["students"]
     if policy is None or policy.on_invalid == "fail":
         outcome = f"nothing of batch {batch!r} was accepted"
-        fix = "correct the files, then run `dvc repro`; or set `validate.on_invalid: quarantine` to go on without them"
+        fix = f"{correction}; or set `validate.on_invalid: quarantine` to go on without them"
     elif not accepted or quarantined > policy.max_quarantined * (quarantined + accepted):
         outcome = f"{quarantined} of {quarantined + accepted} students of batch {batch!r} would be quarantined"
-        fix = f"correct the files; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
+        fix = f"{correction}; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
     else:
         return result
-    message = f"{folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''}, {outcome}"
+    message = f"{location or folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''}, {outcome}"
     raise ShoepairError(message, problems=problems, fix=fix)
 
 
@@ -210,6 +226,7 @@ def find_errors(manifest: pd.DataFrame, decode_errors: Mapping[str, str]) -> lis
         if isinstance(reason, str)
     ]
     errors += _find_identical_files(files)
+    errors += _find_students_of_one_number(photos)
     for student, photo_rows in photos.groupby("student", sort=True):
         errors += [ErrorEntry(str(student), text, (str(student),)) for text in _find_student_errors(photo_rows)]
     return sorted(errors, key=str)
@@ -227,6 +244,16 @@ def _find_identical_files(file_rows: pd.DataFrame) -> Iterator[ErrorEntry]:
         if len(group) > 1:
             first, *others = sorted(group["path"])
             yield ErrorEntry(first, f"same content as {', '.join(others)}", _extract_student_ids(group["path"]))
+
+
+def _find_students_of_one_number(photo_rows: pd.DataFrame) -> Iterator[ErrorEntry]:
+    """Yield an error for students like u2 and u002: one person under two ids could get into two splits."""
+    for _, group in photo_rows.groupby(photo_rows["student"].map(naming.strip_leading_zeros)):
+        if group["student"].nunique() > 1:
+            subsets_by_student = group.groupby("student")["subset"].unique()
+            first, *others = [f"{student} ({', '.join(subsets)})" for student, subsets in subsets_by_student.items()]
+            text = f"the same number as {', '.join(others)}, expected one way to write each student's number"
+            yield ErrorEntry(first, text, tuple(map(str, subsets_by_student.index)))
 
 
 def _find_student_errors(photo_rows: pd.DataFrame) -> Iterator[str]:

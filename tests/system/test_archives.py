@@ -42,7 +42,7 @@ import os, signal, sys, time
 from shoepair.commands import dvc_records, main
 from shoepair.commands.collection import add
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-def end(*_):
+def end(*_, **__):
     os.kill(os.getpid(), signal.{signal})
     time.sleep(5)
 {moment} = end
@@ -65,7 +65,7 @@ def make_zip_of_many(path: Path) -> None:
         for number in range(count)
     )
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(listed), 30 * count, 0)
-    path.write_bytes(bytes(30 * count) + listed + end)
+    path.write_bytes(b"PK\3\4".ljust(30 * count, b"\0") + listed + end)
 
 
 def make_tar(path: Path, content: bytes, file_type: bytes = tarfile.REGTYPE, times: int = 1) -> None:

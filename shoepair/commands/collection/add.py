@@ -16,10 +16,11 @@ import pandas as pd
 
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import archives, batch_list, drift, overview, temporary_folders, withdrawn
-from shoepair.ingestion import file_manifest, validation
+from shoepair.data import naming
+from shoepair.ingestion import file_manifest, ignored_files, validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
-from shoepair.runtime import checked_files, parallel, params, paths, termination
-from shoepair.runtime.batches import BATCH_NAME_PATTERN, load_batch_lists
+from shoepair.runtime import checked_files, file_digests, parallel, params, paths, termination
+from shoepair.runtime.batches import BATCH_NAME_PATTERN, WINDOWS_DEVICES, load_batch_lists
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
 
@@ -48,12 +49,20 @@ def add_batch(
     _raise_if_name_taken(batch)
     with (
         termination.clean_up_when_terminated("stopped: nothing was added"),
-        archives.open_photo_folder(source) as folder,
+        archives.open_photo_folder(source) as handed_in,
         parallel.force_local(),
     ):
         edge = params.load(NormalizeConfig).edge
         result = validation.validate_batch_or_raise(
-            batch, folder, file_manifest.build_manifest(folder), edge, params.load(ValidateConfig)
+            batch,
+            handed_in.path,
+            file_manifest.build_manifest(
+                handed_in.path, location=handed_in.location, ignored_beside=handed_in.ignored_beside
+            ),
+            edge,
+            params.load(ValidateConfig),
+            location=handed_in.location,
+            correction=handed_in.correction,
         )
         _raise_if_withdrawn(batch, result.accepted)
         if not replace_others:
@@ -61,7 +70,7 @@ def add_batch(
         shifts = [] if replace_others else drift.compare_with_listed_batches(result.accepted, result.image_stats)
         if not dry_run:
             with temporary_folders.open_temporary_folder() as copy:
-                _copy_photos(folder, copy)
+                _copy_photos(handed_in, copy)
                 with _journaled_add(batch):
                     copy.rename(paths.raw_path(batch))
                     dvc_records.dvc_add(batch)
@@ -76,6 +85,9 @@ def _raise_if_name_taken(batch: str) -> None:
             f"--name {batch!r}, expected lower-case letters, digits, '-' and '_', 63 at most, letter or digit first"
         )
         raise ShoepairError(message, fix="choose another name")
+    if batch in WINDOWS_DEVICES:
+        message = f"--name {batch!r}: Windows has a device of this name, so nobody could clone the project there"
+        raise ShoepairError(message, fix="choose another name")
     if batch == paths.SYNTHETIC_BATCH:
         message = f"--name {batch!r}: reserved for the synthetic training students"
         raise ShoepairError(message, fix="choose another name")
@@ -89,7 +101,8 @@ def _raise_if_name_taken(batch: str) -> None:
 
 def _raise_if_withdrawn(batch: str, accepted_photos: pd.DataFrame) -> None:
     """Raise if photos of students who withdrew from a batch of this name come back."""
-    returning = sorted(set(accepted_photos["student"]) & set(withdrawn.withdrawn_students_by_batch().get(batch, [])))
+    gone = {naming.strip_leading_zeros(name) for name in withdrawn.withdrawn_students_by_batch().get(batch, [])}
+    returning = [name for name in sorted(set(accepted_photos["student"])) if naming.strip_leading_zeros(name) in gone]
     if returning:
         message = f"--name {batch!r}: {len(returning)} of its students withdrew from a batch of this name"
         problems = [f"{student}: withdrawn in {paths.WITHDRAWN_LIST}" for student in returning]
@@ -164,14 +177,14 @@ def _undo_add(batch: str) -> None:
     dvc_records.dvc_file_path(batch).unlink(missing_ok=True)
 
 
-def _copy_photos(source: Path, target: Path) -> None:
+def _copy_photos(source: archives.PhotoFolder, target: Path) -> None:
     """Copy the bytes of every file that is not ignored; no owner, mode or times, and no links out of it."""
     try:
-        for path in file_manifest.iter_files(source):
-            relative_path = path.relative_to(source)
-            if path.is_file() and not path.is_symlink() and not file_manifest.is_system_file(relative_path):
+        for path in file_manifest.iter_files(source.path):
+            relative_path = path.relative_to(source.path)
+            if file_digests.is_file_or_cache_link(path) and not ignored_files.is_ignored(relative_path):
                 (target / relative_path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / relative_path)
     except OSError as error:
-        message = f"{escape_unprintable(str(source))}: cannot be copied ({error.strerror}), nothing was added"
+        message = f"{source.location}: cannot be copied ({error.strerror}), nothing was added"
         raise ShoepairError(message, fix="free disk space or correct the permissions, then add it again") from None

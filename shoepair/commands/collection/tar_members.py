@@ -35,6 +35,9 @@ OTHER_FORMATS = {
     b"LZIP": "compressed by lzip",
     b"\x5d\x00\x00": "compressed by LZMA",
     b"\x1f\x9d": "compressed by compress",
+    b"MZ": "a program, perhaps an archive that unpacks itself",
+    b"<!": "a web page, perhaps of a sign-in",
+    b"<html": "a web page, perhaps of a sign-in",
 }
 
 

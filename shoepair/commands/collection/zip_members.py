@@ -1,24 +1,37 @@
 """Reader of untrusted zip files: the members one by one, in bounded memory.
 
-Accepted are stored members and those by deflate, the method of all usual programs. Python's readers of the others
-have no limit: one read of a bzip2 or LZMA member of kilobytes may give gigabytes.
+Accepted are stored members and those by deflate, the method of all usual programs, and by Deflate64, which Windows
+takes for more than 2 GB. Python's readers of the others have no limit: one read of a bzip2 or LZMA member of kilobytes
+may give gigabytes.
+
+Names are to be in UTF-8 with a flag, or in cp437, with slashes between their parts. Real programs write UTF-8 without
+the flag (macOS), an additional name in UTF-8 (Info-ZIP, 7-Zip), or backslashes (.NET, PowerShell): all of these are
+read. Names in the code page of a country cannot be told from cp437; photos have none.
 """
 
 from __future__ import annotations
 
+import copy
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from shoepair.commands.collection.archive_members import CHUNK_BYTES, ArchiveError, Member
 
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-OTHER_METHODS = {1: "shrink", 6: "implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ",
+DEFLATE64 = 9
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, DEFLATE64}
+DEFLATE64_BYTES = 512  # read at a time: 18 bits may unpack to 65,538 bytes, so this to 15 MB
+OTHER_METHODS = {1: "shrink", 6: "implode", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ",
                      97: "WavPack", 98: "PPMd", 99: "AES encryption"}  # fmt: skip
 MAX_DIRECTORY_BYTES = 2**23  # of a zip's list of members; `zipfile` takes 15 times its length in memory
 LOCAL_HEADER_BYTES = 30  # at least, before the data of a zip member
+UTF8 = 0x800  # flag bit of a zip member: its name is in UTF-8
+UNICODE_PATH = 0x7075  # additional field of a zip member: its name in UTF-8, with the CRC-32 of the other name
 ENCRYPTED = 0x2041  # flag bits of a zip member: encrypted, strongly, with hidden headers
 
 
@@ -27,10 +40,30 @@ def iter_zip_members(path: Path) -> Iterator[Member]:
     with path.open("rb") as file, zipfile.ZipFile(_BoundedFile(file)) as archive:
         _raise_if_overlapping(archive)
         for info in archive.infolist():
-            is_folder = info.filename.endswith("/")
-            chunks = iter(()) if is_folder else _read_chunks(archive, info)
-            # The name is the original one: `zipfile` cuts it at a null byte.
-            yield Member(info.orig_filename, is_folder, _find_rejection(info), chunks)
+            name = _read_name(info)
+            is_folder = name.endswith("/")
+            read_chunks = _read_deflate64_chunks if info.compress_type == DEFLATE64 else _read_chunks
+            chunks = iter(()) if is_folder else read_chunks(archive, info)
+            yield Member(name, is_folder, _find_rejection(info), chunks)
+
+
+def _read_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member with "/" between its parts."""
+    name = info.orig_filename  # `zipfile` cuts the other one at a null byte
+    raw = name.encode("utf-8" if info.flag_bits & UTF8 else "cp437", "surrogateescape")
+    with suppress(UnicodeDecodeError):  # in another code page
+        name = (_find_unicode_path(info.extra, raw) or raw).decode()
+    return name.replace("\\", "/")
+
+
+def _find_unicode_path(extra: bytes, raw_name: bytes) -> bytes:
+    """Return the name in the additional fields of a member if it belongs to its other name, or b""."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        field, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == UNICODE_PATH and field[:5] == b"\1" + struct.pack("<I", zlib.crc32(raw_name)):
+            return field[5:]
+    return b""
 
 
 def _find_rejection(info: zipfile.ZipInfo) -> str:
@@ -48,6 +81,23 @@ def _read_chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[by
     with archive.open(info) as source:
         while chunk := source.read(CHUNK_BYTES):
             yield chunk
+
+
+def _read_deflate64_chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    from inflate64 import Inflater  # imported here: only zips of more than 2 GB by Windows need it
+
+    packed = copy.copy(info)
+    packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+    del packed.CRC  # that of the unpacked bytes
+    inflater, length, checksum = Inflater(), 0, 0
+    with archive.open(packed) as source:
+        while not inflater.eof and (piece := source.read(DEFLATE64_BYTES)):
+            chunk = inflater.inflate(piece)
+            length, checksum = length + len(chunk), zlib.crc32(chunk, checksum)
+            yield chunk
+    if not inflater.eof or (length, checksum) != (info.file_size, info.CRC):
+        reason = f"member {info.orig_filename!a} is damaged"
+        raise zipfile.BadZipFile(reason)
 
 
 def _raise_if_overlapping(archive: zipfile.ZipFile) -> None:

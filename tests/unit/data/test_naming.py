@@ -50,6 +50,39 @@ def test_first_part_that_is_wrong_is_reported(name: str, reason: str) -> None:
         naming.parse_photo_name(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("u052_3_left_w (1).png", "second"),
+        ("u052_3_left_w - Copy.png", "second"),
+        ("Copy of u052_3_left_w.png", "second"),
+        ("u052_3_left_w.sync-conflict-20240101-120000-ABCDEFG.png", "second"),
+        ("u052_3_left_w (Anna's conflicted copy 2024-01-01).png", "second"),
+        ("u052_3_left_w_conflict-20240101-120000.png", "second"),
+        ("u052_3_left_w-DESKTOP-AB12.png", "second"),
+        ("u052_3_left_w .png", "expected u052_3_left_w.png: without a blank"),
+        (" u052_3_left_w.png", "expected u052_3_left_w.png: without a blank"),
+        (".u052_3_left_w.png.icloud", "placeholder"),
+        ("u052_3_left_w.png.nextcloud", "placeholder"),
+        ("u052_3_left_w.png.crdownload", "placeholder"),
+        ("IMG_1.png", "expected like u052_3_left_w.png"),
+    ],
+)
+def test_second_version_and_half_a_photo_are_refused_with_what_to_do(name: str, reason: str) -> None:
+    texts = {
+        "second": "expected u052_3_left_w.png: if it is a second version, keep the right one under this name",
+        "placeholder": "expected the photo itself: this is a placeholder or half a download, download it as a whole",
+    }
+    with pytest.raises(naming.PhotoError, match=f"^not a photo's name, {re.escape(texts.get(reason, reason))}$"):
+        naming.parse_photo_name(name)
+
+
+def test_leading_zeros_make_no_other_student() -> None:
+    assert {naming.strip_leading_zeros(student) for student in ("u2", "u02", "u002")} == {"u2"}
+    assert {naming.strip_leading_zeros(student) for student in ("u0", "u000")} == {"u0"}
+    assert naming.strip_leading_zeros("u020") == "u20"
+
+
 def test_name_in_capitals_is_a_name_only_by_its_extension() -> None:
     assert naming.parse_photo_name("u007_2_right_m.JPEG") == naming.PhotoName("u007", 2, "right", "m")
     for name in ("u007_2_RIGHT_m.jpg", "u007_2_right_M.jpg", "u007_2_right_m", "u_2_right_m.jpg"):

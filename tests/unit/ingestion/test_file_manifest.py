@@ -49,7 +49,7 @@ def test_photo_has_a_row_with_its_parsed_name_and_digest(tmp_path: Path) -> None
 def test_other_file_has_a_row_with_its_error(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     write_photo(tmp_path / "valid" / PHOTO, [1], 4)
-    (tmp_path / "train" / "notes\n.txt").write_bytes(b"abc")
+    (tmp_path / "train" / "notes\n.mov").write_bytes(b"abc")
     (tmp_path / "train" / PHOTO).symlink_to(tmp_path / "valid" / PHOTO)
     (tmp_path / "test_m").symlink_to(tmp_path / "valid")
     rows = rows_of(tmp_path)
@@ -57,7 +57,7 @@ def test_other_file_has_a_row_with_its_error(tmp_path: Path) -> None:
     link = {**NOTHING, "bytes": 0, "ignored": False, "error": "not a regular file but a link"}
     assert rows.pop("test_m") == link, "a link to a folder was followed"
     assert rows.pop("train/" + PHOTO) == link
-    notes = rows.pop(r"train/notes\n.txt")
+    notes = rows.pop(r"train/notes\n.mov")
     assert (notes["bytes"], notes["sha256"], notes["subset"], notes["student"]) == (3, digest, None, None)
     assert notes["error"] == "not a photo's name, expected like u052_3_left_w.png"
     assert rows.pop("valid/" + PHOTO)["error"] == "in folder 'valid', expected train, test_m, test_w or none"
@@ -77,20 +77,14 @@ def test_system_files_are_listed_and_not_read(tmp_path: Path) -> None:
     assert rows == {".DS_Store": ignored, ".git/config": ignored, "train/Thumbs.db": ignored}
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        (".a", True),
-        ("train/.a/b.png", True),
-        ("Thumbs.db", True),
-        ("train/desktop.ini", True),
-        ("Thumbs.db/a.png", False),
-        ("train/thumbs.db", False),
-        ("train/a.", False),
-    ],
-)
-def test_system_file_is_recognised_by_a_leading_dot_or_its_name(path: str, expected: bool) -> None:
-    assert file_manifest.is_system_file(Path(path)) is expected
+def test_system_files_are_left_out_and_counted_where_dvc_does_not_record_them(tmp_path: Path) -> None:
+    write_photo(tmp_path / PHOTO, [1], 4)
+    for name in (".DS_Store", "list.csv", "train/@eaDir/x.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(b"12345")
+    manifest = file_manifest.build_manifest(tmp_path, with_system_files=False)
+    assert dict(zip(manifest["path"], manifest["ignored"], strict=True)) == {"list.csv": True, PHOTO: False}
+    assert file_manifest.count_system_files(tmp_path) == 2
 
 
 def test_rows_do_not_depend_on_the_number_of_files_per_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,3 +111,5 @@ def test_missing_folder_and_folder_without_photos_are_refused_with_a_fix(tmp_pat
         (winter / name / "more").mkdir(parents=True)
         with pytest.raises(ShoepairError, match=r"winter: no photos\nput the photos there: six for each student"):
             file_manifest.build_manifest(winter)
+    with pytest.raises(ShoepairError, match=r"^late\.zip: no photos\n"):
+        file_manifest.build_manifest(winter, location="late.zip")

@@ -57,6 +57,8 @@ def fake_dvc_add(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object] =
         ("-x", "--name '-x', expected lower-case letters"),
         ("../x", "--name '../x', expected lower-case letters"),
         ("", "--name '', expected lower-case letters"),
+        ("nul", "--name 'nul': Windows has a device of this name"),
+        ("com1", "--name 'com1': Windows has a device of this name"),
         ("x\n", r"--name 'x\\n', expected lower-case letters"),
         ("a" * 64, f"--name '{'a' * 64}', expected lower-case letters"),
         ("synthetic", "--name 'synthetic': reserved for the synthetic training students"),
@@ -174,6 +176,44 @@ def test_students_who_withdrew_from_a_batch_of_this_name_do_not_come_back() -> N
     assert error.value.problems == tuple(f"{name}: withdrawn in data/withdrawn.yaml" for name in ("u001", "u002"))
     withdrawn.record_withdrawal("third", "u099")
     assert add.add_batch(SOURCE, "third", dry_run=True)[0].count_files()["students"] == 2
+
+
+def test_two_ids_of_one_number_are_one_student_or_a_fault() -> None:
+    """In a batch, in two batches, and for a student who withdrew."""
+    write_student(SOURCE / "test_m", "u1")
+    with pytest.raises(ShoepairError) as error:
+        add.add_batch(SOURCE, "new", dry_run=True)
+    assert error.value.problems == (
+        "u001 (train): the same number as u1 (test_m), expected one way to write each student's number",
+    )
+    shutil.rmtree(SOURCE / "test_m")
+    write_student(SOURCE / "train", "u0100")
+    with pytest.raises(ShoepairError) as error:
+        add.add_batch(SOURCE, "new", dry_run=True)
+    assert "u0100 and u100: in the batches old and new, expected one" in error.value.problems
+    withdrawn.record_withdrawal("new", "u1")
+    with pytest.raises(
+        ShoepairError, match=r"1 of its students withdrew from a batch of this name\n  u001: withdrawn"
+    ):
+        add.add_batch(SOURCE, "new", dry_run=True)
+
+
+@pytest.mark.parametrize("is_archive", [False, True])
+def test_message_names_what_was_handed_in_and_what_to_do_with_it(is_archive: bool) -> None:
+    write(SOURCE / "train/u001_1_left_m (1).jpg", "x")
+    source = Path("late.zip") if is_archive else SOURCE
+    shutil.make_archive("late", "zip", ".", SOURCE)
+    with pytest.raises(ShoepairError) as error:
+        add.add_batch(source, "new")
+    location = f"late.zip/{SOURCE}" if is_archive else str(SOURCE)
+    place = "correct it in the archive" if is_archive else "correct the files"
+    assert str(error.value).splitlines() == [
+        f"{location}: 1 problem, nothing of batch 'new' was accepted",
+        "  train/u001_1_left_m (1).jpg: not a photo's name, expected u001_1_left_m.jpg: if it is a second version, "
+        "keep the right one under this name",
+        f"{place}, then run `shoepair add {source}` again; or set `validate.on_invalid: quarantine` to go on without "
+        "them",
+    ]
 
 
 def half_added(batch: str) -> None:

@@ -60,7 +60,7 @@ def assert_refused(path: Path, match: str, **limits: int) -> None:
 
 @pytest.mark.parametrize("wrapped", ["", "class/", "a/b/"])
 def test_zip_and_tar_give_what_was_packed(tmp_path: Path, wrapped: str) -> None:
-    expected = {PHOTO: b"left", "test_m/u002_1_left_m.jpg": b"right", "test_m/.DS_Store": b"junk"}
+    expected = {PHOTO: b"left", "test_m/u002_1_left_m.jpg": b"right", "test_m/.DS_Store": b""}  # only counted
     packed = {wrapped + name: content for name, content in expected.items()}
     archive_paths = [make_zip(tmp_path / "class.zip", packed)]
     for suffix, mode in {"tar": "w", "tgz": "w:gz", "tar.bz2": "w:bz2", "jpg": "w:xz"}.items():
@@ -72,26 +72,30 @@ def test_zip_and_tar_give_what_was_packed(tmp_path: Path, wrapped: str) -> None:
                 archive.addfile(info, io.BytesIO(content))
         archive_paths.append(path)
     for path in archive_paths:
-        with archives.open_photo_folder(path) as folder:
-            assert contents(folder) == expected, path.name
-            assert folder.is_relative_to(paths.RAW_FOLDER)
+        with archives.open_photo_folder(path) as handed_in:
+            assert contents(handed_in.path) == expected, path.name
+            assert handed_in.path.is_relative_to(paths.RAW_FOLDER)
         assert list(paths.RAW_FOLDER.iterdir()) == []
 
 
 def test_folder_is_given_as_it_is(tmp_path: Path) -> None:
-    with archives.open_photo_folder(tmp_path) as folder:
-        assert folder == tmp_path
+    with archives.open_photo_folder(tmp_path) as handed_in:
+        assert handed_in.path == tmp_path
 
 
 def test_subset_that_is_the_only_folder_is_not_a_wrapper(tmp_path: Path) -> None:
     with archives.open_photo_folder(
         make_zip(tmp_path / "class.zip", {PHOTO: b"x", "__MACOSX/train/._u001": b"y"})
-    ) as folder:
-        assert (folder / PHOTO).is_file()
+    ) as handed_in:
+        assert (handed_in.path / PHOTO).is_file()
 
 
 @pytest.mark.parametrize(
-    "name", ["../u001.jpg", "train/../../u001.jpg", "/etc/u001.jpg", "train\\u001.jpg", "C:u001.jpg"]
+    "name",
+    [
+        *("../u001.jpg", "train/../../u001.jpg", "/etc/u001.jpg", "C:u001.jpg"),
+        *("..\\u001.jpg", "train\\..\\..\\u001.jpg", "../.DS_Store", "/etc/Thumbs.db"),
+    ],
 )
 def test_member_that_would_lie_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     assert_refused(make_zip(tmp_path / "class.zip", {PHOTO: b"", name: b""}), "is not a plain path inside the folder")
@@ -122,6 +126,39 @@ def test_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path / "class.zip", "'train/x' is a link")
 
 
+def test_ignored_member_is_counted_and_refuses_nothing(tmp_path: Path) -> None:
+    """Whatever it is, and however often: it is not unpacked."""
+    names = ("train/.link", "train/Icon\r", f"{PHOTO}:Zone.Identifier", "list.xlsx")
+    types = (tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.REGTYPE, tarfile.LNKTYPE)
+    ignored = [member(name, kind, target="/etc/passwd") for name, kind in zip(names, types, strict=True)]
+    large = member("Thumbs.db", length=5000)
+    path = make_tar(tmp_path / "class.tar", [member(PHOTO), *ignored, *ignored, large])
+    with archives.open_photo_folder(path) as handed_in:
+        found = contents(handed_in.path)
+    assert found == dict.fromkeys(
+        (PHOTO, "train/.link", "train/Icon_", f"{PHOTO}_Zone.Identifier", "list.xlsx", "Thumbs.db"), b""
+    )
+
+
+def test_type_is_told_by_the_first_bytes(tmp_path: Path) -> None:
+    """A tar that ends with a zip, or a table, is no zip; nor is a zip within a program or behind a page."""
+    inner = make_zip(tmp_path / "inner.zip", {"old/train/u009_1_left_m.jpg": b"old"}).read_bytes()
+    last = member("class/backup.zip")
+    last.size = len(inner)
+    with tarfile.open(tmp_path / "class.zip", "w") as archive:
+        archive.addfile(member(f"class/{PHOTO}"))
+        archive.addfile(last, io.BytesIO(inner))
+    with archives.open_photo_folder(tmp_path / "class.zip") as handed_in:
+        assert contents(handed_in.path) == {PHOTO: b"", "backup.zip": inner}
+    for start, text in {
+        b"MZ": "a program, perhaps an archive",
+        b"<!DOCTYPE html>": "a web page",
+        b"x": "neither",
+    }.items():
+        (tmp_path / "class.zip").write_bytes(start + inner)
+        assert_refused(tmp_path / "class.zip", f"{text}.*, nothing was unpacked\nunpack it and run `shoepair add`")
+
+
 def test_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "class.zip", {PHOTO: b"x"})
     data = bytearray(path.read_bytes())
@@ -150,16 +187,16 @@ def test_folder_that_is_named_before_after_and_twice_is_one(tmp_path: Path) -> N
             member("train", tarfile.DIRTYPE),
         ],
     )
-    with archives.open_photo_folder(path) as folder:
-        assert list(contents(folder)) == [PHOTO]
+    with archives.open_photo_folder(path) as handed_in:
+        assert list(contents(handed_in.path)) == [PHOTO]
 
 
 def test_too_much_is_refused_by_what_comes_out(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "class.zip", {f"train/a/{number}": bytes(1000) for number in range(5)})
     assert_refused(path, "more than 6 files and folders, expected at most that", max_members=6)
     assert_refused(path, "more than 4999 bytes unpacked, expected at most that", max_bytes=4999)
-    with archives.open_photo_folder(path, max_members=7, max_bytes=5000) as folder:
-        assert len(contents(folder)) == 5
+    with archives.open_photo_folder(path, max_members=7, max_bytes=5000) as handed_in:
+        assert len(contents(handed_in.path)) == 5
 
 
 @pytest.mark.parametrize("pack", [make_zip, lambda path, _: make_tar(path, [member(PHOTO, length=5000)], "w:gz")])
@@ -178,8 +215,8 @@ def test_what_grows_more_than_photos_do_is_refused(
 
 def test_long_name_is_refused_and_shortened_in_the_message(tmp_path: Path) -> None:
     longest = "train/" + "a" * (archives.MAX_NAME_LENGTH - 6)
-    with archives.open_photo_folder(make_tar(tmp_path / "class.tar", [member(longest)])) as folder:
-        assert list(contents(folder)) == [longest]
+    with archives.open_photo_folder(make_tar(tmp_path / "class.tar", [member(longest)])) as handed_in:
+        assert list(contents(handed_in.path)) == [longest]
     path = make_tar(tmp_path / "class.tar", [member("a" * 10_000)])
     with pytest.raises(ShoepairError, match=r"aaa\.\.\.' has a name of 10000 letters") as error:
         archives.open_photo_folder(path).__enter__()
@@ -213,5 +250,5 @@ def test_damaged_archive_gives_one_error_or_its_files(
     for _ in range(data.draw(st.integers(1, 4))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
     (tmp_path / "class").write_bytes(packed[: data.draw(st.integers(0, len(packed)))])
-    with suppress(ShoepairError), archives.open_photo_folder(tmp_path / "class") as folder:
-        assert len(contents(folder)) <= 1
+    with suppress(ShoepairError), archives.open_photo_folder(tmp_path / "class") as handed_in:
+        assert len(contents(handed_in.path)) <= 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
+from inflate64 import Deflater
 
 from shoepair.commands.collection import zip_members
 from shoepair.commands.collection.archive_members import CHUNK_BYTES, ArchiveError
@@ -51,7 +54,6 @@ def test_content_comes_in_pieces_of_limited_length(tmp_path: Path, method: int) 
 @pytest.mark.parametrize(
     ("method", "name"),
     [
-        (9, "Deflate64"),
         (12, "bzip2"),
         (14, "LZMA"),
         (93, "Zstandard"),
@@ -65,6 +67,44 @@ def test_other_methods_are_refused_by_name(tmp_path: Path, method: int, name: st
     for mark, offset in ((b"PK\x03\x04", 8), (DIRECTORY_HEADER, 10)):
         struct.pack_into("<H", data, data.index(mark) + offset, method)
     assert read(tmp_path, data) == {"a": (f"compressed by {name}, expected deflate, the usual method, or none", b"")}
+
+
+def pack_deflate64(content: bytes) -> bytearray:
+    """Return a zip of one member by Deflate64, as Windows packs more than 2 GB."""
+    deflater = Deflater()
+    packed = deflater.deflate(content) + deflater.flush()
+    data = pack({"a": packed}, zipfile.ZIP_STORED)
+    for mark, method, numbers in ((b"PK\x03\x04", 8, 14), (DIRECTORY_HEADER, 10, 16)):
+        start = data.index(mark)
+        struct.pack_into("<H", data, start + method, zip_members.DEFLATE64)
+        struct.pack_into("<III", data, start + numbers, zlib.crc32(content), len(packed), len(content))
+    return data
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 99, random.Random(1).randbytes(5000), bytes(2**23)])
+def test_deflate64_is_read_in_pieces_of_limited_length(tmp_path: Path, content: bytes) -> None:
+    data = pack_deflate64(content)
+    assert read(tmp_path, data) == {"a": ("", content)}
+    members = zip_members.iter_zip_members(tmp_path / "class.zip")
+    assert (
+        max((len(chunk) for member in members for chunk in member.chunks), default=0)
+        <= zip_members.DEFLATE64_BYTES * 8 // 18 * 65538
+    )
+
+
+def test_every_flipped_bit_in_deflate64_is_noticed(tmp_path: Path) -> None:
+    content = b"shoes " * 6
+    data = pack_deflate64(content)
+    start, end = 31, data.index(DIRECTORY_HEADER)
+    noticed = 0
+    for bit in range(8 * start, 8 * end):
+        damaged = data.copy()
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            assert read(tmp_path, damaged) == {"a": ("", content)}  # the bits that fill the last byte
+        except (zipfile.BadZipFile, ValueError):
+            noticed += 1
+    assert noticed >= 8 * (end - start) - 7
 
 
 @pytest.mark.parametrize("flag", [0x1, 0x41, 0x2001])
@@ -108,3 +148,53 @@ def test_long_list_of_members_is_refused_before_it_is_read(tmp_path: Path, monke
 def test_name_is_not_cut_at_a_null_byte(tmp_path: Path) -> None:
     data = pack({"a.jpg_x": b""})
     assert list(read(tmp_path, bytes(data).replace(b"a.jpg_x", b"a.jpg\0x"))) == ["a.jpg\0x"]
+
+
+def pack_names(names: dict[bytes, bytes], flag: int = 0) -> bytes:
+    """Return a zip whose members have these names as bytes, each with an additional field."""
+    placeholders = [f"{number:03}" + "x" * (len(name) - 3) for number, name in enumerate(names)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for placeholder, extra in zip(placeholders, names.values(), strict=True):
+            info = zipfile.ZipInfo(placeholder)
+            info.extra = extra
+            archive.writestr(info, b"")
+    data = bytearray(buffer.getvalue())
+    for placeholder, name in zip(placeholders, names, strict=True):
+        data = data.replace(placeholder.encode(), name)
+    if flag:
+        for mark, offset in ((b"PK\x03\x04", 6), (DIRECTORY_HEADER, 8)):
+            struct.pack_into("<H", data, data.index(mark) + offset, flag)
+    return bytes(data)
+
+
+def unicode_path(raw: bytes, name: str, version: int = 1) -> bytes:
+    field = struct.pack("<BI", version, zlib.crc32(raw)) + name.encode()
+    return struct.pack("<HH", 0x5455, 1) + b"t" + struct.pack("<HH", zip_members.UNICODE_PATH, len(field)) + field
+
+
+WINTER = "冬/train/u001_1_left_m.jpg"
+
+
+@pytest.mark.parametrize(
+    ("raw", "extra", "flag", "expected"),
+    [
+        (WINTER.encode(), b"", zip_members.UTF8, WINTER),
+        (WINTER.encode(), b"", 0, WINTER),  # macOS
+        ("é/train/a.jpg".encode("cp437"), b"", 0, "é/train/a.jpg"),
+        (b"winter\\train\\a.jpg", b"", 0, "winter/train/a.jpg"),  # PowerShell
+        (b"winter/train\\a.jpg", b"", zip_members.UTF8, "winter/train/a.jpg"),
+        (b"?/train/a.jpg", unicode_path(b"?/train/a.jpg", "冬/train/a.jpg"), 0, "冬/train/a.jpg"),  # Info-ZIP
+        (b"?/train/a.jpg", unicode_path(b"of another name", "冬/train/a.jpg"), 0, "?/train/a.jpg"),
+        (b"?/train/a.jpg", unicode_path(b"?/train/a.jpg", "冬", version=2), 0, "?/train/a.jpg"),
+        (b"?/train/a.jpg", struct.pack("<HH", zip_members.UNICODE_PATH, 5) + b"\1abcd", 0, "?/train/a.jpg"),
+        # A country's code page: letters that nobody can tell, but the same folders above the same photos.
+        ("冬/train/a.jpg".encode("shift-jis"), b"", 0, "ô~/train/a.jpg"),
+        ("冬/train/a.jpg".encode("gbk"), b"", 0, "╢¼/train/a.jpg"),
+        ("ソ/train/a.jpg".encode("shift-jis"), b"", 0, "â//train/a.jpg"),  # its second byte is a backslash
+    ],
+)
+def test_name_is_read_as_real_programs_write_it(
+    tmp_path: Path, raw: bytes, extra: bytes, flag: int, expected: str
+) -> None:
+    assert list(read(tmp_path, pack_names({raw: extra}, flag))) == [expected]
