@@ -8,6 +8,7 @@ Letters: B pairs, N students, G groups of L left and L right shoes, S edge of an
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -149,4 +150,6 @@ def make_standard_pair_dataset(photos: NDArray[np.uint8] | NDArray[np.float32]) 
     pair_index = np.stack([students, left - 1, right - 1], axis=1)
     images = photos if photos.dtype == np.uint8 else photos.astype(np.float32, copy=False)
     is_synthetic = torch.zeros(len(photos), dtype=torch.bool)
-    return InMemoryPairs(torch.from_numpy(images), torch.tensor(pair_index), torch.tensor(same), is_synthetic)
+    with warnings.catch_warnings(action="ignore"):  # of arrays that are not writable: nobody writes to them
+        tensor = torch.from_numpy(images)
+    return InMemoryPairs(tensor, torch.tensor(pair_index), torch.tensor(same), is_synthetic)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shoepair.data import naming
+from shoepair.data import naming, photo_arrays
 from shoepair.data.naming import SPLITS
 from shoepair.data.schemas import DIFFERENT, SAME, Pairs
 
@@ -30,7 +30,8 @@ def generate_same_pair(data: NDArray[Number]) -> NDArray[Number]:
     Returns:
         (3N, 2H, W, 3): pairs 1, 2, 3 of the first student, then of the next.
     """
-    return _stack_vertically(data[:, :, 0], data[:, :, 1])
+    photos = photo_arrays.order_photo_axes(data, "data")
+    return _stack_vertically(photos[:, :, 0], photos[:, :, 1])
 
 
 def generate_different_pair(data: NDArray[Number]) -> NDArray[Number]:
@@ -42,7 +43,8 @@ def generate_different_pair(data: NDArray[Number]) -> NDArray[Number]:
     Returns:
         (3N, 2H, W, 3): left shoes 1, 2, 3 of the first student, then of the next.
     """
-    return _stack_vertically(data[:, :, 0], np.roll(data[:, :, 1], -1, axis=1))
+    photos = photo_arrays.order_photo_axes(data, "data")
+    return _stack_vertically(photos[:, :, 0], np.roll(photos[:, :, 1], -1, axis=1))
 
 
 def _stack_vertically(left: NDArray[Number], right: NDArray[Number]) -> NDArray[Number]:

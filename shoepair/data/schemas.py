@@ -61,7 +61,7 @@ class Manifest(TableSchema):
     category: Series[str] = pa.Field(nullable=True, isin=naming.CATEGORIES)
     bytes: Series[int] = pa.Field(ge=0)
     sha256: Series[str] = pa.Field(nullable=True)
-    ignored: Series[bool]  # hidden and system files
+    ignored: Series[bool]  # documents, and what other programs left
     error: Series[str] = pa.Field(nullable=True)
 
 

@@ -21,7 +21,9 @@ bytes.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoepair.data import naming
-from shoepair.runtime import storage
+from shoepair.runtime import open_files, storage
 from shoepair.runtime.atomic_files import atomic_write
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.paths import SYNTHETIC_BATCH
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
 
 
 FORMAT_VERSION = 2
-# Errors of h5py on a damaged or forged file.
+# Errors of h5py on a damaged or forged file, if they have no number: one with a number is the system's.
 DAMAGED_FILE_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
+FORGED_ADDRESS_ERRORS = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}  # of reading where no file can have data
+LOCK_FAILED_TEXT, OPEN_FOR_WRITING_TEXT = "unable to lock file", "already open for write"  # in errors of HDF5
 SCALE_FACTOR = np.float32(1 / 255)
 ADD_OFFSET = np.float32(-0.5)
 STUDENT_ID_PATTERN = re.compile(r"u[0-9]+", re.ASCII)
@@ -138,19 +142,20 @@ class Store:
         use_remote_root: whether to read it under `SHOEPAIR_ROOT`, if that is set.
 
     Raises:
-        ShoepairError: the file is missing, or is not a store of this format.
+        ShoepairError: the file is missing, is not a store of this format, or is open for writing in another program.
+        OSError: this machine cannot read it.
     """
 
     def __init__(self, path: Path, *, use_remote_root: bool = False) -> None:
         self.path = path
         self._remote = storage.open_remote_store(path) if use_remote_root else None
         try:
-            # No chunk cache: a student is one chunk, read once. HDF5's default cache holds eight megabytes a store.
-            self._file = h5py.File(path if self._remote is None else self._remote, "r", rdcc_nbytes=0)
+            self._file = self._open_file()
         except FileNotFoundError:
             message = f"{path}: missing"
             raise ShoepairError(message, fix="run `dvc repro`, which builds it") from None
-        except DAMAGED_FILE_ERRORS:
+        except DAMAGED_FILE_ERRORS as error:
+            self._raise_if_not_damaged(error)
             self._raise_invalid_store("not an HDF5 file")
         try:
             with self._damage_as_shoepair_error():
@@ -199,6 +204,7 @@ class Store:
 
         Raises:
             ShoepairError: the store has no such row, or is damaged.
+            OSError: this machine cannot read it.
         """
         if any(not 0 <= row < len(self) for row in row_numbers):
             message = f"{self.path}: row {max(row_numbers)} of a table, but the store has {len(self)} students"
@@ -215,8 +221,43 @@ class Store:
         try:
             yield
         except DAMAGED_FILE_ERRORS as error:
+            self._raise_if_not_damaged(error)
             cause = str(error).splitlines()[0] if str(error) else type(error).__name__
             self._raise_invalid_store(f"damaged ({cause})")
+
+    def _open_file(self) -> h5py.File:
+        """Open the file, under HDF5's lock where the disk has locks; without them nobody can hold one."""
+        source = self.path if self._remote is None else self._remote
+        # No chunk cache: a student is one chunk, read once. HDF5's default cache holds eight megabytes a store.
+        try:
+            return h5py.File(source, "r", rdcc_nbytes=0)
+        except OSError as error:
+            if LOCK_FAILED_TEXT not in str(error) or error.errno == errno.EAGAIN:
+                raise
+        return h5py.File(source, "r", rdcc_nbytes=0, locking=False)
+
+    def _raise_if_not_damaged(self, error: Exception) -> None:
+        """Raise the error that is meant by one of h5py, unless that means damage."""
+        number = getattr(error, "errno", None)
+        if (number == errno.EAGAIN and LOCK_FAILED_TEXT in str(error)) or OPEN_FOR_WRITING_TEXT in str(error):
+            self._raise_held_store(is_locked=number is not None)
+        if number and number not in FORGED_ADDRESS_ERRORS:
+            raise OSError(number, os.strerror(number), str(self.path)) from None
+
+    def _raise_held_store(self, *, is_locked: bool) -> NoReturn:
+        """Raise the error about a store that is open for writing elsewhere, or was and has not been closed."""
+        writers = ", ".join(open_files.list_writers(self.path))
+        message = f"{self.path}: open for writing in {writers or 'another program'}"
+        fix = "close it there (in a notebook by `close()`, or restart its kernel), then run the command again"
+        if not is_locked and not writers:
+            message = f"{self.path}: opened for writing by a program that has not closed it"
+            fix = f"if that program still runs, close it; else run `dvc repro {self._stage}`, which rebuilds the store"
+        raise ShoepairError(message, fix=fix) from None
+
+    @property
+    def _stage(self) -> str:
+        """The stage that writes the store, as `dvc repro` takes it."""
+        return SYNTHETIC_BATCH if self.path.stem == SYNTHETIC_BATCH else f"normalize@{self.path.stem}"
 
     def _open_checked_images(self) -> h5py.Dataset:
         """Return /images after checking that all data lie in the file and no size exceeds the file's."""
@@ -262,7 +303,6 @@ class Store:
     def _raise_invalid_store(self, problem: str) -> NoReturn:
         location = self.path if self._remote is None else self._remote.address
         message = f"{location}: {problem}, expected a store of format {FORMAT_VERSION}"
-        stage = SYNTHETIC_BATCH if self.path.stem == SYNTHETIC_BATCH else f"normalize@{self.path.stem}"
-        fix = f"delete it and run `dvc repro {stage}`, which rebuilds it"
+        fix = f"delete it and run `dvc repro {self._stage}`, which rebuilds it"
         fix += "" if self._remote is None else f"; then upload {self.path} there"
         raise ShoepairError(message, fix=fix) from None

@@ -20,6 +20,7 @@ from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
 READER_PROCESSES = 2  # processes that prefetch streamed photos
+STORE_ERRORS = (ShoepairError, OSError)  # of a store that is damaged, and of a machine that cannot read it
 PREFETCHED_MINI_BATCHES = 4  # mini-batches that each process holds ready
 
 
@@ -68,7 +69,7 @@ class StreamedPairs:
             multiprocessing_context="spawn" if workers else None,  # a fork would inherit open HDF5 files and threads
         )
         for shoes in loader:
-            if isinstance(shoes, ShoepairError):
+            if isinstance(shoes, STORE_ERRORS):
                 raise shoes
             yield scale_to_centred_float(shoes.to(self.device))
 
@@ -76,7 +77,7 @@ class StreamedPairs:
 _ShoeIndices = tuple[Tensor, Tensor, Tensor]  # (G,) students, (G, L) pairs of the left shoes, (G, L) of the right ones
 
 
-class _ShoeDataset(Dataset[Tensor | ShoepairError]):
+class _ShoeDataset(Dataset[Tensor | ShoepairError | OSError]):
     """Dataset of mini-batches of shoes, read from the stores; every process opens each store once.
 
     An error of a store is returned as an item: raised in a worker, it would reach the user as a traceback.
@@ -89,10 +90,10 @@ class _ShoeDataset(Dataset[Tensor | ShoepairError]):
         self.edge = edge
         self._stores: dict[str, Store] = {}
 
-    def __getitem__(self, shoe_indices: _ShoeIndices) -> Tensor | ShoepairError:
+    def __getitem__(self, shoe_indices: _ShoeIndices) -> Tensor | ShoepairError | OSError:
         try:
             return self._read_shoes(shoe_indices)
-        except ShoepairError as error:
+        except STORE_ERRORS as error:
             return error
 
     def _read_shoes(self, shoe_indices: _ShoeIndices) -> Tensor:

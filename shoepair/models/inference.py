@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from shoepair.data.pair_dataset import InMemoryPairs, PairSource
-from shoepair.models import distributed
+from shoepair.models import distributed, module_interface
 from shoepair.models.base import NUM_CLASSES, Model
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
@@ -27,7 +27,9 @@ def compute_class_logits_of_pairs(model: nn.Module, shoes: Tensor, *, tta: bool 
     if isinstance(model, Model) and model.trains_on_students:
         return model.forward_all_pairs(shoes).flatten(0, 2)
     images = shoes.flatten(1, 3).movedim(3, 1)  # (G, 3, 2S, S), channels last in memory
-    logits: Tensor = model(images, tta=tta) if isinstance(model, Model) else model(images)
+    if not isinstance(model, Model):
+        return module_interface.compute_module_logits(model, images)
+    logits: Tensor = model(images, tta=tta)
     return logits
 
 
@@ -52,7 +54,7 @@ def map_mini_batches_over_ranks(
     rows = torch.split(torch.arange(len(result)), [len(indices) for indices in mini_batches])
     own = slice(distributed.get_rank(), None, distributed.get_world_size())
     for positions, shoes in zip(rows[own], load_shoes(mini_batches[own]), strict=True):
-        result[positions] = compute(shoes).to("cpu")
+        result[positions] = compute(shoes).to(result)  # device and type
     return distributed.all_reduce_sum_in_place(result)
 
 
@@ -61,7 +63,8 @@ def predict_logits(
 ) -> Tensor:
     """Return a model's logits for every pair: (P, 2) float32 on the CPU, different and same."""
     model.eval()
-    with torch.inference_mode():
+    # Not inference_mode: what a module keeps from it, such as layers initialised by it, could never be trained.
+    with torch.no_grad():
         if isinstance(model, Model) and model.trains_on_students:
             students, position = torch.unique(pairs.pair_index[:, 0], return_inverse=True)
             plan = torch.split(students, max(1, batch_size // 6))  # 6 photos and 9 pairs per student

@@ -173,6 +173,12 @@ def list_validation_detail_lines(validation_report: dict[str, Any]) -> list[str]
     return [*dict.fromkeys(lines), *changed, *flagged]
 
 
+def subsets_line(accepted_photos: pd.DataFrame) -> str:
+    """Return a line that says how many students each folder gives: photos without a folder count as train."""
+    counts = accepted_photos.groupby("subset")["student"].nunique()
+    return f"students: {', '.join(f'{count} {subset}' for subset, count in counts.items())}"
+
+
 def ignored_lines(file_paths: Sequence[str]) -> list[str]:
     """Return a line that names the ignored files of a new batch, the first ones of many; [] if there are none."""
     more = f" and {len(file_paths) - MAX_NAMED} more" if len(file_paths) > MAX_NAMED else ""

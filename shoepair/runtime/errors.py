@@ -5,8 +5,30 @@ A message has up to three parts: where and what was found; the single problems, 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
+# What to do about an error of the system, by its name: not all systems have all of them.
+OS_ERROR_FIXES = {
+    **dict.fromkeys(("ENOSPC", "EDQUOT"), "free disk space"),
+    **dict.fromkeys(("EACCES", "EPERM", "EROFS"), "correct the permissions"),
+    **dict.fromkeys(("EMFILE", "ENFILE"), "close other programs, or allow more open files (`ulimit -n 4096`)"),
+    **dict.fromkeys(("EIO", "ENXIO", "EUCLEAN"), "check the disk; the system's log says what it met"),
+    **dict.fromkeys(
+        ("ESTALE", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETUNREACH", "ENOTCONN", "EREMOTEIO"),
+        "check the network disk, and mount it again if need be",
+    ),
+    **dict.fromkeys(
+        ("EAGAIN", "EWOULDBLOCK", "EDEADLK", "EDEADLOCK", "EBUSY", "ETXTBSY"), "wait until no other program uses it"
+    ),
+    **dict.fromkeys(
+        ("ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"),
+        "use a disk with file locks, such as a local one",
+    ),
+    "ENOMEM": "end other programs",
+}
+AGAIN = ", then run the command again; no partial file was kept"
+OTHER_OS_ERROR_FIX = "free disk space or correct the permissions"
 MAX_LINE_LENGTH = 2000  # of a message; a value from a file may be longer
 
 
@@ -49,9 +71,14 @@ def _make_printable(line: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in line)
 
 
-def from_os_error(error: OSError) -> ShoepairError:
-    """Convert an OSError, such as a full disk or a missing permission, into a ShoepairError."""
+def from_os_error(error: OSError | MemoryError) -> ShoepairError:
+    """Convert an error of the system, such as a full disk or a missing permission, into a ShoepairError.
+
+    An error that has a number is the machine's, not the file's: no file is called damaged for it.
+    """
+    if isinstance(error, MemoryError):
+        return ShoepairError("this machine has too little memory left", fix=f"{OS_ERROR_FIXES['ENOMEM']}{AGAIN}")
     location = f"{escape_unprintable(str(error.filename))}: " if error.filename else ""
     reason = error.strerror or " ".join(str(error).split())  # h5py sets no errno, only a text
-    fix = "free disk space or correct the permissions, then run the command again; no partial file was kept"
-    return ShoepairError(f"{location}{reason}", fix=fix)
+    advice = OS_ERROR_FIXES.get(errno.errorcode.get(error.errno or 0, ""), OTHER_OS_ERROR_FIX)
+    return ShoepairError(f"{location}{reason}", fix=f"{advice}{AGAIN}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = Path(".dvcignore")
 ALWAYS_IGNORED = (".hg/", ".git/", ".git", ".dvc/")  # by DVC, whatever the file says
+CACHED_NAME = re.compile(r"[0-9a-f]{32}")
 DIRECTORY_SUFFIX = ".dir"  # of the digest of a folder
 
 
@@ -34,7 +36,7 @@ def read_signature(path: str | Path) -> Signature | None:
     """Return the signature of a file, of the one that a link points to; None if there is none, or it is no file."""
     try:
         status = os.stat(path)  # noqa: PTH116  # called for every photo
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):  # other errors are the machine's, and no change of the file
         return None
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
         return None
@@ -75,11 +77,27 @@ def compute_md5(path: str | Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
+def is_cache_link(path: Path) -> bool:
+    """Return whether a path is a link to a file that is named like one in DVC's cache, wherever the cache lies.
+
+    DVC makes such links of all files that it records if its `cache.type` is symlink.
+    """
+    if not path.is_symlink():
+        return False
+    target = path.resolve()
+    return CACHED_NAME.fullmatch(target.parent.name + target.name) is not None and target.is_file()
+
+
+def is_file_or_cache_link(path: Path) -> bool:
+    """Return whether a path is a regular file, or stands for one in DVC's cache; no other link."""
+    return path.is_file() and (not path.is_symlink() or is_cache_link(path))
+
+
 def compute_md5_of_noted(name: str, signature: Signature) -> str | None:
     """Return the MD5 digest of a file; None if it no longer has the signature, so that it may be of other content."""
     try:
         digest = compute_md5(name)
-    except OSError:
+    except FileNotFoundError:
         return None
     return digest if read_signature(name) == signature else None
 

@@ -33,5 +33,5 @@ def run(main: Callable[..., None]) -> None:
                 main(*arguments)
         except ShoepairError as error:
             sys.exit(f"error: {error}")
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             sys.exit(f"error: {from_os_error(error)}")

@@ -91,21 +91,21 @@ def copy_training_state(
     model: nn.Module,
     best_weights: Weights,
     optimizer: torch.optim.Optimizer,
-    ema_model: AveragedModel,
+    ema_model: AveragedModel | None,
     history: dict[str, Any],
 ) -> TrainingState:
     """Copy the current state of a training into a `TrainingState`, for `save_checkpoint`."""
     optimizer_state = list(optimizer.state_dict()["state"].values())
-    ema_weights = copy_weights(ema_model.module) if ema_model.n_averaged else {}
+    ema_weights = copy_weights(ema_model.module) if ema_model and ema_model.n_averaged else {}
     return TrainingState(copy_weights(model), best_weights, ema_weights, optimizer_state, history)
 
 
 def restore_weights_and_optimizer(
-    state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer, ema_model: AveragedModel
+    state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer, ema_model: AveragedModel | None
 ) -> None:
     """Load a saved state into the model, its optimizer and its EMA."""
     model.load_state_dict(state.weights)
-    if state.ema_weights:
+    if ema_model and state.ema_weights:
         ema_model.module.load_state_dict(state.ema_weights)
         ema_model.n_averaged.fill_(1)  # at 0 the next update would copy the weights
     optimizer_state = optimizer.state_dict()

@@ -25,7 +25,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from shoepair.data import pair_dataset
 from shoepair.data.pair_dataset import PairSource
-from shoepair.models import distributed
+from shoepair.models import distributed, module_interface
 from shoepair.models.base import Model, ThresholdModel
 from shoepair.models.inference import (
     SCORING_BATCH_SIZE,
@@ -97,9 +97,8 @@ def fit(
     if isinstance(model, ThresholdModel):
         return _fit_threshold_model(model, real_pairs, valid_pairs, after_epoch)
     optimizer = make_optimizer(model, config)
-    ema_update = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]  # torch ships it untyped
-    ema_model = AveragedModel(model, multi_avg_fn=ema_update, use_buffers=True)
-    measured_model = ema_model.module if config.ema_decay else model
+    ema_model = _make_ema_model(model, config.ema_decay) if config.ema_decay else None
+    measured_model = ema_model.module if ema_model else model
     history, best = History(), {}
     writer = checkpoint if distributed.is_main_rank() else None
     content = distributed.broadcast_bytes(
@@ -118,7 +117,7 @@ def fit(
         losses = []
         for loss in iter_epoch_losses(model, train_pairs, optimizer, config, number):
             losses.append(loss)
-            if config.ema_decay:
+            if ema_model:
                 ema_model.update_parameters(model)
         history.losses += losses
         history.epochs.append(
@@ -140,9 +139,16 @@ def fit(
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return an Adam optimizer for the model, whose weights are put into channels-last layout."""
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    """Return an Adam optimizer for the model; put the weights of a `Model` into channels-last layout."""
+    if isinstance(model, Model):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
     return torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+
+
+def _make_ema_model(model: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of the model that holds the exponential moving average of its weights."""
+    ema_update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch ships it untyped
+    return AveragedModel(model, multi_avg_fn=ema_update, use_buffers=True)
 
 
 def _fit_threshold_model(
@@ -209,6 +215,7 @@ def iter_epoch_losses(
                 logits = forward(model, augment_photos(shoes, config.augmentation, rng, shard)).float()  # (B, 2)
                 loss = functional.cross_entropy(logits, labels, class_weights, reduction="sum")
                 loss = loss / (STUDENT_LOSS_WEIGHT * shard.total_rows if by_student else shard.total_rows)
+            module_interface.raise_if_untrainable(model, logits)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
             total_loss = distributed.sum_gradients_and_loss_over_ranks(model, loss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from shoepair.runtime import paths
+from shoepair.runtime import paths, project_root
 from support.field import EDGE, ROOT, edit
 
 
@@ -21,6 +21,13 @@ def write_settings(*batches: str, synthetic_classes: tuple[str, ...] = ()) -> No
     classes = "".join(f"\n  {name}: {{students: 3, test_students: 1, seed: 1}}" for name in synthetic_classes)
     listed = "".join(f"\n  - {name}" for name in batches)
     write(paths.BATCH_LIST, f"batches:{listed or ' []'}\nsynthetic_classes:{classes or ' {}'}\n")
+
+
+def mark_as_project() -> None:
+    """Write, as far as they are missing, the files by which the current directory is known as a project."""
+    for path in project_root.PROJECT_FILES:
+        if not path.exists():
+            write(path, "")
 
 
 def write(path: Path, content: str | bytes) -> Path:

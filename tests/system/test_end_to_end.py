@@ -59,7 +59,7 @@ def test_class_that_cannot_be_tracked_is_taken_back(
     write_class(tmp_path / "new", {"train": ("u200", "u201")})
     before = (repository / "data/batches.yaml").read_bytes()
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(ShoepairError, match="data/raw/new: `dvc add` failed"):
+    with pytest.raises(ShoepairError, match="`dvc add data/raw/new` failed"):
         add.add_batch(tmp_path / "new", "new", replace_others=False)
     assert [path.name for path in sorted((repository / "data/raw").iterdir())] == ["tiny", "tiny.dvc"]
     assert (repository / "data/batches.yaml").read_bytes() == before
@@ -96,11 +96,11 @@ def test_trial_checks_and_changes_nothing(repository: Path, run: Run, tmp_path: 
     before = run("git", "status", "--short", "--ignored").stdout
     words = ("python", "-m", "shoepair", "add", str(tmp_path / "class.zip"), "--name", "new")
     assert (
-        "2 students, 12 photos, 0 system files ignored: valid, can be added as batch 'new'"
+        "2 students, 12 photos, 0 other files ignored: valid, can be added as batch 'new'"
         in run(*words, "--dry-run").stdout
     )
     assert run("git", "status", "--short", "--ignored").stdout == before
-    assert "added as batch 'new'" in run(*words).stdout
+    assert "now batch 'new'" in run(*words).stdout
     assert (repository / "data/raw/new/train/u300_1_left_m.jpg").is_file()
 
 

@@ -68,7 +68,10 @@ def test_what_editors_leave_behind_runs_nothing_again(trained: Path, run: Run) -
             path.parent.mkdir(exist_ok=True)
             path.touch()
     assert changed(run) == set()
-    (trained / "data/raw/tiny/train/u001_1_left_m.jpg~").touch()  # handed in with the photos: `ingest` lists it
+    photos = trained / "data/raw/tiny/train"
+    (photos / "u001_1_left_m.jpg~").touch()
+    assert changed(run) == set()
+    (photos / "notes.txt").touch()  # a person's own: `ingest` lists it
     assert changed(run) == {"data/raw/tiny.dvc", *BATCH}
 
 

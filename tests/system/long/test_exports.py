@@ -80,6 +80,7 @@ def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None: 
 @pytest.mark.parametrize("name", registry.MODEL_CLASSES)
 def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    onnx_reference = pytest.importorskip("onnx.reference", reason="the extra `onnx` is not installed")
     model = registry.build_model(
         name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1
     ).eval()
@@ -89,6 +90,7 @@ def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5
     with torch.inference_mode():
         wanted = model(pairs).numpy()
-    np.testing.assert_allclose(
-        session.run(None, {"pairs": pairs.numpy()})[0], wanted, atol=exports.MAX_LOGIT_DIFFERENCE
-    )
+    reference = onnx_reference.ReferenceEvaluator(tmp_path / "model.onnx")  # onnx's own, in NumPy
+    for evaluator in (session, reference):
+        logits = evaluator.run(None, {"pairs": pairs.numpy()})[0]
+        np.testing.assert_allclose(logits, wanted, rtol=0, atol=exports.MAX_LOGIT_DIFFERENCE)

@@ -15,6 +15,12 @@ from shoepair.runtime import paths
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u017", "u052"), "test_m": ("u021",), "test_w": ("u034",)}
 # Run by `.ci/run`, or needs an environment of its own; with real photos: `shoepair add`, `dvc repro`.
 ELSEWHERE = ["make repro", "make test", "make repro PHOTOS=path/to/winter"]
+# Install from the network; and test_places.py.
+ELSEWHERE += [
+    "python -m pip install --requirement requirements.lock",
+    "python -m pip install --no-deps --editable .",
+    "python -m shoepair repro",
+]
 # Wait for Ctrl-C, or need photos of one's own: test_verdicts.py, test_matching.py, test_web.py, test_exports.py.
 ELSEWHERE += [
     "shoepair check left.jpg right.jpg",

@@ -90,3 +90,11 @@ def test_table_of_another_program_is_refused(tmp_path: Path) -> None:
     message = r"table unknown of format unknown, expected scores of format 2\ndelete it"
     with pytest.raises(ShoepairError, match=message):
         parquet_files.read_table(tmp_path / "a.parquet", schemas.Scores)
+
+
+def test_other_readers_get_the_same_rows(tmp_path: Path) -> None:
+    """As `pandas.read_parquet`; polars and DuckDB read the same plain columns."""
+    rows = scores(ONE, ("valid", "a", "u2", 1, 3, 3, 1, False, "siamese", -2.5))
+    parquet_files.write_table(tmp_path / "a.parquet", rows, schemas.Scores)
+    for read in (pd.read_parquet(tmp_path / "a.parquet"), parquet.read_table(tmp_path / "a.parquet").to_pandas()):
+        assert_frame_equal(read, rows)

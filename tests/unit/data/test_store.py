@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -320,3 +324,98 @@ def test_names_that_claim_more_than_the_file_holds_are_refused(tmp_path: Path) -
         file.create_dataset("student", (1,), "S1000000000")
     with pytest.raises(errors.ShoepairError, match="not as many names in /student"):
         store.Store(tmp_path / "a.h5")
+
+
+def lock_error(number: int) -> OSError:
+    """The error that h5py raises where a lock fails."""
+    return OSError(number, f"Unable to synchronously open file (unable to lock file, errno = {number}, error ...)")
+
+
+def test_store_that_another_program_holds_for_writing_is_named_with_the_program(written: Path) -> None:
+    """As by a notebook in r+: HDF5 locks the file; other libraries, such as PyTables, lock it the same way."""
+    with written.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(errors.ShoepairError) as caught:
+            store.Store(written)
+    assert caught.value.message == f"{written}: open for writing in this program"
+    assert caught.value.fix.startswith("close it there (in a notebook by `close()`, or restart its kernel)")
+    with store.Store(written) as opened:
+        assert opened.student_ids == NAMES
+
+
+def test_store_that_is_open_for_reading_elsewhere_is_read(written: Path) -> None:
+    with written.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with store.Store(written) as opened:
+            assert opened.student_ids == NAMES
+
+
+def test_store_that_the_own_notebook_has_open_is_read(written: Path) -> None:
+    with h5py.File(written, "r+"), store.Store(written) as opened:
+        assert opened.student_ids == NAMES
+
+
+def leave_open_for_writing(path: Path) -> None:
+    """Leave the mark of a program that opened a store for writing and was killed."""
+    with h5py.File(path, "r+") as file:
+        file.flush()
+        content = path.read_bytes()
+    path.write_bytes(content)
+
+
+def test_store_that_a_killed_program_had_open_for_writing_is_told_from_damage(written: Path) -> None:
+    leave_open_for_writing(written)
+    with pytest.raises(errors.ShoepairError) as caught:
+        store.Store(written)
+    assert caught.value.message == f"{written}: opened for writing by a program that has not closed it"
+    assert caught.value.fix == (
+        "if that program still runs, close it; else run `dvc repro normalize@a`, which rebuilds the store"
+    )
+
+
+def test_store_that_a_program_holds_without_a_lock_is_not_called_damaged(written: Path) -> None:
+    leave_open_for_writing(written)  # by a notebook with HDF5_USE_FILE_LOCKING=FALSE
+    with written.open("r+b"), pytest.raises(errors.ShoepairError) as caught:
+        store.Store(written)
+    assert caught.value.message == f"{written}: open for writing in this program"
+
+
+@pytest.mark.parametrize("name", ["ENOLCK", "ENOSYS", "EOPNOTSUPP", "EDEADLK"])
+def test_store_on_a_disk_without_locks_is_read(written: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    real = h5py.File
+
+    def fail_with_lock(path: Path, mode: str, *, locking: bool | None = None, **options: int) -> h5py.File:
+        if locking is not False:
+            raise lock_error(getattr(errno, name))
+        return real(path, mode, locking=False, **options)
+
+    monkeypatch.setattr(h5py, "File", fail_with_lock)
+    with store.Store(written) as opened:
+        assert opened.student_ids == NAMES
+
+
+@pytest.mark.parametrize("name", ["EIO", "EACCES", "EMFILE", "ESTALE", "ENOSPC", "EAGAIN", "ENOMEM"])
+def test_error_of_the_system_while_photos_are_read_is_no_damage(
+    written: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(getattr(errno, name), f"Can't synchronously read data (file read failed: errno = {name}, ...)")
+
+    with store.Store(written) as opened:
+        monkeypatch.setattr(h5py.Dataset, "read_direct", fail)
+        with pytest.raises(OSError, match=re.escape(os.strerror(getattr(errno, name)))) as caught:
+            opened.read_students([0])
+    assert (caught.value.errno, caught.value.filename) == (getattr(errno, name), str(written))
+
+
+def test_store_can_be_written_while_another_program_holds_the_old_one(written: Path) -> None:
+    """Nothing of either is lost: the new store is complete, and the notebook keeps what it has open."""
+    for mode in ("r", "r+"):
+        with h5py.File(written, mode) as held:
+            store.write_store(written, NAMES[:2], PIXELS[:2], 16)
+            assert len(held["student"]) == 4
+            if mode == "r+":
+                held["images"][0] = 0
+        with store.Store(written) as opened:
+            assert (opened.read_students([0, 1]) == PIXELS[:2]).all()
+        store.write_store(written, NAMES, PIXELS, 16)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.classes import scores_of
+from support.settings import mark_as_project
 
 from shoepair.commands import main
 from shoepair.evaluation import comparison, metric_names, metrics
@@ -133,6 +134,7 @@ def test_tables_show_every_model_split_and_difference() -> None:
 
 def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    mark_as_project()
     json_files.write_json(
         paths.EVALUATION_DETAILS, metrics.metrics_by_model_and_split(all_scores({"cnn": 0.8}), ["cnn"], 100, 1)
     )
@@ -144,6 +146,7 @@ def test_metrics_are_printed_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    mark_as_project()
     details = comparison.compare_models(all_scores({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
     json_files.write_json(paths.EVALUATION_DETAILS, details)
     main.metrics()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -32,6 +33,8 @@ NAMES = (
     "data/raw/tiny/train/u001_1_left_m.jpg",
     "data/raw/tiny/train/u001_1_left_m.jpg~",
     "data/raw/tiny/.hidden",
+    "data/raw/tiny/train/@eaDir/u001_1_left_m.jpg",
+    "data/raw/tiny/list.xlsx",
     "models/.git/config",
 )
 
@@ -60,7 +63,7 @@ def test_files_that_dvc_ignores_are_left_out_and_no_others() -> None:
     ignored = file_digests.read_ignore_rules()
     seen = {name for path in rooms for name in file_digests.list_signatures(path, ignored)}
     assert seen == seen_by_dvc - {".dvcignore"}
-    assert len(seen) == 5
+    assert len(seen) == 4
 
 
 def test_links_to_folders_pipes_and_missing_files_have_no_signature() -> None:
@@ -123,3 +126,23 @@ def test_digests_come_from_the_state_of_dvc(monkeypatch: pytest.MonkeyPatch) -> 
     assert changed
     assert file_digests.read_dvc_digests({"a": changed}) == {}
     assert file_digests.read_dvc_digests({"a": known}) == {"a": "of-a"}, "asked for the file as it was"
+
+
+def test_link_into_a_cache_stands_for_its_file_and_no_other_link_does(tmp_path: Path) -> None:
+    content = b"photo"
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    cached = write(tmp_path / "anywhere/files/md5" / digest[:2] / digest[2:], content)
+    other = write(tmp_path / "secret/passwd", content)
+    (tmp_path / "gone").symlink_to(cached.parent / ("0" * 30))
+    (tmp_path / "photo").symlink_to(cached)
+    (tmp_path / "twice").symlink_to(tmp_path / "photo")
+    (tmp_path / "other").symlink_to(other)
+    (tmp_path / "folder").symlink_to(cached.parent)
+    links = {
+        name: file_digests.is_cache_link(tmp_path / name) for name in ("photo", "twice", "other", "folder", "gone")
+    }
+    assert links == {"photo": True, "twice": True, "other": False, "folder": False, "gone": False}
+    assert not file_digests.is_cache_link(cached)
+    assert file_digests.is_file_or_cache_link(cached)
+    assert file_digests.is_file_or_cache_link(tmp_path / "photo")
+    assert not any(file_digests.is_file_or_cache_link(tmp_path / name) for name in ("other", "folder", "gone", "no"))

@@ -70,17 +70,21 @@ def test_wrong_arguments_are_reported_before_libraries(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "message", "fix"),
     [
-        (OSError(28, "No space left on device", "data/a.h5"), "data/a.h5: No space left on device"),
-        (PermissionError(13, "Permission denied", "a\nb"), r"a\nb: Permission denied"),
-        (OSError("unable  to\nlock"), "unable to lock"),
+        (MemoryError(), "this machine has too little memory left", "end other programs, then run the command again"),
+        (OSError(28, "No space left on device", "data/a.h5"), "data/a.h5: No space left on device", "free disk space"),
+        (PermissionError(13, "Permission denied", "a\nb"), r"a\nb: Permission denied", "correct the permissions"),
+        (OSError(5, "Input/output error", "a"), "a: Input/output error", "check the disk"),
+        (OSError("unable  to\nlock"), "unable to lock", "free disk space or correct the permissions"),
     ],
 )
-def test_os_error_is_one_message(monkeypatch: pytest.MonkeyPatch, error: OSError, message: str) -> None:
+def test_error_of_the_system_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, error: OSError | MemoryError, message: str, fix: str
+) -> None:
     def main() -> None:
         raise error
 
-    first, fix = str(exit_of(monkeypatch, main)).split("\n")
+    first, second = str(exit_of(monkeypatch, main)).split("\n")
     assert first == f"error: {message}"
-    assert fix.startswith("free disk space or correct the permissions")
+    assert second.startswith(fix)

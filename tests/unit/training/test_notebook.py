@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from shoepair.runtime.errors import ShoepairError
 from shoepair.training.config import TrainConfig
 from shoepair.training.notebook import get_accuracy, train_model
 
@@ -77,3 +78,60 @@ def test_bytes_and_floats_of_any_precision_have_the_same_accuracy() -> None:
         floats: Any = (photos / 255 - 0.5).astype(dtype)
         assert get_accuracy(MeanColors(), floats) == expected
         assert floats.dtype == dtype
+
+
+class Viewing(nn.Module):
+    """A network as students write it: batch norm, dropout, `.view`; it keeps its features, which cannot be copied."""
+
+    def __init__(self, *, lazy: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 4, stride=4)
+        self.norm = nn.BatchNorm2d(4)
+        self.norm1 = nn.BatchNorm1d(4 * 8 * 4)
+        self.drop = nn.Dropout()
+        self.out = nn.LazyLinear(2) if lazy else nn.Linear(4 * 8 * 4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for parameter in self.parameters():
+            parameter.data = parameter.data.to(x.device)
+        self.features = self.norm(self.conv(x)).relu()
+        logits: Tensor = self.out(self.drop(self.norm1(self.features.view(-1, 4 * 8 * 4))))
+        return logits
+
+
+@pytest.mark.parametrize("data", [class_of(3), torch.from_numpy(class_of(3) / 255), list(class_of(3))])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_network_of_a_student_is_trained_measured_and_trained_on(data: Any, lazy: bool) -> None:
+    model = Viewing(lazy=lazy)
+    for _ in range(2):
+        history = train_model(model, data, data[:1], config=TrainConfig(epochs=1, batch_size=2))
+        assert len(history.losses) == 9
+    model.train()
+    get_accuracy(model, data, batch_size=1)
+    assert model.training
+    images = torch.rand(2, 3, 32, 16)
+    model(images).sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_network_of_another_type_is_trained(dtype: torch.dtype) -> None:
+    model = Viewing().to(dtype)
+    train_model(model, class_of(1), class_of(1), config=TrainConfig(epochs=1))
+    assert model.out.weight.dtype == dtype
+
+
+def test_empty_class_is_refused_for_training() -> None:
+    for train, valid, name in ((0, 1, "train_data"), (1, 0, "valid_data")):
+        with pytest.raises(ShoepairError, match=f"^{name}: no students, expected at least one\n"):
+            train_model(MeanColors(), class_of(train), class_of(valid))
+    config = TrainConfig(epochs=1, keep_epoch="last")
+    assert len(train_model(MeanColors(), class_of(1), class_of(0), config=config).epochs) == 1
+
+
+def test_mistakes_are_refused_by_the_name_of_the_argument() -> None:
+    with pytest.raises(ShoepairError, match=r"^valid_data: ndarray with shape"):
+        train_model(MeanColors(), class_of(1), class_of(1)[0])
+    with pytest.raises(ShoepairError, match=r"^batch_size: 0, expected 1 or more"):
+        get_accuracy(MeanColors(), class_of(1), 0)
+    with pytest.raises(ShoepairError, match=r"^model: the class MeanColors, expected an instance"):
+        get_accuracy(MeanColors, class_of(1))  # type: ignore[arg-type]

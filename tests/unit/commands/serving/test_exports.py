@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.settings import mark_as_project
 from typer.testing import CliRunner
 
 from shoepair.commands.main import app
@@ -30,6 +31,7 @@ def export(*words: str) -> str:
 
 def test_onnx_without_its_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    mark_as_project()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ShoepairError, match=r"install it: python -m pip install 'shoepair\[onnx\]'"):
         export("onnx")

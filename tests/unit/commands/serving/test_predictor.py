@@ -16,11 +16,12 @@ from support import usage
 from support.field import EDGE, edit
 from typer.testing import CliRunner
 
+from benchmarks.heif_files import encode_tile, make_heif
 from shoepair.commands.main import app
 from shoepair.commands.serving import predictor
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, ShoePhoto
 from shoepair.evaluation.thresholds import DecisionRule
-from shoepair.ingestion import decoding
+from shoepair.ingestion import decoding, heif_structure
 from shoepair.models import registry
 from shoepair.reports.formatting import format_percent
 from shoepair.runtime import paths
@@ -146,14 +147,22 @@ def test_bytes_in_memory_are_decoded_like_the_file(pairs: dict[str, usage.Pair])
     assert (loaded.prepare_photo(path).pixels == loaded.prepare_photo(path.read_bytes()).pixels).all()
 
 
-@pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"avif"])
-def test_heic_is_refused_by_name(pairs: dict[str, usage.Pair], brand: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("brand", "codec"), [(b"heic", heif_structure.HEVC), (b"avif", heif_structure.AV1)])
+def test_heic_and_avif_are_read(pairs: dict[str, usage.Pair], brand: bytes, codec: bytes, tmp_path: Path) -> None:
     path = tmp_path / "IMG_0001.HEIC"
-    path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
+    with Image.open(pairs[SAME_VERDICT][0]) as image:
+        path.write_bytes(make_heif([encode_tile(image.convert("RGB"), codec)], brand))
+    status, message = check(path, pairs[SAME_VERDICT][1])
+    assert status == 0, message
+
+
+def test_heic_that_plays_is_refused_by_name(pairs: dict[str, usage.Pair], tmp_path: Path) -> None:
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftyphevc" + bytes(100))
     status, message = check(path, pairs[SAME_VERDICT][1])
     assert status == 1
-    assert "a HEIC or AVIF image, expected PNG, JPEG or WebP: export it as JPEG" in message
-    assert "use a PNG, JPEG or WebP photo" in message
+    assert "a film, or a burst that plays, expected a single picture" in message
+    assert "use a JPEG, HEIC, PNG, WebP or AVIF photo" in message
 
 
 @pytest.mark.parametrize(
@@ -162,7 +171,7 @@ def test_heic_is_refused_by_name(pairs: dict[str, usage.Pair], brand: bytes, tmp
         (["no.jpg", "where.jpg"], "no.jpg: no such file or folder"),
         (["params.yaml"], "check: one photo, params.yaml, expected two, or one folder"),
         (["params.yaml", "data"], "data: not a file, expected two photos"),
-        (["params.yaml", "dvc.yaml"], "params.yaml: cannot be decoded (not a PNG, JPEG or WebP image)"),
+        (["params.yaml", "dvc.yaml"], "params.yaml: cannot be decoded (not a JPEG, HEIC, PNG, WebP or AVIF image)"),
     ],
 )
 def test_wrong_call_is_one_line(pairs: dict[str, usage.Pair], words: list[str], message: str) -> None:  # noqa: ARG001
