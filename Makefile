@@ -1,20 +1,24 @@
 # `make repro`: set up, run the pipeline, print the accuracies.  `make test`: set up, run ruff, mypy and the tests.
-# `make repro PHOTOS=path/to/class`: the same on a folder of class photos.
+# `make repro PHOTOS=path/to/class`: the same on class photos, a folder, zip or tar, as the only batch. Its name is made
+# of theirs, or NAME=... gives it. Without make: `python -m shoepair repro`.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-NAME ?= $(notdir $(patsubst %/,%,$(PHOTOS)))
 # Put .venv first: DVC starts each stage as plain `python`.
 export PATH := $(BIN):$(PATH)
+# As it was typed, through the environment: a path may have spaces, quotes and dollars.
+override PHOTOS := $(value PHOTOS)
+export PHOTOS
+DERIVE_NAME := import sys; from shoepair.runtime.batches import derive_batch_name as f; print(f(sys.argv[1]))
+quote = '$(subst ','\'',$(1))'
+NAME ?= $(shell $(call quote,$(BIN)/python) -c $(call quote,$(DERIVE_NAME)) $(call quote,$(PHOTOS)) 2>/dev/null)
 
 .PHONY: setup repro test test-fast test-long test-all test-slowest lint
 
 repro: setup
 ifdef PHOTOS
-	@shoepair add "$(PHOTOS)" --name "$(NAME)" --alone
+	@shoepair add "$$PHOTOS" --name "$(NAME)" --alone
 endif
-	@shoepair doctor
-	@dvc repro
-	@shoepair metrics
+	@shoepair repro
 
 # Unit tests only: seconds.
 test-fast: setup
@@ -34,10 +38,13 @@ test-all: setup lint
 test-slowest: setup
 	@python -m pytest --numprocesses auto --dist worksteal --slowest 20 -q
 
+# Syntax and library of Python 3.11 to 3.14: what ruff (3.11's syntax) and both ends of mypy's table of the standard
+# library accept is in all four. Deprecation warnings at run time are errors in the tests.
 lint: setup
 	@ruff check .
 	@ruff format --check .
-	@mypy
+	@mypy --python-version 3.11
+	@mypy --python-version 3.14 --enable-error-code deprecated
 	@lint-imports --no-logo --cache-dir .import_linter_cache
 
 # Reinstalls when the locked versions or the package's metadata change.
@@ -47,6 +54,6 @@ setup: .venv/.ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d, expected 3.11 or later: make PYTHON=python3.11" % sys.version_info[:2])'
 	@$(PYTHON) -m venv .venv
 	@echo "installing the locked packages into .venv"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@"$(BIN)/python" -m pip install -qq --disable-pip-version-check --requirement requirements.lock
+	@"$(BIN)/python" -m pip install -qq --disable-pip-version-check --requirement requirements.lock --no-deps --editable .
 	@touch $@

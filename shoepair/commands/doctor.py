@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
-from shoepair.commands import dvc_records
+from shoepair.commands import dvc_records, version_control
 from shoepair.commands.collection import add, temporary_folders
+from shoepair.commands.version_control import NoRepositoryError, VersionControlError
 from shoepair.ingestion.config import NormalizeConfig
 from shoepair.runtime import atomic_files, dvc_watch, json_files, params, paths, project_lock
 from shoepair.runtime.batches import load_batch_lists
@@ -28,7 +29,6 @@ from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.project_lock import ProjectInUseError
 
 OUTPUT_FOLDERS = ("data", "models", "plots", "reports", "metrics", "checkpoints")  # where stages write
-PROJECT_FILES = (Path(".dvc"), Path("dvc.yaml"), paths.PARAMS, Path("stages/ingest.py"))  # a project has all of them
 BACKUP_FOLDER = Path(".dvc/tmp/shoepair")  # of damaged files that were replaced
 EXPERIMENT_STATE = Path(".dvc/tmp/exps/run/workspace")  # DVC's state of the experiment in this workspace
 RWLOCKS = (dvc_watch.DVC_LOCKS, Path(".dvc/tmp/exps/rwlock"))
@@ -47,31 +47,32 @@ def repair_project() -> Iterator[str]:
     """Repair what killed commands left behind, without losing data; yield a line before each repair.
 
     Raises:
-        ShoepairError: the folder is no project of this kind, or its disk has no locks.
+        ShoepairError: the folder is no DVC project, or its disk has no locks; or something is damaged that only git
+            could tell how to repair, and git fails: the rest is repaired before.
     """
-    if missing := [str(path) for path in PROJECT_FILES if not path.exists()]:
-        message = f"{Path.cwd()}: not a shoepair project, it has no {', '.join(missing)}; nothing was changed"
-        raise ShoepairError(message, fix="run `shoepair doctor` in the folder of the project")
+    failures: list[VersionControlError] = []
     try:
         with project_lock.hold_alone("`shoepair doctor`", repairing=True):
-            for repair in _find_repairs():
+            for repair in _find_repairs(failures):
                 yield repair.line
                 repair.run()
     except ProjectInUseError as error:
         yield from (f"{error.message}; nothing was repaired", *error.problems)
-        yield from (f"if it is still so afterwards: {repair.line}" for repair in _find_repairs())
+        yield from (f"if it is still so afterwards: {repair.line}" for repair in _find_repairs(failures))
+    if failures:
+        raise failures[0]
 
 
-def _find_repairs() -> Iterator[Repair]:
-    """Yield what has to be repaired, each when the one before is done."""
+def _find_repairs(failures: list[VersionControlError]) -> Iterator[Repair]:
+    """Yield what has to be repaired, each when the one before is done; note what git was asked about in vain."""
     yield from _find_damaged_rwlocks()
     if line := add.describe_killed_add():
         yield Repair(line, add.undo_killed_add)
     for folder in temporary_folders.find_abandoned_folders():
         yield Repair(f"{folder}: photos of a `shoepair add` that was killed; deleted", partial(shutil.rmtree, folder))
-    yield from _find_damaged_records()
+    yield from _find_damaged_records(failures)
     yield from _find_partial_files()
-    yield from _find_killed_experiment()
+    yield from _find_killed_experiment(failures)
 
 
 def _find_damaged_rwlocks() -> Iterator[Repair]:
@@ -88,7 +89,7 @@ def _is_json_object(path: Path) -> bool:
         return False
 
 
-def _find_damaged_records() -> Iterator[Repair]:
+def _find_damaged_records(failures: list[VersionControlError]) -> Iterator[Repair]:
     """Find damaged files dvc.lock and data/raw/<batch>.dvc; they come from the last commit, or are deleted."""
     for path in (dvc_records.LOCK_PATH, *sorted(paths.RAW_FOLDER.glob("*.dvc"))):
         if not path.is_file() or _is_record(path, path.read_bytes()):
@@ -96,7 +97,11 @@ def _find_damaged_records() -> Iterator[Repair]:
         is_lock = path == dvc_records.LOCK_PATH
         after = "`dvc repro` updates it" if is_lock else f"`dvc add {path.with_suffix('')}` records the photos there"
         after += f"; a copy is in {BACKUP_FOLDER}" if path.stat().st_size else ""
-        committed = _read_committed(path)
+        try:
+            committed = version_control.read_committed(path)
+        except VersionControlError as error:
+            failures.append(_left_alone(path, "damaged by a kill", error))
+            continue
         if committed is not None and _is_record(path, committed):
             line = f"{path}: damaged by a kill; restored from the last commit, {after}"
             yield Repair(line, partial(_replace, path, committed))
@@ -128,10 +133,9 @@ def _is_record(path: Path, content: bytes) -> bool:
     return has_digests and (is_lock or bool(document.get("outs")))
 
 
-def _read_committed(path: Path) -> bytes | None:
-    """Read a file of the last commit; None if it has none."""
-    committed = subprocess.run(["git", "show", f"HEAD:./{path.as_posix()}"], capture_output=True, check=False)
-    return None if committed.returncode else committed.stdout
+def _left_alone(path: Path, state: str, error: VersionControlError) -> VersionControlError:
+    message = f"{path}: {state}, and left as it is: what the last commit has is unknown ({error.message})"
+    return VersionControlError(message, fix=error.fix)
 
 
 def _replace(path: Path, content: bytes | None) -> None:
@@ -155,7 +159,7 @@ def _find_partial_files() -> Iterator[Repair]:
         yield Repair(f"{path}: half-written by a killed stage, deleted", partial(delete, path))
 
 
-def _find_killed_experiment() -> Iterator[Repair]:
+def _find_killed_experiment(failures: list[VersionControlError]) -> Iterator[Repair]:
     """Find an experiment that was killed in this workspace, and left its values in params.yaml.
 
     DVC's state files say whether an experiment runs in this workspace; it was killed if its process is gone.
@@ -165,7 +169,11 @@ def _find_killed_experiment() -> Iterator[Repair]:
     state = json_files.read_json(run, fix) if run.is_file() else {}
     if state.get("status") not in UNFINISHED_STATUSES or (process.is_file() and _is_alive(process, fix)):
         return
-    committed = _read_committed(paths.PARAMS)
+    try:
+        committed = version_control.read_committed(paths.PARAMS)
+    except VersionControlError as error:
+        failures.append(_left_alone(paths.PARAMS, "perhaps with the values of an experiment that was killed", error))
+        return
     if committed is None or committed == paths.PARAMS.read_bytes():
         line = f"{EXPERIMENT_STATE}: of experiment {state.get('name')!r}, which was killed; deleted"
         yield Repair(line, _forget_experiment)
@@ -195,7 +203,8 @@ def _restore_params(committed: bytes) -> None:
 def _forget_experiment() -> None:
     shutil.rmtree(EXPERIMENT_STATE)
     # It staged its params.yaml and dvc.lock; while they are staged and differ on disk, no other experiment can start.
-    subprocess.run(["git", "reset", "--quiet"], capture_output=True, check=False)
+    with suppress(NoRepositoryError):
+        version_control.run_git("reset", "--quiet", "--", ".")  # no other project's files
 
 
 def _describe_reverted_values(committed: bytes) -> str:

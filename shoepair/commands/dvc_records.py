@@ -6,14 +6,13 @@ Read from `dvc.lock` and the `.dvc` files as stored by git; nothing is checked o
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
+from shoepair.commands import version_control
 from shoepair.runtime import input_files, json_files, paths, yaml_files
 from shoepair.runtime.errors import ShoepairError
 
@@ -63,11 +62,18 @@ def read_lock_entries(text: bytes | None = None) -> dict[str, Any]:
 
 
 def iter_committed_locks() -> Iterator[tuple[int, bytes]]:
-    """Yield time and content of dvc.lock in every commit that changed it; of all branches, tags and experiments."""
-    for line in _run_git("log", "--all", "--format=%ct %H", "--", str(LOCK_PATH)).splitlines():
+    """Yield time and content of dvc.lock in every commit that changed it; of all branches, tags and experiments.
+
+    Raises:
+        VersionControlError: git failed. Outside of git there are no commits.
+    """
+    if not version_control.has_commits():
+        return
+    for line in version_control.list_git_lines("log", "--all", "--format=%ct %H", "--", LOCK_PATH.as_posix()):
         time, commit = line.split()
-        if _run_git("ls-tree", commit, str(LOCK_PATH)):  # else this commit deleted it
-            yield int(time), _run_git("cat-file", "blob", f"{commit}:{LOCK_PATH}").encode()
+        content = version_control.read_committed(LOCK_PATH, commit)
+        if content is not None:  # else this commit deleted it
+            yield int(time), content
 
 
 def digest_from_cache_path(cache_path: Path) -> str:
@@ -101,19 +107,25 @@ def parse_listing(content: bytes) -> dict[str, str] | None:
     return {entry["relpath"]: entry["md5"] for entry in entries}
 
 
-def iter_versions(revisions: str = "--all") -> Iterator[DatasetVersion]:
-    """Yield every commit that changed the records, newest first; by default of all branches, tags and experiments."""
+def iter_versions(revision: str) -> Iterator[DatasetVersion]:
+    """Yield every commit that changed the records, newest first, along the history of a revision.
+
+    Raises:
+        NoRepositoryError: the project lies in no git repository.
+        VersionControlError: git failed.
+    """
     parsed: dict[str, Any] = {}  # by blob: many commits share one
     log_format = "--format=%h%x09%cs%x09%s"
-    for line in _run_git("log", revisions, log_format, "--", str(LOCK_PATH), str(paths.RAW_FOLDER)).splitlines():
+    places = (LOCK_PATH.as_posix(), paths.RAW_FOLDER.as_posix())
+    for line in version_control.list_git_lines("log", revision, log_format, "--", *places):
         commit, date, subject = line.split("\t", 2)
         raw: dict[str, str] = {}
         models: tuple[str, ...] = ()
-        for entry in _run_git("ls-tree", "-r", commit, str(LOCK_PATH), f"{paths.RAW_FOLDER.as_posix()}/").splitlines():
+        for entry in version_control.list_git_lines("ls-tree", "-r", commit, places[0], f"{places[1]}/"):
             marks, name = entry.split("\t", 1)
             blob = marks.split()[2]
             if blob not in parsed:
-                parsed[blob] = _parse_yaml(_run_git("cat-file", "blob", blob).encode(), Path(f"{commit}:{name}"))
+                parsed[blob] = _parse_yaml(version_control.run_git("cat-file", "blob", blob), Path(f"{commit}:{name}"))
             location = Path(f"{commit}:{name}")
             if name == str(LOCK_PATH):
                 stages = _list_stages(parsed[blob], location)
@@ -175,15 +187,6 @@ def _not_a_record(path: Path) -> ShoepairError:
     return ShoepairError(f"{path}: not a DVC record", fix=REPAIR_HINT)
 
 
-def _run_git(*arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if result.returncode:
-        message = f"`git {arguments[0]}` failed"
-        problems = result.stderr.splitlines()
-        raise ShoepairError(message, problems=problems, fix="run it in the project's folder, a git repository")
-    return result.stdout
-
-
 def dvc_file_path(batch: str) -> Path:
     """Return the path of the .dvc file with the digest of a batch's photos; synthetic classes have none."""
     return paths.raw_path(batch).with_name(f"{batch}.dvc")
@@ -193,33 +196,42 @@ def dvc_add(batch: str) -> None:
     """Run `dvc add` on the photos of a batch, which records their current digest.
 
     Raises:
-        ShoepairError: DVC failed.
+        VersionControlError: DVC failed.
     """
-    raw = paths.raw_path(batch)
-    result = _run_dvc("add", "--quiet", str(raw))
-    if result.returncode:
-        message = f"{raw}: `dvc add` failed"
-        raise ShoepairError(message, problems=result.stderr.splitlines(), fix="run it by hand")
+    version_control.run_dvc("add", paths.raw_path(batch).as_posix())  # not --quiet: it is silent about errors too
 
 
-def read_photo_status(batch: str) -> dict[str, Any]:
-    """Return what `dvc data status` says about the photos of a batch; {} if all are recorded, cached and committed.
+class PhotoStatus(NamedTuple):
+    """What DVC says about the photos of a batch."""
 
-    Keys: `uncommitted` are differences of the photos from the record, `committed` those of the record from git's last
-    commit, `not_in_cache` what is recorded but not in DVC's cache.
+    is_changed: bool  # they differ from the record; also where there are none
+    is_cached: bool  # DVC's cache has all that are recorded
+
+
+def read_photo_status(batch: str) -> PhotoStatus:
+    """Compare the photos of a batch with their record and with DVC's cache.
+
+    Not by `dvc data status`, which asks git about the last commit too: it fails where config.local names a remote that
+    the last commit does not have, and takes no commit of a project in a sub-folder of a repository for its own.
 
     Raises:
-        ShoepairError: DVC failed, so nothing is known about the photos.
+        VersionControlError: DVC failed, so nothing is known about the photos.
     """
-    raw = paths.raw_path(batch)
-    result = _run_dvc("data", "status", "--json", "--granular", str(raw))
-    try:
-        return json_files.parse_json(result.stdout.encode(), "dvc data status", "")
-    except ShoepairError:
-        message = f"{raw}: `dvc data status` failed, so it is unknown whether the photos changed"
-        problems = [line for line in result.stderr.splitlines() if line]
-        raise ShoepairError(message, problems=problems, fix="correct this, then run the command again") from None
+    with version_control.open_repo(for_changes=True) as repo:
+        stage = repo.stage.load_one(dvc_file_path(batch).as_posix())
+        (out,) = stage.outs
+        return PhotoStatus(bool(out.workspace_status()), not out.changed_cache())
 
 
-def _run_dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+def is_committed(path: Path) -> bool:
+    """Return whether the last commit has a record with the digests of this one.
+
+    Raises:
+        VersionControlError: git cannot tell.
+    """
+    committed = version_control.read_committed(path)
+    if committed is None:
+        return False
+    records = (_parse_yaml(content, path) for content in (committed, path.read_bytes()))
+    before, now = ([entry.get("md5") for entry in _list_entries(record, "outs", path)] for record in records)
+    return before == now

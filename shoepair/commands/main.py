@@ -16,61 +16,93 @@ from shoepair.commands.collection.purging.purge import plan_purge
 from shoepair.commands.collection.remove import remove_batch, withdraw_student
 from shoepair.commands.doctor import check_configuration, repair_project
 from shoepair.commands.history.verify import verify_file_digests
+from shoepair.commands.repro import run_dvc_repro
 from shoepair.commands.serving import cli as serving_cli
 from shoepair.data import parquet_files, schemas
 from shoepair.evaluation import metric_files
 from shoepair.ingestion import validation
 from shoepair.reports import terminal_tables
-from shoepair.runtime import interruption, json_files, paths, progress, project_lock
+from shoepair.runtime import interruption, json_files, paths, progress, project_lock, termination
+from shoepair.runtime.batches import derive_batch_name
 from shoepair.runtime.errors import ShoepairError, from_os_error
+from shoepair.runtime.project_root import in_project
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NameOption = Annotated[
+    str, typer.Option(help="Batch name: lower-case letters, digits, '-', '_'; default: made of the source's name.")
+]
 MarkdownOption = Annotated[bool, typer.Option("--md", help="Print Markdown.")]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(analyze, name="analyze")
 app.add_typer(serving_cli.export_app, name="export")
-app.command()(serving_cli.check)
-app.command()(serving_cli.serve)
+app.command()(in_project(serving_cli.check))
+app.command()(in_project(serving_cli.serve))
 
 
 @app.callback()
 def _callback() -> None:
-    """Turn class photos of shoes into compared models. Start with `make repro`."""
+    """Turn class photos of shoes into compared models. Start with `make repro`, or `python -m shoepair repro`."""
 
 
 @app.command()
+@in_project
 def add(
     source: Annotated[Path, typer.Argument(help="Folder, zip or tar of class photos: train/, test_m/, test_w/.")],
-    name: Annotated[str, typer.Option(help="Batch name: lower-case letters, digits, '-', '_'.")],
     *,
+    name: NameOption = "",
     replace_others: Annotated[bool, typer.Option("--alone", help="Remove all other batches from the list.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
 ) -> None:
     """Check class photos and add them as a batch of the pipeline."""
+    _add(source, name or derive_batch_name(source), replace_others=replace_others, dry_run=dry_run)
+
+
+def _add(source: Path, name: str, *, replace_others: bool, dry_run: bool = False) -> None:
     hold = project_lock.hold_shared if dry_run else project_lock.hold_alone
     with hold("`shoepair add`"):
         result, shifts = add_batch(source, name, replace_others=replace_others, dry_run=dry_run)
     counts = result.count_files()
-    summary = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} system files ignored"
+    summary = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} other files ignored"
     details = terminal_tables.list_validation_detail_lines(result.build_report(name))
+    details.append(terminal_tables.subsets_line(result.accepted))
     details += terminal_tables.ignored_lines(list(result.manifest.loc[result.manifest["ignored"], "path"]))
     for line in [*details, *terminal_tables.list_drift_lines(shifts)]:
         typer.echo(line)
     if dry_run:
         typer.echo(f"{summary}: valid, can be added as batch {name!r}; nothing was changed")
         return
-    typer.echo(f"{summary}: added as batch {name!r}")
+    typer.echo(f"{summary}: now batch {name!r}")
     typer.echo("next: `dvc repro`, then `git add data dvc.lock metrics` and commit")
 
 
 @app.command()
+@in_project
+def repro(
+    *,
+    photos: Annotated[
+        Path | None, typer.Option("--photos", help="Folder, zip or tar of class photos: the only batch from now on.")
+    ] = None,
+    name: NameOption = "",
+) -> None:
+    """Run the pipeline and print the accuracies, like `make repro`: doctor, `dvc repro`, metrics."""
+    if photos:
+        _add(photos, name or derive_batch_name(photos), replace_others=True)
+    _doctor()
+    with termination.clean_up_when_terminated("stopped; `shoepair repro` goes on from here"):
+        run_dvc_repro()
+    _metrics()
+
+
+@app.command()
+@in_project
 def batches() -> None:
     """Print a table of the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
     typer.echo(terminal_tables.batch_text(overview.batch_overview_rows()))
 
 
 @app.command()
+@in_project
 def validate(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
     """Check all batches against the rules and print every error; nothing is changed."""
     reports = [result.build_report(batch) for batch, result in overview.validation_result_by_batch().items()]
@@ -82,6 +114,7 @@ def validate(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -
 
 
 @app.command()
+@in_project
 def suspects(
     *, top: Annotated[int, typer.Option(min=1, help="Number of students.")] = 10, as_json: JsonOption = False
 ) -> None:
@@ -92,6 +125,7 @@ def suspects(
 
 
 @app.command()
+@in_project
 def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
     """Remove a batch from the pipeline; the last commit, which must have it, still restores it."""
     with project_lock.hold_alone("`shoepair remove`"):
@@ -101,6 +135,7 @@ def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> Non
 
 
 @app.command()
+@in_project
 def forget(
     student: Annotated[str, typer.Argument(help="Id of the student, like u052.")] = "",
     batch: Annotated[str, typer.Option(help="Batch of the student.")] = "",
@@ -138,7 +173,7 @@ def _purge(remotes: list[str], *, dry_run: bool, yes: bool) -> None:
             if not sys.stdin.isatty():
                 message = "forget --purge: other projects may be concerned, see above; nothing was deleted"
                 raise ShoepairError(message, fix="add --yes to delete it without a question")
-            typer.confirm("delete it?", abort=True)
+            _ask_or_end("delete it?", "nothing was deleted")
         receipt = plan.execute()
     typer.echo(f"deleted: {plan.counts.total():,} files and folders{f'; receipt: {receipt}' if receipt else ''}")
     typer.echo("\n".join(terminal_tables.purge_remains_lines(plan)))
@@ -146,7 +181,24 @@ def _purge(remotes: list[str], *, dry_run: bool, yes: bool) -> None:
         raise typer.Exit(1)
 
 
+def _ask_or_end(question: str, answer_to_no: str) -> None:
+    """Ask whether to go on; end with status 1 at no, and as everywhere at Ctrl-C, which typer would call a no.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or the end of the input.
+    """
+    try:
+        goes_on = typer.confirm(question)
+    except typer.Abort:
+        typer.echo()  # ends the line of the question
+        raise KeyboardInterrupt from None
+    if not goes_on:
+        typer.echo(answer_to_no)
+        raise typer.Exit(1)
+
+
 @app.command()
+@in_project
 def diff(
     before: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
     after: Annotated[str, typer.Argument(help="Another one; default: the workspace.")] = "workspace",
@@ -163,20 +215,28 @@ def diff(
 
 
 @app.command()
+@in_project
 def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
     """Print the dataset versions along the git history."""
     from shoepair.commands.history import versions  # imported late, as above
 
     entries = versions.list_version_records()
+    if not entries:
+        message = "log: no commit of this project has records of photos"
+        raise ShoepairError(message, fix="run `git add data dvc.lock metrics` and commit")
     text = terminal_tables.dataset_log_text(entries, as_markdown=markdown)
     typer.echo(json_files.format_json(entries) if as_json else text)
 
 
 @app.command()
+@in_project
 def verify() -> None:
     """Compare every file that DVC recorded, and every cached file, with its digest."""
     result = verify_file_digests()
     counts = f"{result.checked_files} recorded files and {result.checked_cache_files} cached files read"
+    if not result.checked_files and not result.problems:
+        message = f"verify: {counts}, so nothing is verified: nothing is recorded in this project"
+        raise ShoepairError(message, fix="run `dvc repro`, which records what it reads and writes")
     if result.problems:
         count = f"{len(result.problems)} problem{'s' if len(result.problems) > 1 else ''}"
         message = f"verify: {count}; {counts}"
@@ -185,8 +245,13 @@ def verify() -> None:
 
 
 @app.command()
+@in_project
 def doctor() -> None:
     """Repair what killed commands left behind; check params.yaml and data/batches.yaml."""
+    _doctor()
+
+
+def _doctor() -> None:
     for line in repair_project():  # one by one: what is deleted is said before
         typer.echo(line)
     for line in check_configuration():
@@ -194,6 +259,7 @@ def doctor() -> None:
 
 
 @app.command()
+@in_project
 def crossval(
     models: Annotated[list[str] | None, typer.Argument(help="Model names; default: those of params.yaml.")] = None,
     *,
@@ -215,8 +281,13 @@ def crossval(
 
 
 @app.command()
+@in_project
 def metrics() -> None:
     """Print the metrics of every model, the best one first, and the differences between models."""
+    _metrics()
+
+
+def _metrics() -> None:
     fix = "run `dvc repro`, which computes them"
     typer.echo(terminal_tables.evaluation_text(metric_files.read_details(fix)))
 
@@ -235,7 +306,7 @@ def main() -> None:
         raise
     except ShoepairError as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         sys.exit(f"error: {from_os_error(error)}")
 
 

@@ -34,6 +34,8 @@ GATE_SECONDS = 30.0  # for another process that looks for holders
 POLL_SECONDS = 0.1
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # errors of disks without locks
 IN_USE_FIX = "wait until it has ended, or stop it, then run the command again"
+NO_GIT = "is not a git repository"  # DVC's words
+NO_GIT_FIX = "run `git init`; or `dvc config --local core.no_scm true`, if the project is to stay without git"
 DVC_CODE = "stages"  # every stage depends on a file in this folder, so DVC runs none while its lock for it is held
 
 
@@ -100,7 +102,7 @@ def hold_alone(name: str, *, with_experiments: bool = False, repairing: bool = F
     """
     if not DVC_FOLDER.is_dir():
         message = f"{Path.cwd()}: not a project, it has no folder {DVC_FOLDER}"
-        raise ShoepairError(message, fix="run the command in the folder with dvc.yaml and params.yaml")
+        raise ShoepairError(message, fix="run `dvc init`, in a sub-folder of a git repository `dvc init --subdir`")
     if _is_inherited():
         yield
         return
@@ -229,7 +231,9 @@ def _block_dvc(name: str, *, repairing: bool) -> Iterator[None]:
             if not repairing:
                 raise ShoepairError(str(error), fix="run `shoepair doctor`") from None
         except DvcException as error:
-            raise ShoepairError(str(error), fix="run `dvc status`, which checks the project") from None
+            fix = NO_GIT_FIX if NO_GIT in str(error) else "run `dvc status`, which checks the project"
+            message = f"DVC: {' '.join(str(error).split())}"
+            raise ShoepairError(message, fix=fix) from None
         yield
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from shoepair.data import json_schemas, naming, parquet_files, schemas
-from shoepair.ingestion import file_manifest, splits, validation
+from shoepair.ingestion import file_manifest, ignored_files, splits, validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
-from shoepair.runtime import json_files, params, paths
+from shoepair.runtime import file_digests, json_files, params, paths
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 
@@ -48,7 +48,7 @@ def list_photo_rows(batch: str, sizes_to_hash: Collection[int] = ()) -> pd.DataF
 def _named_photos(folder: Path, sizes_to_hash: Collection[int]) -> Iterator[dict[str, Any]]:
     for path in file_manifest.iter_files(folder):
         relative_path = path.relative_to(folder)
-        if file_manifest.is_system_file(relative_path) or path.is_symlink() or not path.is_file():
+        if ignored_files.is_ignored(relative_path) or not file_digests.is_file_or_cache_link(path):
             continue
         try:
             name = naming.parse_photo_name(path.name)

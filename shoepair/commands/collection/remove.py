@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
 from shoepair.commands import dvc_records
 from shoepair.commands.collection import batch_list, withdrawn
 from shoepair.data import naming
-from shoepair.ingestion import file_manifest
+from shoepair.ingestion import file_manifest, ignored_files
 from shoepair.runtime import atomic_files, paths
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
@@ -55,14 +54,14 @@ def _raise_if_unlisted(batch: str) -> None:
         raise ShoepairError(message, fix="give a listed one; `shoepair batches` shows them")
 
 
-def _raise_if_changed(batch: str) -> dict[str, Any]:
+def _raise_if_changed(batch: str) -> dvc_records.PhotoStatus:
     """Raise if photos differ from what DVC holds, since deleting would lose them; return DVC's status of them."""
     raw = paths.raw_path(batch)
     if not dvc_records.dvc_file_path(batch).is_file():
         message = f"{raw}: not tracked by DVC, so deleting it would lose the photos"
         raise ShoepairError(message, fix=f"run `dvc add {raw}` first")
     status = dvc_records.read_photo_status(batch)
-    if raw.is_dir() and status.get("uncommitted"):
+    if raw.is_dir() and status.is_changed:
         message = f"{raw}: changed since DVC recorded it, so deleting it would lose photos"
         fix = f"run `dvc add {raw}` to record the change, or `dvc checkout {raw}` to undo it"
         raise ShoepairError(message, fix=fix)
@@ -75,10 +74,10 @@ def _raise_if_not_restorable(batch: str) -> None:
     if not raw.exists() and not record.exists():
         return  # a killed removal got so far
     status = _raise_if_changed(batch)
-    if status.get("committed"):
+    if not dvc_records.is_committed(record):
         message = f"{record}: not in the last commit, so nothing could bring the photos of batch {batch!r} back"
         raise ShoepairError(message, fix=f"run `git add {record}` and `git commit`, then remove it again")
-    if raw.is_dir() and status.get("not_in_cache"):
+    if raw.is_dir() and not status.is_cached:
         message = f"{raw}: not in DVC's cache, so deleting it would lose the photos"
         raise ShoepairError(message, fix=f"run `dvc add {raw}`, which copies them there, then remove it again")
 
@@ -143,4 +142,4 @@ def find_files_naming_student(student: str, batch: str) -> list[Path]:
 
 def _find_system_files(batch: str) -> list[Path]:
     raw = paths.raw_path(batch)
-    return [path for path in file_manifest.iter_files(raw) if file_manifest.is_system_file(path.relative_to(raw))]
+    return [path for path in file_manifest.iter_files(raw) if ignored_files.is_system_file(path.relative_to(raw))]

@@ -87,9 +87,9 @@ def _is_explained(name: str, note: StageNote, record: Mapping[str, Any], run_cac
                     return True
     # In whole seconds, as git has them: a commit of the same second is newer, since a stage takes longer to start.
     noted_at = int(stage_notes.note_path(name).stat().st_mtime)
-    with suppress(ShoepairError):  # no git repository
-        for committed_at, content in dvc_records.iter_committed_locks():
-            if all(digest in content for digest in required):
+    for committed_at, content in dvc_records.iter_committed_locks():
+        if all(digest in content for digest in required):
+            with suppress(ShoepairError):  # a commit may have a damaged one
                 other = dvc_records.read_lock_entries(content).get(name, {})
                 if is_of_noted_run(other) or (other == record and committed_at < noted_at):
                     return True

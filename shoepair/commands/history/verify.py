@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from shoepair.commands import dvc_records
+from shoepair.commands import dvc_records, version_control
 from shoepair.commands.history import stage_records
 from shoepair.runtime import paths, progress
 from shoepair.runtime.errors import escape_unprintable
@@ -36,7 +36,7 @@ def verify_file_digests() -> VerifyResult:
     Raises:
         ShoepairError: dvc.lock or a .dvc file is not a DVC record.
     """
-    with Repo() as repo:
+    with version_control.open_repo() as repo:
         return _Verification(repo).run()
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from dvc.exceptions import DvcException, FileMissingError
+from dvc.exceptions import FileMissingError
 from dvc.repo import Repo
-from dvc.scm import RevError
 
-from shoepair.commands import dvc_records
+from shoepair.commands import dvc_records, version_control
 from shoepair.data import parquet_files
 from shoepair.evaluation.bootstrap import MIN_STUDENTS
 from shoepair.evaluation.comparison import shared_count_and_accuracy_interval
@@ -54,13 +53,9 @@ def read_dataset_and_metrics(revision: str) -> Revision:
     Raises:
         ShoepairError: there is no such revision, or it is not of this project.
     """
-    rev = None if revision == WORKSPACE else revision
-    try:
-        with Repo(rev=rev) as repo:
-            return _build_revision(revision, _Reader(repo))
-    except (RevError, DvcException) as error:
-        message = f"revision {revision!r}: {str(error).splitlines()[0]}"
-        raise ShoepairError(message, fix="give a commit, branch or tag, e.g. HEAD~1") from None
+    is_workspace = revision == WORKSPACE
+    with version_control.open_repo() if is_workspace else version_control.open_revision(revision) as repo:
+        return _build_revision(revision, _Reader(repo))
 
 
 class _Reader:

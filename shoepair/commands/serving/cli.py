@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from shoepair.data import naming
 from shoepair.reports.formatting import count_with_noun, format_percent
 from shoepair.runtime import json_files, project_lock
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
+from shoepair.runtime.project_root import in_project
 
 if TYPE_CHECKING:
     from shoepair.commands.serving import predictor
@@ -25,7 +27,7 @@ OutputOption = Annotated[Path | None, typer.Option("--output", help="File to wri
 
 
 def check(
-    left: Annotated[Path, typer.Argument(help="Photo of the left shoe (PNG, JPEG, WebP); or a folder of photos.")],
+    left: Annotated[Path, typer.Argument(help="Photo of the left shoe (JPEG, HEIC, PNG, WebP, AVIF); or a folder.")],
     right: Annotated[Path | None, typer.Argument(help="Photo of the right shoe.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -73,7 +75,7 @@ def _load_photo(pair_predictor: predictor.PairPredictor, path: Path) -> predicto
         return pair_predictor.prepare_photo(path)
     except naming.PhotoError as error:
         message = f"{escape_unprintable(str(path))}: {error}"
-        raise ShoepairError(message, fix="use a PNG, JPEG or WebP photo") from None
+        raise ShoepairError(message, fix=f"use a {naming.FORMAT_NAMES} photo") from None
 
 
 def serve(
@@ -82,6 +84,9 @@ def serve(
     max_requests: Annotated[int, typer.Option(min=1, max=64, help="Pairs compared at once; more get status 503.")] = 8,
 ) -> None:
     """Run the web server that compares two photos, until Ctrl-C. Needs the extra `shoepair[serve]`."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        message = "serve: this system cannot fork processes, which the server needs"
+        raise ShoepairError(message, fix="use Linux or macOS, or WSL on Windows; `shoepair check` works here")
     try:
         from shoepair.commands.serving import web  # imported late: it is an extra and loads torch
     except ImportError as error:
@@ -91,6 +96,7 @@ def serve(
 
 
 @export_app.command()
+@in_project
 def onnx(output_path: OutputOption = None) -> None:
     """Export the best model as ONNX and compare it with torch on all test pairs. Needs the extra `shoepair[onnx]`."""
     from shoepair.commands.serving import exports  # imported late: it loads torch
@@ -101,6 +107,7 @@ def onnx(output_path: OutputOption = None) -> None:
 
 
 @export_app.command()
+@in_project
 def npy(
     split: Annotated[str, typer.Option(help="train, valid, test_m or test_w.")], output_path: OutputOption = None
 ) -> None:

@@ -24,7 +24,7 @@ from scipy.optimize import linear_sum_assignment
 
 from shoepair.commands.serving.predictor import PairPredictor, Prediction, ShoePhoto, make_prediction
 from shoepair.data import naming
-from shoepair.ingestion import file_manifest
+from shoepair.ingestion import ignored_files
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
@@ -76,7 +76,7 @@ def match_folder(folder: Path, predictor: PairPredictor) -> FolderMatching:
         ShoepairError: there are fewer than two photos, or more than `MAX_PHOTOS`.
     """
     files = sorted(
-        path for path in folder.iterdir() if path.is_file() and not file_manifest.is_system_file(Path(path.name))
+        path for path in folder.iterdir() if path.is_file() and not ignored_files.is_system_file(Path(path.name))
     )
     if not 2 <= len(files) <= MAX_PHOTOS:
         expected = f"expected 2 to {MAX_PHOTOS} photos of one shoe each"

@@ -72,6 +72,9 @@ def test_nothing_of_a_withdrawn_student_remains(
     # Thumbnails came with the class, an experiment ran, a run was never committed, arrays were exported.
     thumbnails = paths.raw_path("tiny") / "train/Thumbs.db"
     thumbnails.write_bytes(next(thumbnails.parent.glob(f"{GONE}_2_left_*")).read_bytes() + b"\0")
+    # Recorded before DVC left out such files.
+    rules = Path(".dvcignore").read_text().splitlines(keepends=True)
+    Path(".dvcignore").write_text("".join(line for line in rules if "/data/raw/" not in line))
     run("dvc", "add", "-q", "data/raw/tiny")
     commit("Add a file of a file manager")
     run("dvc", "exp", "run", "-q", "-n", "fewer", "-S", "evaluate.resamples=120")

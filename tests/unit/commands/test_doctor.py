@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import pytest
 from support.field import edit
 from support.settings import write, write_settings
 
-from shoepair.commands import doctor, dvc_records
+from shoepair.commands import doctor, dvc_records, version_control
 from shoepair.commands.collection import add
+from shoepair.commands.version_control import VersionControlError
 from shoepair.runtime import json_files, paths, project_lock
 from shoepair.runtime.errors import ShoepairError
 
@@ -34,12 +34,10 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project as far as doctor looks at it; git and DVC's own locks are tested with the real ones."""
     monkeypatch.chdir(tmp_path)
     write_settings("a")
-    write(Path("dvc.yaml"), "")
-    write(Path("stages/ingest.py"), "")
     Path(".dvc").mkdir()
     monkeypatch.setattr(project_lock, "_block_dvc", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(project_lock, "WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(doctor, "_read_committed", committed.get)
+    monkeypatch.setattr(version_control, "read_committed", committed.get)
     committed.clear()
 
 
@@ -66,17 +64,36 @@ def test_nothing_is_repaired_if_nothing_was_killed() -> None:
     assert all(path.is_file() for path in rwlocks)
 
 
-@pytest.mark.parametrize("missing", [".dvc", "dvc.yaml", "params.yaml", "stages"])
-def test_folder_that_is_no_project_is_said_so_and_left_alone(missing: str, tmp_path: Path) -> None:
+def test_folder_that_dvc_does_not_manage_is_said_so_and_left_alone(tmp_path: Path) -> None:
     part = write(Path("data/store/.a.h5.x.part"), b"another program's")
-    write(paths.ADD_JOURNAL, "{")
-    Path(missing).rename(tmp_path.parent / f"{tmp_path.name}-{missing}")
+    Path(".dvc").rename(tmp_path.parent / f"{tmp_path.name}-dvc")
     before = sorted(Path().rglob("*"))
-    with pytest.raises(ShoepairError, match=f"not a shoepair project, it has no {missing}") as error:
+    with pytest.raises(ShoepairError, match=r"not a project, it has no folder \.dvc\nrun `dvc init`"):
         repair()
-    assert error.value.message.endswith("; nothing was changed")
     assert part.is_file()
     assert sorted(Path().rglob("*")) == before
+
+
+def test_what_git_cannot_tell_is_left_as_it_is_and_the_rest_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        message = "`git log` failed: fatal: detected dubious ownership"
+        raise VersionControlError(message, fix="tell git")
+
+    monkeypatch.setattr(version_control, "read_committed", refuse)
+    part = write(Path("data/store/.a.h5.x.part"), b"half")
+    write(dvc_records.LOCK_PATH, "")
+    json_files.write_json(doctor.EXPERIMENT_STATE / "workspace.run", {"status": 2, "name": "long"})
+    before = {name: content for name, content in files().items() if name != str(part)}
+    lines: list[str] = []
+    with pytest.raises(VersionControlError) as error:
+        lines.extend(iter(doctor.repair_project()))
+    assert error.value.message == (
+        "dvc.lock: damaged by a kill, and left as it is: what the last commit has is unknown (`git log` failed: fatal:"
+        " detected dubious ownership)"
+    )
+    assert error.value.fix == "tell git"
+    assert files() == before
+    assert (doctor.EXPERIMENT_STATE / "workspace.run").is_file()
 
 
 def test_what_is_deleted_is_said_before_and_repairs_are_said_though_a_later_one_fails() -> None:
@@ -222,7 +239,7 @@ def test_finished_experiment_is_not_a_killed_one() -> None:
 def test_experiment_is_killed_if_its_process_is_gone_or_another_has_its_number(
     monkeypatch: pytest.MonkeyPatch, pid: int, older: float, *, alive: bool
 ) -> None:
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    monkeypatch.setattr(version_control, "run_git", lambda *words: words)
     json_files.write_json(doctor.EXPERIMENT_STATE / "workspace.run", {"status": 2, "name": "long"})
     process = doctor.EXPERIMENT_STATE / "workspace.json"
     json_files.write_json(process, {"pid": pid})

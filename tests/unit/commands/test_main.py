@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import typer
 from support.field import write_class, write_student
-from support.settings import write_settings
+from support.settings import mark_as_project, write_settings
 from typer.testing import CliRunner, Result
 
 from shoepair.commands import main
@@ -20,18 +21,19 @@ from shoepair.commands.collection import overview
 from shoepair.commands.collection.purging.search import Finding
 from shoepair.commands.history.verify import VerifyResult
 from shoepair.data import parquet_files, schemas
-from shoepair.runtime import paths, project_lock
+from shoepair.runtime import paths, project_lock, project_root
 from shoepair.runtime.errors import ShoepairError
 
 COMMANDS = (
     *("add", "analyze", "batches", "check", "crossval", "diff", "doctor", "export", "forget", "log", "metrics"),
-    *("remove", "serve", "suspects", "validate", "verify"),
+    *("remove", "repro", "serve", "suspects", "validate", "verify"),
 )
 
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    mark_as_project()
 
 
 def run(*words: str) -> Result:
@@ -121,7 +123,8 @@ def test_purge_asks_before_shared_files_go_and_exits_with_1_while_something_is_l
 @pytest.mark.parametrize(
     "words",
     [
-        ["add", "photos"],
+        ["add"],
+        ["repro", "photos"],
         ["crossval", "--folds", "1"],
         ["crossval", "--repeats", "0"],
         ["export", "npy"],
@@ -156,6 +159,54 @@ def test_user_error_is_one_message_and_a_bug_keeps_its_traceback(
         main.main()
 
 
+@pytest.mark.parametrize("name", sorted({*COMMANDS} - {"analyze"}))
+def test_every_command_but_analyze_works_in_a_project_only(name: str, tmp_path: Path) -> None:
+    words = {"add": ["x"], "check": ["x"], "diff": ["HEAD"], "export": ["onnx"], "remove": ["x"]}.get(name, [])
+    for path in project_root.PROJECT_FILES:
+        path.unlink()
+    error = run(name, *words).exception
+    assert isinstance(error, ShoepairError)
+    assert error.message.startswith(f"{tmp_path}: in no shoepair project")
+    assert run("analyze", "parameters").exit_code == 0
+
+
+def test_command_in_a_sub_folder_works_as_in_the_project_with_paths_from_where_the_user_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_settings()
+    write_class(tmp_path / "docs/new", {"train": ("u001", "u002")})
+    monkeypatch.chdir(tmp_path / "docs")
+    assert ": valid, can be added as batch 'new'; nothing was changed" in run("add", "new", "--dry-run").output
+    assert Path.cwd() == tmp_path
+    monkeypatch.chdir(tmp_path / "docs/new")
+    assert "as batch 'new'" in run("add", ".", "--dry-run").output
+    monkeypatch.chdir(tmp_path / "stages")
+    error = run("add", "new", "--dry-run").exception
+    assert str(error).startswith("stages/new: no such folder or file")
+
+
+def test_nothing_read_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shoepair.commands.history import versions
+
+    monkeypatch.setattr(main, "verify_file_digests", lambda: VerifyResult(0, 0))
+    assert str(run("verify").exception).startswith("verify: 0 recorded files and 0 cached files read, so nothing is")
+    monkeypatch.setattr(versions, "list_version_records", list)
+    assert str(run("log").exception).startswith("log: no commit of this project has records of photos")
+
+
+def test_repro_adds_the_photos_then_runs_doctor_pipeline_and_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(main, "_add", lambda source, name, **options: done.append((source, name, options)))
+    for name in ("_doctor", "run_dvc_repro", "_metrics"):
+        monkeypatch.setattr(main, name, lambda name=name: done.append(name))
+    steps = ["_doctor", "run_dvc_repro", "_metrics"]
+    assert run("repro").exit_code == 0
+    assert done == steps
+    done.clear()
+    assert run("repro", "--photos", "My Photos/Winter.zip").exit_code == 0
+    assert done == [(Path("My Photos/Winter.zip"), "winter", {"replace_others": True}), *steps]
+
+
 def test_interrupted_command_ends_as_at_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
@@ -172,10 +223,11 @@ def test_dry_run_accepts_a_valid_class_and_rejects_one_with_an_error(tmp_path: P
     (tmp_path / "new/train/Thumbs.db").write_bytes(b"x")
     lines = run("add", "new", "--name", "a", "--dry-run").output.splitlines()
     assert lines[-1] == (
-        "2 students, 12 photos, 1 system files ignored: valid, can be added as batch 'a'; nothing was changed"
+        "2 students, 12 photos, 1 other files ignored: valid, can be added as batch 'a'; nothing was changed"
     )
     assert lines[-2] == "ignored, not copied: train/Thumbs.db"
-    assert all(line.split(": ")[0] in {"blurred", "dark", "low contrast", "overexposed"} for line in lines[:-2])
+    assert lines[-3] == "students: 2 train"
+    assert all(line.split(": ")[0] in {"blurred", "dark", "low contrast", "overexposed"} for line in lines[:-3])
     (tmp_path / "new/train/u001_1_left_m.jpg").unlink()
     assert isinstance(run("add", "new", "--name", "a", "--dry-run").exception, ShoepairError)
 
@@ -220,3 +272,25 @@ def test_verification_counts_what_was_read_and_lists_every_problem(
     assert isinstance(error, ShoepairError)
     assert error.message == f"verify: {count}; 7 recorded files and 8 cached files read"
     assert list(error.problems) == problems
+
+
+def test_no_to_a_question_ends_with_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(typer, "confirm", lambda _question: True)
+    main._ask_or_end("delete it?", "nothing was deleted")
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(typer, "confirm", lambda _question: False)
+    with pytest.raises(typer.Exit) as ended:
+        main._ask_or_end("delete it?", "nothing was deleted")
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().out == "nothing was deleted\n"
+
+
+def test_ctrl_c_at_a_question_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_question: str) -> bool:
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "confirm", stop)
+    with pytest.raises(KeyboardInterrupt):
+        main._ask_or_end("delete it?", "nothing was deleted")

@@ -164,7 +164,7 @@ def _judge_store(path: Path, evidence: Evidence) -> Verdict:
     try:
         with Store(path) as store:
             return _judge_ids(set(store.student_ids), "store", path, evidence)
-    except ShoepairError:
+    except (ShoepairError, OSError):
         return Verdict(UNPROVEN, "store", "cannot be read")
 
 
@@ -198,7 +198,7 @@ def _rows(path: Path) -> Iterator[tuple[str, bytes]]:
         with Store(path) as store:
             for row, student in enumerate(store.student_ids):
                 yield student, _hash_pixels(store.read_students([row])[0])
-    except ShoepairError:
+    except (ShoepairError, OSError):
         return
 
 

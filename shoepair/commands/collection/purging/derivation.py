@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from shoepair.commands.collection.purging.records import StageRecord, Version
 from shoepair.data import naming
-from shoepair.ingestion import file_manifest
+from shoepair.ingestion import ignored_files
 from shoepair.runtime.file_digests import DIRECTORY_SUFFIX, hash_listing
 
 ReadListing = Callable[[str], "dict[str, str] | None"]  # digest -> members; None if the listing is nowhere
@@ -102,7 +102,7 @@ def _trace_photos(
         elif members and not origins.photos.isdisjoint(members.values()):
             origins.theirs[digest] = "listing"
             # A file manager's file holds small copies of the photos beside it.
-            system_files |= {member for name, member in members.items() if file_manifest.is_system_file(Path(name))}
+            system_files |= {member for name, member in members.items() if ignored_files.is_system_file(Path(name))}
             origins.others |= set(members.values())
         else:
             origins.others |= {digest, *(members or {}).values()}

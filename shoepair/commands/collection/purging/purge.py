@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from shoepair.commands import dvc_records
+from shoepair.commands import dvc_records, version_control
 from shoepair.commands.collection import withdrawn
 from shoepair.commands.collection.purging import receipts, records, remotes, search
 from shoepair.commands.collection.purging.contents import Evidence
@@ -116,7 +115,7 @@ def plan_purge(remote_names: Sequence[str] = ()) -> Iterator[PurgePlan]:
     if not students_by_batch:
         message = f"{paths.WITHDRAWN_LIST}: no student is withdrawn"
         raise ShoepairError(message, fix="run `shoepair forget STUDENT --batch BATCH` first")
-    with _open_repo() as repo:
+    with version_control.open_repo() as repo:
         project = _locate(repo)
         opened = remotes.open_remotes(repo, remote_names)
         in_git, blobs = records.read_git_objects()
@@ -128,7 +127,9 @@ def plan_purge(remote_names: Sequence[str] = ()) -> Iterator[PurgePlan]:
         versions = [*in_git, *in_use, *lock, *records.read_files(others)]
         read_listing = _listing_reader(project, in_use, opened)
         _raise_if_unknown(in_use, read_listing, students_by_batch)
-        tracked = {path.as_posix(): compute_md5(path) for path in records.list_tracked_files() if path.is_file()}
+        tracked = {
+            path.as_posix(): compute_md5(path) for path in version_control.list_tracked_files() if path.is_file()
+        }
         origins = trace_origins(versions, read_listing, students_by_batch, tracked)
         _raise_if_in_use(in_use, read_listing, origins, students_by_batch)
         evidence = _collect_evidence(project, in_use, read_listing, origins, students_by_batch)
@@ -144,16 +145,6 @@ def plan_purge(remote_names: Sequence[str] = ()) -> Iterator[PurgePlan]:
             remotes.find_objects(remote, origins)
         unopened = sorted(set(repo.config["remote"]).difference(remote_names))
         yield PurgePlan(repo, project, students_by_batch, findings, opened, _describe_unreachable(unopened, opened))
-
-
-def _open_repo() -> Repo:
-    try:
-        repo = Repo()
-        repo.index  # noqa: B018  # reads dvc.yaml
-    except DvcException as error:
-        message = f"DVC: {' '.join(str(error).split())}"
-        raise ShoepairError(message, fix="run it in the project's folder, where `dvc status` works") from None
-    return repo
 
 
 def _locate(repo: Repo) -> Project:

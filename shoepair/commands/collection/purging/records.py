@@ -8,7 +8,6 @@ this project's own.
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from dvc.utils.serialize import ParseError, parse_yaml
 
-from shoepair.runtime.errors import ShoepairError
+from shoepair.commands import version_control
 
 RECORD_MARK = b"outs:"  # every record has outputs
 
@@ -95,42 +94,21 @@ def read_files(paths: Iterable[Path]) -> list[Version]:
 
 
 def read_git_objects() -> tuple[list[Version], list[GitBlob]]:
-    """Read the records in git's object database, and describe all files in it.
+    """Read the records in git's object database, and describe all files in it; without those of other folders only.
 
     Raises:
-        ShoepairError: the project is in no git repository.
+        VersionControlError: git failed.
     """
     versions, blobs = [], []
-    for name, content in _iter_blobs():
+    for name, content in version_control.iter_blobs():
         blobs.append(GitBlob(name, hash_content(content), content[:9]))
         if version := parse_records(content):
             versions.append(version)
     return versions, blobs
 
 
-def _iter_blobs() -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of every file in git's object database."""
-    words = ["git", "cat-file", "--batch-all-objects", "--batch", "--unordered"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as git:
-        assert git.stdout is not None
-        while header := git.stdout.readline():
-            name, object_type, length = header.decode().split()
-            content = git.stdout.read(int(length) + 1)[:-1]
-            if object_type == "blob":
-                yield name, content
-    if git.returncode:
-        message = "`git cat-file` failed: this folder is in no git repository, or the repository is damaged"
-        raise ShoepairError(message, fix="run it in the project's folder; `git fsck` checks the repository")
-
-
-def list_tracked_files() -> set[Path]:
-    """List the files that git tracks."""
-    done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False)
-    return {Path(name) for name in done.stdout.decode(errors="surrogateescape").split("\0") if name}
-
-
 def describe_git_blob(name: str) -> str:
     """Return where a file in git's object database comes from: a commit, a stash, or nothing any more."""
-    words = ["git", "log", "--all", "--reflog", f"--find-object={name}", "--format=%h", "--max-count=1"]
-    done = subprocess.run([*words, "-m"], capture_output=True, text=True, check=False)
-    return f"commit {done.stdout.split()[0]}" if done.stdout.split() else "no commit"
+    words = ("log", "--all", "--reflog", f"--find-object={name}", "--format=%h", "--max-count=1", "-m")
+    found = version_control.list_git_lines(*words)
+    return f"commit {found[0]}" if found else "no commit"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from shoepair.commands import dvc_records
+from shoepair.commands import dvc_records, version_control
 from shoepair.commands.collection.purging import records
 from shoepair.commands.collection.purging.contents import (
     INNOCENT,
@@ -88,7 +88,7 @@ def walk_files(folder: Path, skipped: Iterable[Path] = ()) -> Iterator[Path]:
 def search_project(project: Project, evidence: Evidence, blobs: list[GitBlob]) -> Iterator[Finding]:
     """Yield what the project folder holds, without DVC's cache; experiments' workspaces as wholes."""
     in_git = {blob.md5 for blob in blobs}
-    tracked = records.list_tracked_files()
+    tracked = version_control.list_tracked_files()
     cache = Path(os.path.relpath(project.run_cache.parent))
     workspaces = list_workspaces()
     for path in progress.track(list(walk_files(Path(), {cache, *workspaces})), "search", "file"):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.settings import write
 
-from shoepair.commands import dvc_records
+from shoepair.commands import dvc_records, version_control
 from shoepair.commands.history import verify
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
@@ -47,7 +47,7 @@ def cached(name: str) -> Path:
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An intact project: two photos, a table made of them by a stage, all of it in the cache."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(verify, "Repo", lambda: nullcontext(REPOSITORY))
+    monkeypatch.setattr(version_control, "open_repo", lambda: nullcontext(REPOSITORY))
     for name, content in PHOTOS.items():
         write(RAW / name, content)
         write(cached(digest(content)), content)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.settings import mark_as_project
 from typer.testing import CliRunner, Result
 
 from shoepair.commands import serving
@@ -41,6 +42,7 @@ class FakePredictor:
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    mark_as_project()
     monkeypatch.setattr(predictor, "load_predictor", FakePredictor)
     Path("right.jpg").write_text("the other shoe")
 
@@ -116,7 +118,7 @@ def test_folder_is_not_sure_if_a_pair_is_doubtful_or_a_file_unreadable(
             ".: not a file, expected two photos, or one folder\n"
             "run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`",
         ),
-        (["right.jpg", "left.jpg"], "left.jpg: cannot be decoded\nuse a PNG, JPEG or WebP photo"),
+        (["right.jpg", "left.jpg"], "left.jpg: cannot be decoded\nuse a JPEG, HEIC, PNG, WebP or AVIF photo"),
     ],
 )
 def test_wrong_call_is_explained(words: list[str], message: str) -> None:

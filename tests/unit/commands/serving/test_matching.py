@@ -136,7 +136,7 @@ def test_folder_is_printed_line_by_line(folder: Path) -> None:
     assert status == 3
     assert lines[2] == "2 pairs found"
     assert lines[3].startswith("unmatched: u001_")
-    assert lines[4] == "unreadable: notes.txt: cannot be decoded (not a PNG, JPEG or WebP image)"
+    assert lines[4] == "unreadable: notes.txt: cannot be decoded (not a JPEG, HEIC, PNG, WebP or AVIF image)"
     (folder / "notes.txt").unlink()
     status, output = check(folder, "--json")
     document = json.loads(output)

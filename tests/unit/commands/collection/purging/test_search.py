@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.settings import write
 
+from shoepair.commands import version_control
 from shoepair.commands.collection.purging import records, search
 from shoepair.commands.collection.purging.contents import Evidence
 from shoepair.commands.collection.purging.derivation import Origins
@@ -30,7 +31,7 @@ EVIDENCE = Evidence({"winter": ["u052"]}, Origins({md5(PHOTO): "photo", "f" * 32
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project, whose cache is its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(records, "list_tracked_files", lambda: {Path("README.md")})
+    monkeypatch.setattr(version_control, "list_tracked_files", lambda: {Path("README.md")})
     monkeypatch.setattr(records, "describe_git_blob", lambda _name: "commit abc")
     cache = tmp_path / ".dvc/cache"
     return Project(tmp_path, cache / "files/md5", cache / "runs", tmp_path / "site/repo/token", cache_is_shared=False)
