@@ -90,7 +90,7 @@ def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     pairs = torch.rand(5, 3, 2 * EDGE, EDGE, generator=torch.Generator().manual_seed(2)) - 0.5
     with torch.inference_mode():
         wanted = model(pairs).numpy()
-    reference = onnx_reference.ReferenceEvaluator(tmp_path / "model.onnx")  # onnx's own, in NumPy
+    reference = onnx_reference.ReferenceEvaluator(str(tmp_path / "model.onnx"))  # onnx's own, in NumPy
     for evaluator in (session, reference):
         logits = evaluator.run(None, {"pairs": pairs.numpy()})[0]
         np.testing.assert_allclose(logits, wanted, rtol=0, atol=exports.MAX_LOGIT_DIFFERENCE)
