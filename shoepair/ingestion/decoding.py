@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
 from shoepair.data.naming import FORMAT_NAMES, PhotoError
 from shoepair.ingestion import damage, file_structure, reduced_decoding
@@ -34,7 +34,7 @@ class PhotoFormat(NamedTuple):
 
 # Not Image.open: it loads, and may try, decoders of forty formats.
 PHOTO_FORMATS = (
-    PhotoFormat(re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, file_structure.count_png_work),
+    PhotoFormat(re.compile(rb"\x89PNG\r\n\x1a\n"), damage.CountedPngFile, file_structure.count_png_work),
     PhotoFormat(re.compile(rb"\xff\xd8\xff"), JpegImageFile, file_structure.count_jpeg_work),
     PhotoFormat(re.compile(rb"RIFF....WEBP", re.DOTALL), reduced_decoding.open_webp, file_structure.count_webp_work),
     # HEIC or AVIF: the type of the file, or one of those that it is compatible with.
@@ -85,6 +85,11 @@ class DecodedPhoto:
     original: tuple[int, int]
     remarks: tuple[str, ...] = ()
 
+    @cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        """Brightness: (S, S) uint8."""
+        return np.asarray(Image.fromarray(self.pixels).convert("L"))
+
 
 def decode_photo(source: Path | bytes | BinaryIO, edge: int, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
     """Decode one photo as sRGB, upright, opaque, cropped to the central square and resized to edge x edge.
@@ -121,6 +126,8 @@ def decode_photo(source: Path | bytes | BinaryIO, edge: int, max_pixels: int = M
                 raise PhotoError(reason)
             damage_remarks = damage.find_damage_remarks(content)  # before `load`: not in memory at the same time
             loaded = _load_reduced(image, _max_whole_pixels_of(image, profile))
+            if isinstance(image, damage.CountedPngFile):
+                damage_remarks = image.damage_remarks
             # Not ImageOps.exif_transpose: it rewrites the whole EXIF block and fails on invalid entries.
             transpose = TRANSPOSE_BY_ORIENTATION.get(image.getexif().get(EXIF_ORIENTATION_TAG, 1))
             rgb, remarks = convert_to_srgb_with_remarks(loaded, profile)

@@ -37,21 +37,29 @@ CROP_FRAMES = tuple(
     for top, (_, height) in enumerate(CROP_INTERVALS)
     if width == height
 )
+MIRRORING = np.tile([1.0, -1.0], HASH_BITS // 2)  # a mirrored cosine of odd frequency has the other sign
 
 
 def compute_phashes(grey_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Compute the hashes of a grey photo: (S, S) uint8 to (frames + 1, 32) uint8, that of the mirror image last."""
-    edge, matrices = len(grey_pixels), _resize_and_dct_matrices(len(grey_pixels))
-    axis = matrices.reshape(-1, edge)  # (16 I, S), the intervals one below the other
-    spectra = (axis @ grey_pixels.astype(np.float64) @ axis.T).reshape(
-        len(CROP_INTERVALS), HASH_SIZE, len(CROP_INTERVALS), HASH_SIZE
-    )
-    left, top = np.array(CROP_FRAMES).T
-    frames = spectra[top, :, left].reshape(-1, HASH_BITS)
-    mirrored = matrices[0] @ grey_pixels[:, ::-1].astype(np.float64) @ matrices[0].T
+    matrices = _resize_and_dct_matrices(len(grey_pixels))
+    edge = matrices.shape[-1]
+    vertical = matrices.reshape(-1, edge) @ grey_pixels.astype(
+        np.float64
+    )  # (16 I, S), the intervals one below the other
+    vertical = vertical.reshape(matrices.shape)
+    spectra = []
+    for cut in range(CROP_STEPS + 1):  # frames are square: intervals meet those of the same length
+        count, first = cut + 1, cut * (cut + 1) // 2
+        part = slice(first, first + count)
+        spectrum = vertical[part].reshape(-1, edge) @ matrices[part].reshape(-1, edge).T
+        frames = spectrum.reshape(count, HASH_SIZE, count, HASH_SIZE).transpose(2, 0, 1, 3)  # left, top, frequencies
+        spectra.append(frames.reshape(-1, HASH_BITS))
+    spectra.append(spectra[0] * MIRRORING)
     # Rounded: a uniform photo has frequencies other than 0 by rounding errors only.
-    spectra = np.concatenate([frames, mirrored.reshape(1, HASH_BITS)]).round()
-    return np.packbits(spectra > np.median(spectra, axis=1, keepdims=True), axis=1)
+    rounded = np.concatenate(spectra).round()
+    # Above the lower of the two middle values is above the median.
+    return np.packbits(rounded > np.partition(rounded, HASH_BITS // 2 - 1)[:, HASH_BITS // 2 - 1, None], axis=1)
 
 
 @cache

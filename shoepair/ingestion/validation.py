@@ -7,9 +7,10 @@ students with the same photo are both quarantined, since the photo may belong to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from shoepair.ingestion.config import ValidateConfig
 from shoepair.runtime import progress, storage
 from shoepair.runtime.errors import ShoepairError
 
-COUNT_NAMES = ("files", "accepted", "quarantined", "ignored", "students", "quarantined_students")
 CATEGORY_OF_SUBSET = {"test_m": "m", "test_w": "w"}  # a test subset holds one category; train holds both
 
 
@@ -102,14 +102,6 @@ class ValidationResult:
             "flags": self.flagged_paths,
             "reasons": self.errors_by_student,
         }
-
-
-def counts_by_batch_and_total(reports_by_batch: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Return the counts of each batch from the validation reports, with their sum first as `total`."""
-    total = {name: sum(report[name] for report in reports_by_batch.values()) for name in COUNT_NAMES}
-    return {"total": total} | {
-        batch: {name: report[name] for name in COUNT_NAMES} for batch, report in reports_by_batch.items()
-    }
 
 
 def validate_batch(
@@ -217,9 +209,11 @@ def find_errors(manifest: pd.DataFrame, decode_errors: Mapping[str, str]) -> lis
         manifest: `Manifest` rows.
         decode_errors: path -> reason, for files that cannot be decoded.
     """
-    files = manifest[~manifest["ignored"]]
-    photos = files[files["error"].isna()]
-    reasons = dict(zip(files["path"], files["error"], strict=True)) | dict(decode_errors)
+    files: list[Any] = list(
+        manifest[~manifest["ignored"]].itertuples()
+    )  # in Python: faster than a table for each student
+    photos = [file for file in files if not isinstance(file.error, str)]
+    reasons = {file.path: file.error for file in files} | dict(decode_errors)
     errors = [
         ErrorEntry(path, reason, _extract_student_ids([path]))
         for path, reason in reasons.items()
@@ -227,9 +221,17 @@ def find_errors(manifest: pd.DataFrame, decode_errors: Mapping[str, str]) -> lis
     ]
     errors += _find_identical_files(files)
     errors += _find_students_of_one_number(photos)
-    for student, photo_rows in photos.groupby("student", sort=True):
-        errors += [ErrorEntry(str(student), text, (str(student),)) for text in _find_student_errors(photo_rows)]
+    for student, photos_of_student in _group_by(photos, attrgetter("student")).items():
+        errors += [ErrorEntry(student, text, (student,)) for text in _find_student_errors(photos_of_student)]
     return sorted(errors, key=str)
+
+
+def _group_by(rows: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    """Return each key -> its rows, keys ascending."""
+    groups: dict[Any, list[Any]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return dict(sorted(groups.items()))
 
 
 def _extract_student_ids(file_paths: Iterable[str]) -> tuple[str, ...]:
@@ -238,40 +240,44 @@ def _extract_student_ids(file_paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(ids - {""}))
 
 
-def _find_identical_files(file_rows: pd.DataFrame) -> Iterator[ErrorEntry]:
+def _find_identical_files(files: Iterable[Any]) -> Iterator[ErrorEntry]:
     """Yield an error for each group of files with the same content: all names but one must be wrong."""
-    for _, group in file_rows[file_rows["sha256"].notna()].groupby("sha256", sort=False):
+    for group in _group_by((file for file in files if isinstance(file.sha256, str)), attrgetter("sha256")).values():
         if len(group) > 1:
-            first, *others = sorted(group["path"])
-            yield ErrorEntry(first, f"same content as {', '.join(others)}", _extract_student_ids(group["path"]))
+            first, *others = sorted(file.path for file in group)
+            text = f"same content as {', '.join(others)}"
+            yield ErrorEntry(first, text, _extract_student_ids(file.path for file in group))
 
 
-def _find_students_of_one_number(photo_rows: pd.DataFrame) -> Iterator[ErrorEntry]:
+def _find_students_of_one_number(photos: Iterable[Any]) -> Iterator[ErrorEntry]:
     """Yield an error for students like u2 and u002: one person under two ids could get into two splits."""
-    for _, group in photo_rows.groupby(photo_rows["student"].map(naming.strip_leading_zeros)):
-        if group["student"].nunique() > 1:
-            subsets_by_student = group.groupby("student")["subset"].unique()
-            first, *others = [f"{student} ({', '.join(subsets)})" for student, subsets in subsets_by_student.items()]
+    for group in _group_by(photos, lambda photo: naming.strip_leading_zeros(photo.student)).values():
+        students = _group_by(group, attrgetter("student"))
+        if len(students) > 1:
+            first, *others = [
+                f"{student} ({', '.join(dict.fromkeys(photo.subset for photo in photos_of_student))})"
+                for student, photos_of_student in students.items()
+            ]
             text = f"the same number as {', '.join(others)}, expected one way to write each student's number"
-            yield ErrorEntry(first, text, tuple(map(str, subsets_by_student.index)))
+            yield ErrorEntry(first, text, tuple(students))
 
 
-def _find_student_errors(photo_rows: pd.DataFrame) -> Iterator[str]:
+def _find_student_errors(photos: list[Any]) -> Iterator[str]:
     """Yield the errors of one student's photos."""
-    subsets = sorted(photo_rows["subset"].unique())
+    subsets = sorted({photo.subset for photo in photos})
     if len(subsets) > 1:
         yield f"in the subsets {' and '.join(subsets)}, expected one"
         return  # further errors would only follow from this one
-    keys = [(int(pair), str(side)) for pair, side in zip(photo_rows["pair"], photo_rows["side"], strict=True)]
+    keys = [(int(photo.pair), str(photo.side)) for photo in photos]
     if len(keys) != len(naming.SHOE_KEYS) or set(keys) != set(naming.SHOE_KEYS):
         yield f"{len(keys)} photo{'s' if len(keys) > 1 else ''}, expected 6 ({_describe_missing_and_repeated(keys)})"
-    for pair, categories in photo_rows.groupby("pair")["category"]:
-        if categories.nunique() > 1:
+    for pair, shoes in _group_by(photos, attrgetter("pair")).items():
+        if len({shoe.category for shoe in shoes}) > 1:
             yield f"pair {pair} is both m and w, expected one category"
     expected = CATEGORY_OF_SUBSET.get(subsets[0])
-    for row in photo_rows.itertuples():
-        if expected and row.category != expected:
-            yield f"{row.path} is of category {row.category}, expected only {expected} in {subsets[0]}"
+    for photo in photos:
+        if expected and photo.category != expected:
+            yield f"{photo.path} is of category {photo.category}, expected only {expected} in {subsets[0]}"
 
 
 def _describe_missing_and_repeated(shoe_keys: list[tuple[int, str]]) -> str:

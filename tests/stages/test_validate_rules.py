@@ -16,7 +16,7 @@ from benchmarks.costly_photos import make_jpeg, make_packed_text, make_png
 from shoepair.commands.collection import add, overview
 from shoepair.data import parquet_files
 from shoepair.data.schemas import StudentSplits
-from shoepair.ingestion import validation
+from shoepair.ingestion import validation_counts
 from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 from stages import ingest, normalize, split, validate
@@ -45,7 +45,7 @@ def test_student_with_an_error_is_quarantined_and_the_others_are_accepted() -> N
     (TRAIN / "list.xlsx").write_text("x")
     (TRAIN / ".DS_Store").write_text("x")
     result = report()
-    counts = {name: result[name] for name in validation.COUNT_NAMES}
+    counts = {name: result[name] for name in validation_counts.COUNT_NAMES}
     assert counts == {
         **{"files": 49, "accepted": 36, "quarantined": 12, "ignored": 1},
         **{"students": 6, "quarantined_students": 2},

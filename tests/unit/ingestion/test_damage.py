@@ -71,6 +71,7 @@ def make_webp_with_metadata() -> bytes:
 def test_sound_photo_is_decoded_as_by_pillow_without_a_remark(kind: str) -> None:
     content = damaged_photos.KINDS[kind](PICTURE.resize((64, 64)))
     assert damage.find_damage_remarks(content) == ()
+    assert damage.HARMLESS_REMARK not in decode_photo(content, 64).remarks
     with Image.open(io.BytesIO(content)) as image:
         if not image.has_transparency_data:
             assert np.array_equal(decode_photo(content, 64).pixels, np.asarray(image.convert("RGB")))
@@ -204,8 +205,27 @@ def test_png_with_more_data_than_its_picture_is_remarked(packed: bytes) -> None:
 def test_rows_of_a_png_are_counted_in_every_mode(mode: str, size: tuple[int, int]) -> None:
     buffer = io.BytesIO()
     Image.new(mode, size).save(buffer, "PNG")
-    assert damage.find_damage_remarks(buffer.getvalue()) == ()
-    assert damage.find_damage_remarks(damaged_photos.encode_interlaced_png(Image.new("RGB", size))) == ()
+    assert damage.HARMLESS_REMARK not in decode_photo(buffer.getvalue(), 16).remarks
+    assert decode_photo(damaged_photos.encode_interlaced_png(Image.new("RGB", size)), 16).remarks == ()
+
+
+@pytest.mark.parametrize("unpacked_at_once", [1, 1000, 2**20])
+@pytest.mark.parametrize("length", [1, 100, 100_000])
+def test_png_is_the_same_in_pieces_of_any_length(
+    length: int, unpacked_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(damage, "UNPACKED_AT_ONCE", unpacked_at_once)
+    packed = zlib.compress(RAW_ROWS[: RAW_ROWS.find(b"\0") + 1 + 3 * 96] * 72)  # rows of one kind: few bytes of many
+    whole = decode_photo(make_png(packed), 64)
+    pieces = [packed[start : start + length] for start in range(0, len(packed), length)]
+    chunks = b"".join(make_chunk(b"IDAT", piece) + make_chunk(b"IDAT", b"") for piece in pieces[:-1])
+    start, _, end = make_png(b"").partition(make_chunk(b"IDAT", b""))
+    content = start + chunks + make_chunk(b"IDAT", pieces[-1])
+    photo = decode_photo(content + end, 64)
+    assert np.array_equal(photo.pixels, whole.pixels)
+    assert photo.remarks == ()
+    for more in (b"", b"x"):
+        assert decode_photo(content + make_chunk(b"IDAT", more) + end, 64).remarks == (damage.HARMLESS_REMARK,)
 
 
 @pytest.mark.parametrize("chunk", [b"EXIF", b"ICCP", b"XMP "])

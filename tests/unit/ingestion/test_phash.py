@@ -73,6 +73,16 @@ def test_frame_depends_on_its_crop_and_little_beyond_it() -> None:
     assert changed[begin == 0].mean() > 0.9
 
 
+@pytest.mark.parametrize("edge", [EDGE, 224])
+def test_hashes_are_those_of_each_frame_alone(edge: int) -> None:
+    matrices = phash._resize_and_dct_matrices(edge)
+    photo = np.random.default_rng(edge).integers(0, 256, (edge, edge)).astype(np.uint8)
+    spectra = [matrices[top] @ photo.astype(float) @ matrices[left].T for left, top in phash.CROP_FRAMES]
+    spectra.append(matrices[0] @ photo[:, ::-1].astype(float) @ matrices[0].T)
+    expected = np.stack([spectrum.round() > np.median(spectrum.round()) for spectrum in spectra])
+    np.testing.assert_array_equal(bits(photo), expected)
+
+
 def test_transposed_photo_has_transposed_frames() -> None:
     positions = {frame: position for position, frame in enumerate(phash.CROP_FRAMES)}
     order = [positions[top, left] for left, top in phash.CROP_FRAMES]

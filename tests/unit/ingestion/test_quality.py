@@ -8,11 +8,13 @@ import imagehash
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+from skimage.measure import blur_effect
 from support.field import write_class
 from support.measures import EDGE, measured
 
-from shoepair.ingestion import file_manifest, phash, validation
+from shoepair.ingestion import decoding, file_manifest, phash, quality, validation
 from shoepair.synthetic import synthetic_class
 
 
@@ -38,6 +40,36 @@ def test_measures_are_what_they_say(tmp_path: Path) -> None:
         len(phash.CROP_FRAMES) + 1,
         phash.HASH_BITS // 8,
     )
+
+
+def make_grey(kind: str, edge: int) -> NDArray[np.uint8]:
+    """Return a grey photo of a kind: (edge, edge)."""
+    rng = np.random.default_rng(edge)
+    noise = rng.integers(0, 256, (edge, edge), np.uint8)
+    photos = {
+        "noise": noise,
+        "two greys": noise // 128 * 17,
+        "smooth": np.asarray(Image.fromarray(noise).filter(ImageFilter.GaussianBlur(3))),
+        "squares": noise[::16, ::16].repeat(16, 0).repeat(16, 1),
+        "columns": noise[:1].repeat(edge, 0),
+        "rows": noise[:, :1].repeat(edge, 1),
+        "one pixel": np.pad(np.full((1, 1), 9, np.uint8), ((3, edge - 4), (5, edge - 6))),
+        "one corner": np.pad(np.full((1, 1), 9, np.uint8), (0, edge - 1)),
+    }
+    return photos[kind]
+
+
+@pytest.mark.parametrize("edge", [16, 80, EDGE])
+@pytest.mark.parametrize(
+    "kind", ["noise", "two greys", "smooth", "squares", "columns", "rows", "one pixel", "one corner"]
+)
+def test_blur_and_brightness_are_those_of_the_libraries(kind: str, edge: int) -> None:
+    grey = make_grey(kind, edge)
+    assert quality.measure_blur(grey) == pytest.approx(blur_effect(grey), abs=1e-6 if kind == "one pixel" else 1e-12)
+    stats = quality.measure_quality(decoding.DecodedPhoto(grey[..., None].repeat(3, 2), (edge, edge)))
+    assert stats["blur"] == round(blur_effect(grey), 4)
+    percentiles = np.percentile(grey, quality.GREY_PERCENTS) / 255
+    assert [stats[f"grey_{percent}"] for percent in quality.GREY_PERCENTS] == [round(x, 4) for x in percentiles]
 
 
 @pytest.mark.parametrize("edge", [32, EDGE])
