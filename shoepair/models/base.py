@@ -111,9 +111,9 @@ class Model(nn.Module):
         logits = [self.forward_single_view(view) for view in make_tta_views(images)]
         return sum(logits[1:], logits[0]) / len(logits)
 
-    def forward_all_pairs(self, shoes: Tensor) -> Tensor:
+    def forward_all_pairs(self, shoes: Tensor, *, tta: bool = True) -> Tensor:
         """Return logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2)."""
-        logits: Tensor = self(stack_all_pairs_within_groups(shoes))
+        logits: Tensor = self(stack_all_pairs_within_groups(shoes), tta=tta)
         return logits.reshape(shoes.shape[0], shoes.shape[1], shoes.shape[1], NUM_CLASSES)
 
 

@@ -25,7 +25,7 @@ def compute_class_logits_of_pairs(model: nn.Module, shoes: Tensor, *, tta: bool 
     `Model.forward`.
     """
     if isinstance(model, Model) and model.trains_on_students:
-        return model.forward_all_pairs(shoes).flatten(0, 2)
+        return model.forward_all_pairs(shoes, tta=tta).flatten(0, 2)
     images = shoes.flatten(1, 3).movedim(3, 1)  # (G, 3, 2S, S), channels last in memory
     if not isinstance(model, Model):
         return module_interface.compute_module_logits(model, images)
@@ -69,7 +69,8 @@ def predict_logits(
             students, position = torch.unique(pairs.pair_index[:, 0], return_inverse=True)
             plan = torch.split(students, max(1, batch_size // 6))  # 6 photos and 9 pairs per student
             template = torch.zeros(3, 3, NUM_CLASSES)
-            logits = map_mini_batches_over_ranks(plan, pairs.iter_student_photos, model.forward_all_pairs, template)
+            score = partial(model.forward_all_pairs, tta=tta)
+            logits = map_mini_batches_over_ranks(plan, pairs.iter_student_photos, score, template)
             return logits[position, pairs.pair_index[:, 1], pairs.pair_index[:, 2]]  # from (N, 3, 3, 2)
         plan, template = torch.split(torch.arange(len(pairs.same)), batch_size), torch.zeros(NUM_CLASSES)
         compute = partial(compute_class_logits_of_pairs, model, tta=tta)

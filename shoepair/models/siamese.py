@@ -66,17 +66,17 @@ class Siamese(Model):
             nn.Linear(inputs, HEAD_HIDDEN_UNITS), nn.ReLU(), *drop, nn.Linear(HEAD_HIDDEN_UNITS, NUM_CLASSES)
         )
 
-    def forward_all_pairs(self, shoes: Tensor) -> Tensor:
+    def forward_all_pairs(self, shoes: Tensor, *, tta: bool = True) -> Tensor:
         """Return logits of every left with every right shoe of a group: (G, L, 2, S, S, 3) to (G, L, L, 2).
 
-        While training, only one view is used; `train.mirror_swap` mirrors it at random.
+        With `tta` False only one view is used, as while training, where `train.mirror_swap` mirrors it at random.
         """
         groups, per_side = shoes.shape[:2]
         photos = downsample_images(shoes.flatten(0, 2).movedim(3, 1), self.config.edge)  # (G L 2, 3, S, S)
         histograms = [compute_sqrt_histograms(center_crop(photos, share)) for share in CROP_SHARES]
         distances = [_color_distances(*_all_pairs(values, groups, per_side)) for values in histograms]
         colors = self.color_norm((torch.cat(distances, dim=1).to(photos.dtype) + DISTANCE_EPS).log())  # (P, 8)
-        views = [photos] if self.training else [photos, photos.flip(3)]
+        views = [photos, photos.flip(3)] if tta and not self.training else [photos]
         logits = [self._compare_view(view, colors, groups, per_side) for view in views]
         return (sum(logits[1:], logits[0]) / len(views)).reshape(groups, per_side, per_side, NUM_CLASSES)
 
@@ -112,10 +112,14 @@ class Siamese(Model):
         sides = [_pool_mismatch(*side) for side in zip(mismatches, attentions, strict=True)]
         return (sides[0] + sides[1]) / 2
 
+    def forward(self, x: Tensor, *, tta: bool = True) -> Tensor:
+        """Return the logits (B, 2) of each pair image (B, 3, 2S, S), averaged over both views by default."""
+        shoes = torch.stack(x.chunk(2, dim=2), dim=1).movedim(2, 4)  # (B, 2, S, S, 3)
+        return self.forward_all_pairs(shoes.unsqueeze(1), tta=tta).flatten(0, 2)
+
     def forward_single_view(self, images: Tensor) -> Tensor:
-        """Return the logits (B, 2) of each pair image (B, 3, 2S, S)."""
-        shoes = torch.stack(images.chunk(2, dim=2), dim=1).movedim(2, 4)  # (B, 2, S, S, 3)
-        return self.forward_all_pairs(shoes.unsqueeze(1)).flatten(0, 2)
+        """Return the logits (B, 2) of one view of each pair image."""
+        return self.forward(images, tta=False)
 
 
 def _all_pairs(values: Tensor, group_count: int, shoes_per_side: int) -> tuple[Tensor, Tensor]:

@@ -77,7 +77,7 @@ class TrainConfig(Section):
     network: ModelConfig = ModelConfig()
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", validation_alias="train.device")
     memory_mb: int = Field(default=4096, validation_alias="train.memory_mb", ge=0)
-    threads: int = Field(default=2, validation_alias="train.threads", ge=1)
+    threads: int = Field(default=1, validation_alias="train.threads", ge=1)
 
     def card_fields(self) -> dict[str, Any]:
         """Return the settings that are recorded in the model card."""

@@ -191,7 +191,7 @@ def _score_fold(task_and_key: tuple[FoldTask, str], pair_rows: pd.DataFrame, inp
         return kept
     fold_job, _, held_out = _prepare_fold(task, pair_rows)
     checkpoint = loop.CheckpointFile(path.with_suffix(".safetensors"), key, lambda _line: None, inputs)
-    fold_job.fit(checkpoint, measure_train=False)
+    fold_job.fit(checkpoint)
     name = task.cv_run.model_name
     logits = inference.score_model(name, fold_job.model, fold_job.load_pairs(held_out))
     scores = held_out.assign(model=name, logit=logits.numpy())

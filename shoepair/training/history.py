@@ -16,7 +16,11 @@ DECIMALS = 6  # of every number in curves and cards
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """The metrics of one epoch: mean training loss, accuracies 0..1 on train and valid."""
+    """The metrics of one epoch: mean training loss, accuracies 0..1 on train and valid.
+
+    Those on train are of the epoch's mini-batches as they were trained, before each step: augmented, with dropout,
+    without synthetic students. Those on valid are of the weights after the epoch, one view of each pair.
+    """
 
     epoch: int  # 1, 2, ...
     train_loss: float

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 import torch
 
-from shoepair.data import loading, parquet_files, schemas
+from shoepair.data import loading, parquet_files, photo_loading, schemas
 from shoepair.data.pair_dataset import PairSource
 from shoepair.models import devices, distributed, registry
 from shoepair.models.base import Model, ThresholdModel
@@ -48,12 +48,12 @@ class Job:
         device = torch.device(config.device)
         return loading.load_or_stream_pairs(pair_rows, config.network.edge, config.memory_mb * 2**20, device)
 
-    def fit(self, checkpoint: loop.CheckpointFile, *, measure_train: bool = True) -> History:
+    def fit(self, checkpoint: loop.CheckpointFile) -> History:
         """Train the model, see `loop.fit`."""
         cpu.configure_torch_cpu(self.config.threads)
         train = self.load_pairs(self.train_rows)
         valid = None if self.valid_rows is None else self.load_pairs(self.valid_rows)
-        return loop.fit(self.model, train, valid, self.config, checkpoint, measure_train=measure_train)
+        return loop.fit(self.model, train, valid, self.config, checkpoint)
 
 
 def build_model_and_config(model_name: str, config: TrainConfig) -> tuple[Model, TrainConfig]:
@@ -88,7 +88,7 @@ def build_model_and_job(
     """
     model, config = build_model_and_config(model_name, config)
     if config.synthetic_ratio:
-        train_rows = loading.append_synthetic_pair_rows(train_rows)
+        train_rows = photo_loading.append_synthetic_pair_rows(train_rows)
     if config.negatives == "standard" and not model.trains_on_students:
         train_rows = train_rows[train_rows["standard"]]
         valid_rows = None if valid_rows is None else valid_rows[valid_rows["standard"]]

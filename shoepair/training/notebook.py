@@ -41,7 +41,8 @@ def train_model(
         checkpoint_path: folder for the weights after every epoch, `epoch-001.safetensors`, ...; by default none.
 
     Returns:
-        Losses and accuracies; the model holds the weights of the best epoch by validation accuracy.
+        Losses; accuracies on `train_data` of the mini-batches as they were trained, on `valid_data` after each epoch
+        (`get_accuracy` measures both alike). The model holds the weights of the best epoch by validation accuracy.
 
     Raises:
         ShoepairError: photos or logits are of another form, or there is nothing to train or to select the epoch by.

@@ -74,7 +74,7 @@ def train(name: str, data: pair_dataset.PairSource, result: str, *, scored: bool
     if isinstance(data, pair_dataset.InMemoryPairs) and data.images.dtype == torch.float64:
         model.double()
     config = RECIPE.model_copy(update={"batch_size": 10}) if model.trains_on_students else RECIPE
-    history = loop.fit(model, data, data if scored else None, config, measure_train=scored)
+    history = loop.fit(model, data, data if scored else None, config)
     if distributed.is_main_rank():
         save_file(registry.copy_weights(model), f"{result}.safetensors")
         Path(f"{result}.json").write_text(json.dumps(asdict(history)))
@@ -143,15 +143,15 @@ def fail() -> None:
 
 def killed() -> None:
     """Run stage train; kill a rank in the second epoch, once."""
-    original = loop.iter_epoch_losses
+    original = loop.iter_training_steps
 
-    def epoch(*arguments: Any) -> Iterator[float]:
+    def epoch(*arguments: Any) -> Iterator[loop.TrainingStep]:
         for value in original(*arguments):
             yield value
             if arguments[-1] == 2 and distributed.get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    loop.iter_epoch_losses = epoch  # type: ignore[assignment]  # fit passes these positionally
+    loop.iter_training_steps = epoch  # type: ignore[assignment]  # fit passes these positionally
     stages.train.main("cnn_channel")
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from shoepair.data import pair_dataset
-from shoepair.models import registry
+from shoepair.models import inference, registry
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.stage_inputs import InputsChangedError, StageInputs
 from shoepair.training import config, loop, samplers
@@ -208,6 +208,53 @@ def test_photos_are_not_copied() -> None:
     )
 
 
+def mixed_pairs(real: int, synthetic: int) -> pair_dataset.InMemoryPairs:
+    """Return all nine pairs of real and of synthetic students."""
+    combinations = [(s, left, right) for s in range(real + synthetic) for left in range(3) for right in range(3)]
+    index = torch.tensor(combinations)
+    photos = torch.from_numpy(class_of(real + synthetic))
+    is_synthetic = torch.arange(real + synthetic) >= real
+    return pair_dataset.InMemoryPairs(photos, index, (index[:, 1] == index[:, 2]).long(), is_synthetic)
+
+
+@pytest.mark.parametrize(("name", "different"), [("cnn", 3), ("cnn_channel", 3), ("siamese", 6)])
+def test_an_epoch_computes_each_training_pair_and_one_view_of_each_validation_pair_once(
+    name: str, different: int
+) -> None:
+    shape = registry.ModelConfig(n=2, batch_norm=True, edge=EDGE, tta=True)
+    model = registry.build_model(name, shape, 1)
+    assert isinstance(model.features, nn.Sequential)
+    seen = {True: 0, False: 0}
+    count = lambda layer, inputs: seen.__setitem__(layer.training, seen[layer.training] + len(inputs[0]))  # noqa: E731
+    model.features[0].register_forward_pre_hook(count)
+    settings = config.TrainConfig(epochs=1, batch_size=12, negatives="random", synthetic_ratio=0.5)
+    loop.fit(model, mixed_pairs(4, 3), mixed_pairs(2, 0), settings)
+    of_student, of_valid_student = (6, 6) if name == "siamese" else (3 + different, 9)  # photos, or pairs
+    assert seen == {True: (4 + 2) * of_student, False: 2 * of_valid_student}
+
+
+@pytest.mark.parametrize(("name", "different"), [("cnn", 3), ("cnn_channel", 3), ("siamese", 6)])
+def test_pairs_of_real_students_alone_count_for_the_accuracy_on_train(name: str, different: int) -> None:
+    model = registry.build_model(name, SHAPE, 1)
+    settings = config.TrainConfig(batch_size=12, negatives="random", synthetic_ratio=1.0)
+    steps = list(loop.iter_training_steps(model, mixed_pairs(4, 3), loop.make_optimizer(model, settings), settings))
+    counts = torch.stack([step.counts for step in steps]).sum(0)  # different, same; wrong, right
+    assert counts.sum(1).tolist() == [4 * different, 4 * 3]
+
+
+def test_accuracy_on_train_is_that_of_the_mini_batches_before_each_step() -> None:
+    train = class_of(5)
+    model = registry.build_model("cnn", SHAPE, 1)
+    settings = config.TrainConfig(epochs=1, batch_size=8, lr=1e-12, keep_epoch="last")
+    before = get_accuracy(model, train)
+    (epoch,) = train_model(model, train, train[:0], config=settings).epochs
+    assert (epoch.train_positive, epoch.train_negative) == before
+    quick = settings.model_copy(update={"lr": 0.1, "batch_size": 30})
+    (epoch,) = train_model(model, train, train[:0], config=quick).epochs
+    assert (epoch.train_positive, epoch.train_negative) == before, "one mini-batch, counted before its step"
+    assert get_accuracy(model, train) != before
+
+
 def test_averaged_weights_are_kept_and_measured() -> None:
     shape = registry.ModelConfig(n=2, batch_norm=True, edge=EDGE)
     train = pair_dataset.make_standard_pair_dataset(class_of(4))
@@ -217,7 +264,7 @@ def test_averaged_weights_are_kept_and_measured() -> None:
     model_by_hand.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     expected: list[Tensor] = []
     for number in (1, 2):
-        for _loss in loop.iter_epoch_losses(model_by_hand, train, optimizer, settings, number):
+        for _loss in loop.iter_training_steps(model_by_hand, train, optimizer, settings, number):
             pairs = zip(expected or weights(model_by_hand), weights(model_by_hand), strict=True)
             expected = [0.9 * mean + 0.1 * new if new.is_floating_point() else new for mean, new in pairs]
     model = registry.build_model("siamese", shape, 1)
@@ -226,7 +273,8 @@ def test_averaged_weights_are_kept_and_measured() -> None:
         if value.is_floating_point():
             torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-6)
     last = history.epochs[-1]
-    assert get_accuracy(model, class_of(4)) == (last.valid_positive, last.valid_negative)
+    one_view = inference.positive_and_negative_accuracy(model, train, tta=False)
+    assert one_view == (last.valid_positive, last.valid_negative)
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
