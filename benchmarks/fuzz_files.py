@@ -24,7 +24,7 @@ from shoepair.commands.collection import withdrawn
 from shoepair.data import parquet_files, schemas
 from shoepair.evaluation import thresholds
 from shoepair.models import registry
-from shoepair.runtime import batches, json_files, paths
+from shoepair.runtime import batch_names, batches, json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 MODEL = "cnn"
@@ -190,7 +190,7 @@ def read_list(data: bytes, folder: Path) -> None:
         with contextlib.suppress(ShoepairError):
             withdrawn.withdrawn_students_by_batch()
         listed = batches.load_batch_lists()
-    if not all(batches.BATCH_NAME_PATTERN.fullmatch(name) for name in listed.batches):
+    if not all(batch_names.BATCH_NAME_PATTERN.fullmatch(name) for name in listed.batches):
         message = f"{listed}"
         raise AssertionError(message)
 

@@ -1,9 +1,10 @@
 """Speed, memory and bytes of the pipeline's parts, as ratios to a reference measured in the same run.
 
-    python -m benchmarks.pipeline PHOTOS [--notebook notebook_baseline.py] [--json FILE]
+    python -m benchmarks.pipeline PHOTOS [--stages-only] [--notebook notebook_baseline.py] [--json FILE]
 
 PHOTOS is a class folder with train/, test_m/, test_w/. Machines are noisy: compare the ratios only; each is of medians
-of repetitions that alternate between the two sides.
+of repetitions that alternate between the two sides. `validate` is measured on PHOTOS and on photos of 12 megapixels
+that are made of them, by the clock (it uses all cores, bare decoding one) and by processor time (a core each).
 """
 
 from __future__ import annotations
@@ -16,27 +17,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.output import print_results
+from benchmarks.resident_batch import ResidentBatch
 from shoepair.data import pair_dataset, store
 from shoepair.ingestion import file_manifest, parallel_decoding, validation
 from shoepair.models import registry
 from shoepair.runtime import cpu, storage
 from shoepair.runtime.errors import ShoepairError
-from shoepair.training import job, loop, samplers
+from shoepair.training import job, loop
 from shoepair.training.config import TrainConfig
 from shoepair.training.notebook import train_model
 
 EDGE = registry.DEFAULT_EDGE
+LARGE_SIZE = (4000, 3000)  # pixels
 BATCH = 32
 THREADS = 2
 Row = dict[str, Any]
@@ -44,17 +46,33 @@ Row = dict[str, Any]
 
 def measure_seconds(function: Callable[[], object]) -> float:
     """Return the seconds that a function takes."""
-    start = time.perf_counter()
+    return measure_costs(function)[0]
+
+
+def measure_costs(function: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that a function takes, and its processor seconds in all threads."""
+    start, processor_start = time.perf_counter(), time.process_time()
     function()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - processor_start
 
 
 def side_by_side(ours: Callable[[], object], reference: Callable[[], object], times: int) -> tuple[float, float]:
     """Return the median seconds of two functions, run in turn, after one run of each to warm up."""
+    (seconds, _), (reference_seconds, _) = costs_side_by_side(ours, reference, times)
+    return seconds, reference_seconds
+
+
+def costs_side_by_side(
+    ours: Callable[[], object], reference: Callable[[], object], times: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the median costs, as of `measure_costs`, of two functions, run in turn, after one run of each."""
     ours()
     reference()
-    pairs = [(measure_seconds(ours), measure_seconds(reference)) for _ in range(times)]
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+    pairs = [(measure_costs(ours), measure_costs(reference)) for _ in range(times)]
+    seconds, reference_seconds = (
+        [statistics.median(costs) for costs in zip(*side, strict=True)] for side in zip(*pairs, strict=True)
+    )
+    return (seconds[0], seconds[1]), (reference_seconds[0], reference_seconds[1])
 
 
 def make_row(what: str, unit: str, ours: float, reference: float, target: str, *, met: bool) -> Row:
@@ -64,19 +82,46 @@ def make_row(what: str, unit: str, ours: float, reference: float, target: str, *
 
 
 def decode_bare(paths: list[Path]) -> None:
-    """Decode photos with Pillow one after the other: the minimum work of any reader."""
+    """Decode photos with Pillow, one after the other, to RGB arrays of the stored size: the minimum of any reader."""
     for path in paths:
         with Image.open(path) as image:
-            np.asarray(image)
+            rgb = image.convert("RGB")
+        np.asarray(rgb if rgb.size == (EDGE, EDGE) else ImageOps.fit(rgb, (EDGE, EDGE), Image.Resampling.LANCZOS))
 
 
-def data_stages(folder: Path, times: int) -> list[Row]:
+def write_large_photos(photos: list[Path], folder: Path) -> None:
+    """Write photos of 12 megapixels: photos enlarged, with noise, as JPEG."""
+    folder.mkdir()
+    for number, path in enumerate(photos):
+        noise = np.random.default_rng(number).integers(-8, 9, (*LARGE_SIZE[::-1], 1), np.int8)
+        with Image.open(path) as image:
+            large = ImageOps.fit(image.convert("RGB"), LARGE_SIZE, Image.Resampling.BICUBIC)
+        noisy = np.clip(np.asarray(large) + noise.astype(np.int16), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(folder / f"{path.stem}.jpg", quality=90)
+
+
+def validate_stage(what: str, folder: Path, times: int) -> list[Row]:
+    """Measure validate in photos/s against bare decoding, by the clock and by processor time."""
+    rows = file_manifest.build_manifest(folder)
+    paths = [folder / path for path in rows["path"]]
+    sides = costs_side_by_side(
+        lambda: validation.validate_batch_or_raise("bench", folder, rows, EDGE), lambda: decode_bare(paths), times
+    )
+    (ours, ours_of_core), (bare, bare_of_core) = ((len(paths) / cost for cost in costs) for costs in sides)
+    return [
+        make_row(what, "photos/s", ours, bare, "0.8 of bare decoding", met=ours >= 0.8 * bare),
+        make_row(f"{what}: processor time", "photos/s", ours_of_core, bare_of_core, "-", met=True),
+    ]
+
+
+def data_stages(folder: Path, large_photos: int, times: int) -> list[Row]:
     """Measure ingest, validate, normalize in photos/s against bare decoding; and stored bytes per value."""
     rows = file_manifest.build_manifest(folder)
     accepted = validation.validate_batch_or_raise("bench", folder, rows, EDGE).accepted
     listed = storage.list_photo_files(folder, accepted)
     paths = [photo.path for photo in listed]
     students = list(accepted["student"].unique())
+    measured = validate_stage("validate", folder, times)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "bench.h5"
 
@@ -86,15 +131,16 @@ def data_stages(folder: Path, times: int) -> list[Row]:
 
         functions: dict[str, Callable[[], object]] = {
             "ingest": lambda: file_manifest.build_manifest(folder),
-            "validate": lambda: validation.validate_batch_or_raise("bench", folder, rows, EDGE),
             "normalize": normalize,
         }
-        measured = []
         for name, function in functions.items():
             medians = side_by_side(function, lambda: decode_bare(paths), times)
             ours, bare = (len(paths) / seconds for seconds in medians)
             measured.append(make_row(name, "photos/s", ours, bare, "0.8 of bare decoding", met=ours >= 0.8 * bare))
         stored, values = path.stat().st_size, len(paths) * EDGE * EDGE * 3
+        large = Path(temporary) / "large"
+        write_large_photos(paths[:large_photos], large)
+        measured += validate_stage("validate, 12 megapixels", large, times)
     return [*measured, make_row("stored", "bytes", stored, values, "1.02 a pixel value", met=stored <= 1.02 * values)]
 
 
@@ -108,33 +154,14 @@ def training_stage(data: NDArray[np.uint8], times: int) -> list[Row]:
 def _training_of(name: str, data: pair_dataset.InMemoryPairs, times: int) -> Row:
     model, config = job.build_model_and_config(name, TrainConfig(batch_size=BATCH, device="cpu"))
     optimizer = loop.make_optimizer(model, config)
-    resident = ResidentBatch(data)
+    resident = ResidentBatch(data, BATCH)
 
     def run(source: pair_dataset.PairSource) -> None:
-        list(loop.iter_epoch_losses(model, source, optimizer, config))
+        list(loop.iter_training_steps(model, source, optimizer, config))
 
     seconds = side_by_side(lambda: run(data), lambda: run(resident), times)
     ours, bare = (len(data) / value for value in seconds)
     return make_row(f"train {name}", "pairs/s", ours, bare, "0.95 of a resident batch", met=ours >= 0.95 * bare)
-
-
-class ResidentBatch:
-    """The same mini-batch again and again: training if data cost nothing."""
-
-    def __init__(self, data: pair_dataset.InMemoryPairs) -> None:
-        self.pair_index, self.same, self.is_synthetic_student = data.pair_index, data.same, data.is_synthetic_student
-        (self._pairs,) = data.iter_pair_photos([torch.arange(min(BATCH, len(data)))])
-        (self._students,) = data.iter_student_photos(
-            [torch.arange(min(BATCH // samplers.PAIRS_PER_STUDENT, len(data.images)))]
-        )
-
-    def iter_pair_photos(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Yield as many pairs of the resident batch as each mini-batch has."""
-        return (self._pairs[: len(indices)] for indices in plan)
-
-    def iter_student_photos(self, plan: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Yield as many students of the resident batch as each mini-batch has."""
-        return (self._students[: len(indices)] for indices in plan)
 
 
 def read_photos(folder: Path, subset: str | None = None) -> NDArray[np.uint8]:
@@ -200,15 +227,18 @@ def main() -> None:
     parser.add_argument("--notebook", type=Path, help="notebook_baseline.py, measured for comparison")
     parser.add_argument("--epochs", type=int, default=2, help="epochs of the complete trainings")
     parser.add_argument("--times", type=int, default=3, help="repetitions per median")
+    parser.add_argument("--large-photos", type=int, default=96, help="photos of 12 megapixels, 2.6 MB each")
+    parser.add_argument("--stages-only", action="store_true", help="measure no training")
     parser.add_argument("--only-train", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only_train:
         whole_training(options.photos, options.only_train, options.epochs)
         return
     try:
-        measured = data_stages(options.photos, options.times)
-        measured += training_stage(read_photos(options.photos)[:40], options.times)
-        measured += memory_and_notebook(options.photos, options.notebook, options.epochs)
+        measured = data_stages(options.photos, options.large_photos, options.times)
+        if not options.stages_only:
+            measured += training_stage(read_photos(options.photos)[:40], options.times)
+            measured += memory_and_notebook(options.photos, options.notebook, options.epochs)
     except ShoepairError as error:
         sys.exit(f"error: {error}")
     print_results(measured, format_table(measured), options.json)

@@ -76,7 +76,7 @@ def time_epochs(name: str, threads: int, times: int) -> tuple[list[float], int]:
         distributed.all_reduce_sum_in_place = counting
         for _ in range(times + 1):
             start = time.perf_counter()
-            steps += len(list(loop.iter_epoch_losses(model, data, optimizer, config)))
+            steps += len(list(loop.iter_training_steps(model, data, optimizer, config)))
             seconds.append(time.perf_counter() - start)
         distributed.all_reduce_sum_in_place = all_reduce
         return seconds, bytes_sent // steps

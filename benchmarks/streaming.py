@@ -71,7 +71,7 @@ def train(model: str, students: int, memory_mb: int) -> Row:
     data = training.load_pairs(training.train_rows)
     optimizer = loop.make_optimizer(training.model, training.config)
     start = time.perf_counter()
-    iterations = len(list(loop.iter_epoch_losses(training.model, data, optimizer, training.config)))
+    iterations = len(list(loop.iter_training_steps(training.model, data, optimizer, training.config)))
     seconds = time.perf_counter() - start
     streamed = isinstance(data, streaming.StreamedPairs)
     return {"seconds": seconds, "iterations": iterations, "streamed": streamed}

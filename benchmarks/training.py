@@ -91,7 +91,9 @@ def epoch_timers(name: str, config: TrainConfig, data: InMemoryPairs) -> Iterato
             way_config: TrainConfig = way_config,
         ) -> float:
             start = time.perf_counter()
-            list(loop.iter_epoch_losses(model, data.to_device(torch.device(way_config.device)), optimizer, way_config))
+            list(
+                loop.iter_training_steps(model, data.to_device(torch.device(way_config.device)), optimizer, way_config)
+            )
             return time.perf_counter() - start
 
         yield way_name, run

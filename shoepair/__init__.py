@@ -23,9 +23,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shoepair.data.loading import load_split as load_split
     from shoepair.data.pairs import generate_different_pair as generate_different_pair
     from shoepair.data.pairs import generate_same_pair as generate_same_pair
+    from shoepair.data.photo_loading import load_split as load_split
     from shoepair.ingestion.decoding import decode_photo as decode_photo
     from shoepair.models.cnn import CNN as CNN
     from shoepair.models.cnn import CNNChannel as CNNChannel
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 PUBLIC = {
-    "load_split": "data.loading",
+    "load_split": "data.photo_loading",
     "generate_same_pair": "data.pairs",
     "generate_different_pair": "data.pairs",
     "decode_photo": "ingestion.decoding",

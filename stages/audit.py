@@ -2,26 +2,25 @@
 
 Reads   data/pairs.parquet, data/store/<batch>.h5, data/accepted/<batch>.parquet of their batches
 Writes  reports/audit.json
-Params  seed, evaluate, train.threads
+Params  seed, evaluate
 """
 
-from shoepair.data import loading, parquet_files, schemas
+from shoepair.data import parquet_files, photo_loading, schemas
 from shoepair.evaluation import leakage
 from shoepair.evaluation.config import AuditConfig
-from shoepair.runtime import cpu, json_files, params, paths, stage
+from shoepair.runtime import json_files, params, paths, stage
 
 
 def main() -> None:
     """Train linear probes on features that must not separate same from different; fail if one does."""
     config = params.load(AuditConfig)
-    cpu.configure_torch_cpu(config.threads)
     rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
     rows = rows[rows["standard"]]
     accepted = {
         str(batch): parquet_files.read_table(paths.accepted_path(str(batch)), schemas.AcceptedPhotos)
         for batch in rows["batch"].unique()
     }
-    features = leakage.photo_features_by_probe(loading.load_pairs_in_memory(rows))
+    features = leakage.photo_features_by_probe(photo_loading.load_pair_photos(rows))
     features["file"] = leakage.file_length_and_type_features(rows, accepted)
     results = leakage.cross_validate_probes_by_name(rows, features, config.resamples, config.seed)
     leakage.raise_if_leaking(results)

@@ -6,7 +6,7 @@ Params  split, data/batches.yaml: batches
 """
 
 from shoepair.data import json_schemas, parquet_files, schemas
-from shoepair.ingestion import near_duplicates, splits, validation
+from shoepair.ingestion import near_duplicates, splits, validation_counts
 from shoepair.ingestion.config import SplitConfig
 from shoepair.runtime import json_files, params, paths, stage
 from shoepair.runtime.batches import load_batch_lists
@@ -33,7 +33,7 @@ def main() -> None:
     parquet_files.write_table(paths.SPLIT, split, schemas.StudentSplits)
     parquet_files.write_table(paths.NEAR_DUPLICATES, duplicates, schemas.NearDuplicates)
     json_files.write_json(paths.SPLIT_METRICS, counts)
-    json_files.write_json(paths.VALIDATION_METRICS, validation.counts_by_batch_and_total(reports))
+    json_files.write_json(paths.VALIDATION_METRICS, validation_counts.counts_by_batch_and_total(reports))
     students = ", ".join(f"{name} {number['students']} students" for name, number in counts.items())
     print(f"split: {students}; {near_duplicates.near_duplicates_sentence(duplicates)}")
 

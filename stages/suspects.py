@@ -4,7 +4,7 @@ Reads   data/split.parquet, data/store/<batch>.h5 of their batches
 Writes  data/suspects.parquet, reports/suspects.png
 """
 
-from shoepair.data import loading, parquet_files, schemas
+from shoepair.data import parquet_files, photo_loading, schemas
 from shoepair.evaluation import label_issues
 from shoepair.runtime import atomic_files, paths, progress, stage
 
@@ -12,13 +12,13 @@ from shoepair.runtime import atomic_files, paths, progress, stage
 def main() -> None:
     """Rank students by suspected label issues; write the ranking and a picture of the first ones."""
     students = parquet_files.read_table(paths.SPLIT, schemas.StudentSplits)
-    photos = progress.track(loading.iter_student_photos(students), "suspects", "student", len(students))
+    photos = progress.track(photo_loading.iter_student_photos(students), "suspects", "student", len(students))
     ranked = label_issues.rank_suspect_rows(students, photos)
     shown = ranked.head(label_issues.SHOWN_STUDENTS)
     rows = shown.merge(students, on=["batch", "student"], how="left", validate="one_to_one")
     parquet_files.write_table(paths.LABEL_ISSUES, ranked, schemas.LabelIssues)
     with atomic_files.atomic_write(paths.LABEL_ISSUES_PICTURE) as part:
-        label_issues.draw_contact_sheet_image(shown, loading.iter_student_photos(rows)).save(part, "PNG")
+        label_issues.draw_contact_sheet_image(shown, photo_loading.iter_student_photos(rows)).save(part, "PNG")
     first = ", ".join(f"{row.student} {row.issue_probability:.0%}" for row in shown.head(3).itertuples())
     print(f"suspects: {first or 'none'}")
 

@@ -71,6 +71,18 @@ def _environment() -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _checkout_as_it_was() -> Iterator[None]:
+    """Fail if tests have left outputs of stages in the checkout, where the next `dvc repro` would take them."""
+
+    def list_files() -> set[Path]:
+        return {path for folder in ("data", "metrics", "models", "plots") for path in (ROOT / folder).rglob("*")}
+
+    before = list_files()
+    yield
+    assert not list_files() - before, "write into a temporary folder"
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless browser, shared by the tests of a file."""

@@ -5,15 +5,15 @@ Numbers are written as 1,3,2; vectors of a sequence and rows of a matrix as 1,1/
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from shoepair.models.config import ModelConfig
-from shoepair.reports.analysis import conv1d, gnn
-from shoepair.reports.analysis.numerics import Floats, to_finite_array
 from shoepair.runtime.errors import ShoepairError
+
+if TYPE_CHECKING:  # imported late, so that no other command waits for NumPy and torch
+    from shoepair.reports.analysis import gnn
+    from shoepair.reports.analysis.numerics import Floats
 
 app = typer.Typer(pretty_exceptions_enable=False, help="Analyse the models step by step.")
 
@@ -48,14 +48,20 @@ def parse_matrix(option_name: str, text: str) -> Floats:
         if len(row) != len(rows[0]):
             message = f"{option_name}: row {number} has {len(row)} numbers and row 1 has {len(rows[0])}, in {text!r}"
             raise ShoepairError(message, fix="give all rows the same length")
-    return to_finite_array(option_name, rows)
+    return _to_array(option_name, rows)
 
 
 def parse_vector_or_matrix(option_name: str, text: str) -> Floats:
     """Parse "1,3,2" into a vector, or "1,1/0,1" into a matrix with one vector per row."""
     if "/" in text:
         return parse_matrix(option_name, text)
-    return to_finite_array(option_name, parse_comma_separated(option_name, text))
+    return _to_array(option_name, parse_comma_separated(option_name, text))
+
+
+def _to_array(option_name: str, values: list[float] | list[list[float]]) -> Floats:
+    from shoepair.reports.analysis.numerics import to_finite_array
+
+    return to_finite_array(option_name, values)
 
 
 def parse_edges(text: str) -> gnn.Edges:
@@ -90,6 +96,8 @@ def print_all(context: typer.Context) -> None:
     """Print parameters, receptive fields, a 1D convolution and a graph network; without a command, all of them."""
     if context.invoked_subcommand is not None:
         return
+    from shoepair.reports.analysis import conv1d, gnn
+
     print_parameters(n=4, kernel_size=3)
     for kernel_size in (3, 5):
         print_receptive_fields(kernel_size)
@@ -105,7 +113,8 @@ def print_parameters(
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Normalise after every convolution.")] = False,
 ) -> None:
     """Print the parameter counts of both networks, layer by layer: by formula and as counted in PyTorch."""
-    from shoepair.reports.analysis import parameter_counts  # imported late: it loads torch
+    from shoepair.models.config import ModelConfig
+    from shoepair.reports.analysis import parameter_counts
 
     typer.echo(parameter_counts.chapter_markdown(ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)))
 
@@ -113,7 +122,7 @@ def print_parameters(
 @app.command("receptive")
 def print_receptive_fields(kernel_size: KernelSizeOption = 3) -> None:
     """Print the receptive field of every layer of the networks, and of N stacked 1D convolutions."""
-    from shoepair.reports.analysis import receptive_field  # imported late: it loads torch
+    from shoepair.reports.analysis import receptive_field
 
     typer.echo(receptive_field.chapter_markdown(kernel_size))
     typer.echo(receptive_field.stacked_chapter_markdown(kernel_size))
@@ -130,6 +139,10 @@ def print_conv1d(
     target: TargetOption = 0.0,
 ) -> None:
     """Compute a 1D convolution network by hand, forward and backward; b2 = 1 as in the assignment."""
+    import numpy as np
+
+    from shoepair.reports.analysis import conv1d
+
     problem = conv1d.Problem(
         x=parse_vector_or_matrix("x", x),
         w1=parse_vector_or_matrix("kernel", kernel),
@@ -152,6 +165,10 @@ def print_gnn(
     target: TargetOption = 0.0,
 ) -> None:
     """Compute a graph neural network by hand, forward and backward."""
+    import numpy as np
+
+    from shoepair.reports.analysis import gnn
+
     problem = gnn.Problem(
         edges=parse_edges(edges_text),
         h=parse_matrix("features", features),

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import psutil
 
 from shoepair.commands import dvc_records, version_control
-from shoepair.commands.collection import add, temporary_folders
+from shoepair.commands.collection import add_journal, temporary_folders
 from shoepair.commands.version_control import NoRepositoryError, VersionControlError
 from shoepair.ingestion.config import NormalizeConfig
-from shoepair.runtime import atomic_files, dvc_watch, json_files, params, paths, project_lock
+from shoepair.runtime import atomic_files, dvc_watch, json_files, parameter_files, params, paths, project_lock
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.project_lock import ProjectInUseError
@@ -66,8 +66,8 @@ def repair_project() -> Iterator[str]:
 def _find_repairs(failures: list[VersionControlError]) -> Iterator[Repair]:
     """Yield what has to be repaired, each when the one before is done; note what git was asked about in vain."""
     yield from _find_damaged_rwlocks()
-    if line := add.describe_killed_add():
-        yield Repair(line, add.undo_killed_add)
+    if line := add_journal.describe_killed_add():
+        yield Repair(line, add_journal.undo_killed_add)
     for folder in temporary_folders.find_abandoned_folders():
         yield Repair(f"{folder}: photos of a `shoepair add` that was killed; deleted", partial(shutil.rmtree, folder))
     yield from _find_damaged_records(failures)
@@ -213,7 +213,7 @@ def _describe_reverted_values(committed: bytes) -> str:
         path = Path(folder) / paths.PARAMS.name
         path.write_bytes(committed)
         try:
-            rows = params.list_yaml_differences(path, paths.PARAMS)
+            rows = parameter_files.list_yaml_differences(path, paths.PARAMS)
         except ShoepairError:  # DVC writes params.yaml in place too
             return "the file is damaged"
     return ", ".join(f"{key} is {now}, was {then}" for key, now, then in rows) or "the comments"

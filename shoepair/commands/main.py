@@ -1,4 +1,8 @@
-"""Command line `shoepair`. The pipeline itself runs by `dvc repro` and needs no command of this module."""
+"""Command line `shoepair`. The pipeline itself runs by `dvc repro` and needs no command of this module.
+
+A command imports what it runs when it runs: together they load DVC, pandas and torch, for which no other command
+should wait, nor `--help`.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,10 @@ from typing import Annotated
 import typer
 
 from shoepair.commands.analyze import app as analyze
-from shoepair.commands.collection import overview
-from shoepair.commands.collection.add import add_batch
-from shoepair.commands.collection.purging.purge import plan_purge
-from shoepair.commands.collection.remove import remove_batch, withdraw_student
-from shoepair.commands.doctor import check_configuration, repair_project
-from shoepair.commands.history.verify import verify_file_digests
-from shoepair.commands.repro import run_dvc_repro
 from shoepair.commands.serving import cli as serving_cli
-from shoepair.data import parquet_files, schemas
-from shoepair.evaluation import metric_files
-from shoepair.ingestion import validation
 from shoepair.reports import terminal_tables
 from shoepair.runtime import interruption, json_files, paths, progress, project_lock, termination
-from shoepair.runtime.batches import derive_batch_name
+from shoepair.runtime.batch_names import derive_batch_name
 from shoepair.runtime.errors import ShoepairError, from_os_error
 from shoepair.runtime.project_root import in_project
 
@@ -59,6 +53,8 @@ def add(
 
 
 def _add(source: Path, name: str, *, replace_others: bool, dry_run: bool = False) -> None:
+    from shoepair.commands.collection.add import add_batch
+
     hold = project_lock.hold_shared if dry_run else project_lock.hold_alone
     with hold("`shoepair add`"):
         result, shifts = add_batch(source, name, replace_others=replace_others, dry_run=dry_run)
@@ -79,25 +75,36 @@ def _add(source: Path, name: str, *, replace_others: bool, dry_run: bool = False
 @app.command()
 @in_project
 def repro(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="Stages to run, with all that they need; default: all.")
+    ] = None,
     *,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", help="Cores for the stages that run at a time; default: all cores.")
+    ] = None,
     photos: Annotated[
         Path | None, typer.Option("--photos", help="Folder, zip or tar of class photos: the only batch from now on.")
     ] = None,
     name: NameOption = "",
 ) -> None:
-    """Run the pipeline and print the accuracies, like `make repro`: doctor, `dvc repro`, metrics."""
+    """Run the pipeline, stages side by side, and print the accuracies, like `make repro`: doctor, stages, metrics."""
+    from shoepair.commands.repro import run_pipeline
+
     if photos:
         _add(photos, name or derive_batch_name(photos), replace_others=True)
     _doctor()
     with termination.clean_up_when_terminated("stopped; `shoepair repro` goes on from here"):
-        run_dvc_repro()
-    _metrics()
+        run_pipeline(targets or [], jobs)
+    if not targets:
+        _metrics()
 
 
 @app.command()
 @in_project
 def batches() -> None:
     """Print a table of the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
+    from shoepair.commands.collection import overview
+
     typer.echo(terminal_tables.batch_text(overview.batch_overview_rows()))
 
 
@@ -105,8 +112,11 @@ def batches() -> None:
 @in_project
 def validate(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
     """Check all batches against the rules and print every error; nothing is changed."""
+    from shoepair.commands.collection import overview
+    from shoepair.ingestion import validation_counts
+
     reports = [result.build_report(batch) for batch, result in overview.validation_result_by_batch().items()]
-    total = validation.counts_by_batch_and_total({report["batch"]: report for report in reports})["total"]
+    total = validation_counts.counts_by_batch_and_total({report["batch"]: report for report in reports})["total"]
     text = terminal_tables.validation_text(reports, total, as_markdown=markdown)
     typer.echo(json_files.format_json(reports) if as_json else text)
     if any(report["reasons"] for report in reports):
@@ -119,6 +129,8 @@ def suspects(
     *, top: Annotated[int, typer.Option(min=1, help="Number of students.")] = 10, as_json: JsonOption = False
 ) -> None:
     """Print the students whose photos probably have label issues, the most probable first; check them yourself."""
+    from shoepair.data import parquet_files, schemas
+
     rows = parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues).head(top).to_dict("records")
     text = terminal_tables.suspect_text(rows)
     typer.echo(json_files.format_json(rows) if as_json else text)
@@ -128,6 +140,8 @@ def suspects(
 @in_project
 def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
     """Remove a batch from the pipeline; the last commit, which must have it, still restores it."""
+    from shoepair.commands.collection.remove import remove_batch
+
     with project_lock.hold_alone("`shoepair remove`"):
         files = remove_batch(batch)
     typer.echo(f"batch {batch!r}: {files} files removed")
@@ -156,6 +170,8 @@ def forget(
         with project_lock.hold_alone("`shoepair forget --purge`", with_experiments=True):
             _purge(remotes or [], dry_run=dry_run, yes=yes)
         return
+    from shoepair.commands.collection.remove import withdraw_student
+
     with project_lock.hold_alone("`shoepair forget`"):
         deleted = withdraw_student(student, batch)
     typer.echo(f"{student}: {len(deleted)} photos deleted from batch {batch!r}")
@@ -164,6 +180,8 @@ def forget(
 
 def _purge(remotes: list[str], *, dry_run: bool, yes: bool) -> None:
     """List what is deleted, ask where others are concerned, delete it, and list what is left."""
+    from shoepair.commands.collection.purging.purge import plan_purge
+
     with plan_purge(remotes) as plan:
         typer.echo("\n".join(terminal_tables.purge_plan_lines(plan)))
         if dry_run:
@@ -207,7 +225,7 @@ def diff(
     markdown: MarkdownOption = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and accuracies with their intervals."""
-    from shoepair.commands.history import versions  # imported late: it loads pandera and scipy
+    from shoepair.commands.history import versions
 
     changes = versions.compare_revisions(before, after)
     text = terminal_tables.dataset_diff_text(changes, as_markdown=markdown)
@@ -218,7 +236,7 @@ def diff(
 @in_project
 def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
     """Print the dataset versions along the git history."""
-    from shoepair.commands.history import versions  # imported late, as above
+    from shoepair.commands.history import versions
 
     entries = versions.list_version_records()
     if not entries:
@@ -232,6 +250,8 @@ def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> Non
 @in_project
 def verify() -> None:
     """Compare every file that DVC recorded, and every cached file, with its digest."""
+    from shoepair.commands.history.verify import verify_file_digests
+
     result = verify_file_digests()
     counts = f"{result.checked_files} recorded files and {result.checked_cache_files} cached files read"
     if not result.checked_files and not result.problems:
@@ -252,6 +272,8 @@ def doctor() -> None:
 
 
 def _doctor() -> None:
+    from shoepair.commands.doctor import check_configuration, repair_project
+
     for line in repair_project():  # one by one: what is deleted is said before
         typer.echo(line)
     for line in check_configuration():
@@ -272,7 +294,7 @@ def crossval(
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate models on the students of train and valid; resumes an interrupted run."""
-    from shoepair.commands import grid_search  # imported late: it loads torch
+    from shoepair.commands import grid_search
 
     with project_lock.hold_shared("`shoepair crossval`"):
         print_line = partial(progress.print_above_bar, stream=sys.stderr)
@@ -288,6 +310,8 @@ def metrics() -> None:
 
 
 def _metrics() -> None:
+    from shoepair.evaluation import metric_files
+
     fix = "run `dvc repro`, which computes them"
     typer.echo(terminal_tables.evaluation_text(metric_files.read_details(fix)))
 

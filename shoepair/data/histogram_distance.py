@@ -6,13 +6,15 @@ are stored as their square roots, so that the coefficient, the sum, is a scalar 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-ArrayOrTensor = TypeVar("ArrayOrTensor", NDArray[np.float64], Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ArrayOrTensor = TypeVar("ArrayOrTensor", NDArray[np.float64], "Tensor")
 
 
 def bhattacharyya_distance(coefficient: ArrayOrTensor) -> ArrayOrTensor:

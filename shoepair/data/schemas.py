@@ -11,7 +11,7 @@ from pandera.typing import Series
 
 from shoepair.data import naming
 from shoepair.data.naming import SPLITS, SUBSETS
-from shoepair.runtime.batches import BATCH_NAME_PATTERN
+from shoepair.runtime.batch_names import BATCH_NAME_PATTERN
 
 STUDENT_PATTERN = re.compile(r"u[0-9]{1,250}", re.ASCII)
 # Within a batch's folder: neither absolute nor with a part that leads out of it.

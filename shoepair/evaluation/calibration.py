@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0  # beyond them probabilities are practically 0 and 1, or 0.5
@@ -51,6 +50,8 @@ def fit_temperature(same: BoolArray, logits: NDArray[np.floating]) -> float:
         return float(weights @ losses)
 
     limits = [MIN_TEMPERATURE, MAX_TEMPERATURE]
+    from scipy.optimize import minimize_scalar  # imported late: the report fits nothing
+
     result = minimize_scalar(cost, bounds=np.log(limits), method="bounded", options={"xatol": 1e-8})
     candidates = [*limits, float(np.exp(result.x))]
     return float(f"{min(candidates, key=lambda temperature: cost(np.log(temperature))):.4g}")

@@ -13,12 +13,12 @@ class AuditConfig(Section):
 
     seed: int = Field(ge=0)
     resamples: int = Field(validation_alias="evaluate.resamples", ge=100)
-    threads: int = Field(validation_alias="train.threads", ge=1)
 
 
 class EvaluateConfig(AuditConfig):
     """Which models are compared, and how their intervals are computed."""
 
+    threads: int = Field(validation_alias="train.threads", ge=1)
     models: UniqueNames = Field(min_length=1)
 
 

@@ -14,16 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor
-from torch.nn import functional
+from threadpoolctl import threadpool_limits
 
-from shoepair.data.pair_dataset import InMemoryPairs
+from shoepair.data.photo_loading import PairPhotos
 from shoepair.evaluation.metrics import compute_metrics
 from shoepair.runtime.errors import ShoepairError
 
@@ -36,26 +34,33 @@ OTHER_EXTENSIONS = ("png", "webp")  # besides jpg, which nearly all files have
 CHANCE_ACCURACY = 0.5
 
 Features = NDArray[np.float64]
+Shoes = NDArray[np.float32]
 
 
-def _thumbnail_features(shoes: Tensor) -> Tensor:
-    """Return grey thumbnails: (B, 2, 3, S, S) to (B, 2, 64)."""
-    return functional.adaptive_avg_pool2d(shoes.mean(dim=2), THUMBNAIL_EDGE).flatten(2)
+def _thumbnail_features(shoes: Shoes) -> Features:
+    """Return grey thumbnails: (B, 2, S, S, 3) to (B, 2, 64); S is a multiple of 8."""
+    edge = shoes.shape[2] // THUMBNAIL_EDGE
+    parts = shoes.reshape(-1, 2, THUMBNAIL_EDGE, edge, THUMBNAIL_EDGE, edge * 3)
+    return _mean(parts, (3, 5)).reshape(-1, 2, THUMBNAIL_EDGE**2)
 
 
-def _brightness_features(shoes: Tensor) -> Tensor:
-    """Return mean and standard deviation of each channel: (B, 2, 3, S, S) to (B, 2, 6)."""
-    return torch.cat([shoes.mean(dim=(3, 4)), shoes.std(dim=(3, 4))], dim=2)
+def _brightness_features(shoes: Shoes) -> Features:
+    """Return mean and standard deviation of each channel: (B, 2, S, S, 3) to (B, 2, 6)."""
+    return np.concatenate([_mean(shoes, (2, 3)), shoes.std(axis=(2, 3), dtype=np.float64)], axis=2)
 
 
-def _border_features(shoes: Tensor) -> Tensor:
-    """Return the mean colour of the border on each side: (B, 2, 3, S, S) to (B, 2, 12)."""
+def _border_features(shoes: Shoes) -> Features:
+    """Return the mean colour of the border on each side: (B, 2, S, S, 3) to (B, 2, 12)."""
     width = BORDER_WIDTH
-    sides = [shoes[..., :width, :], shoes[..., -width:, :], shoes[..., :width], shoes[..., -width:]]
-    return torch.cat([side.mean(dim=(3, 4)) for side in sides], dim=2)
+    sides = [shoes[:, :, :width], shoes[:, :, -width:], shoes[:, :, :, :width], shoes[:, :, :, -width:]]
+    return np.concatenate([_mean(side, (2, 3)) for side in sides], axis=2)
 
 
-PHOTO_PROBES: dict[str, Callable[[Tensor], Tensor]] = {
+def _mean(values: Shoes, axis: tuple[int, ...]) -> Features:
+    return np.asarray(values.mean(axis=axis, dtype=np.float64))
+
+
+PHOTO_PROBES: dict[str, Callable[[Shoes], Features]] = {
     "order": _thumbnail_features,
     "brightness": _brightness_features,
     "border": _border_features,
@@ -68,14 +73,13 @@ PROBE_INPUTS = {
 }
 
 
-def photo_features_by_probe(pairs: InMemoryPairs) -> dict[str, Features]:
+def photo_features_by_probe(pairs: PairPhotos) -> dict[str, Features]:
     """Compute each photo probe's features of P pairs, from the images as the networks get them: (P, features)."""
-    chunks: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PHOTO_PROBES}
-    for pair_numbers in torch.split(torch.arange(len(pairs)), PAIRS_PER_CHUNK):
-        images, _ = pairs.get_mini_batch(pair_numbers)  # (B, 3, 2S, S)
-        shoes = torch.stack(images.chunk(2, dim=2), dim=1)  # (B, 2, 3, S, S): upper, lower
+    chunks: dict[str, list[Features]] = {name: [] for name in PHOTO_PROBES}
+    for first in range(0, len(pairs), PAIRS_PER_CHUNK):
+        shoes = pairs.read_shoes(first, first + PAIRS_PER_CHUNK)  # (B, 2, S, S, 3): upper, lower
         for name, extract in PHOTO_PROBES.items():
-            chunks[name].append(extract(shoes).flatten(1).double().numpy())
+            chunks[name].append(extract(shoes).reshape(len(shoes), -1))
     return {name: np.concatenate(parts) for name, parts in chunks.items()}
 
 
@@ -124,7 +128,8 @@ def _probe_accuracy(
 ) -> dict[str, Any]:
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     folds, same = GroupKFold(FOLD_COUNT), pairs["same"]
-    logit = cross_val_predict(probe, features, same, groups=students, cv=folds, method="decision_function")
+    with threadpool_limits(1):  # the number of threads changes the last bits of sums
+        logit = cross_val_predict(probe, features, same, groups=students, cv=folds, method="decision_function")
     numbers = compute_metrics(pairs.assign(logit=logit), resamples, seed)
     leaks = numbers["low"] > CHANCE_ACCURACY
     return {name: numbers[name] for name in ("balanced", "low", "high")} | {"leaks": leaks}
@@ -145,5 +150,5 @@ def raise_if_leaking(probe_results: Mapping[str, dict[str, Any]]) -> None:
     if problems:
         count = f"{len(problems)} probe{'s' if len(problems) > 1 else ''}"
         message = f"audit: leakage, {count} predict the label without comparing the shoes, expected 50 % accuracy"
-        fix = "build and photograph same and different pairs alike; see shoepair/data/pairs.py and loading.py"
+        fix = "build and photograph same and different pairs alike; see shoepair/data/pairs.py and photo_loading.py"
         raise ShoepairError(message, problems=problems, fix=fix)

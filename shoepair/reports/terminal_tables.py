@@ -6,13 +6,14 @@ Imports no slow library: tables do not wait for torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from shoepair.evaluation.metric_names import BASELINE_MODEL, differences_against, interval_names
 from shoepair.reports.formatting import VALIDATION_COUNT_NAMES, markdown_table
 from shoepair.runtime.errors import escape_unprintable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_NAMED = 6  # students, photos or files listed per change or command
 MAX_LISTED_FILES = 5  # of one folder listed by a purge, one by one
@@ -160,6 +161,8 @@ def align_columns(rows: list[list[str]], text_columns: int) -> str:
 
 
 def _format_cell(value: Any) -> str:
+    import pandas as pd  # imported late: only tables of pandas have such cells
+
     return "-" if pd.isna(value) else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -8,13 +8,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from shoepair.runtime import input_files
 from shoepair.runtime.atomic_files import write_text
 from shoepair.runtime.errors import ShoepairError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 MAX_BYTES = 2**23  # of a file; the report of a class of 100,000 students has half of that
 MAX_DEPTH = 32
@@ -64,6 +65,8 @@ def parse_json(content: bytes, location: str, fix_hint: str, schema: type[BaseMo
 
 def check_schema(document: dict[str, Any], location: str, fix_hint: str, schema: type[BaseModel]) -> dict[str, Any]:
     """Return a document that matches a schema; raise a ShoepairError with every key that does not."""
+    from pydantic import ValidationError  # imported late: most files have no schema
+
     try:
         schema.model_validate(document)
     except ValidationError as error:

@@ -13,11 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from shoepair.runtime.errors import ShoepairError
-from shoepair.runtime.params import read_text
+from shoepair.runtime.parameter_files import read_text
 from shoepair.runtime.stage_declaration import read_declaration
 
 VERSIONS_FILE = Path("pyproject.toml")
 GROUP_PREFIX = "tool.shoepair.results."
+TORCH = "torch"
 
 
 def expected_version_by_library(groups: Iterable[str] | None = None) -> dict[str, str]:
@@ -65,7 +66,9 @@ def check_versions(stage: str) -> None:
         if installed_version(library) != number
     ]
     if differing:
-        message = (
-            f"{'; '.join(differing)} ({VERSIONS_FILE}): run `python -m pip install --requirement requirements.lock`"
-        )
+        calls = ["--requirement requirements.lock"]
+        if installed_version(TORCH) != expected.get(TORCH, installed_version(TORCH)):
+            calls.append(f"{TORCH}=={expected[TORCH]}")  # not in the lock, see Makefile
+        commands = " and ".join(f"`python -m pip install {call}`" for call in calls)
+        message = f"{'; '.join(differing)} ({VERSIONS_FILE}): run {commands}"
         raise ShoepairError(message)

@@ -6,11 +6,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 
 def list_writers(path: Path) -> list[str]:
     """Return name and number of every process that has a file open for writing, as far as this user may see them."""
+    import psutil  # imported late: for a message only
+
     target = os.path.realpath(path)
     writers = []
     for process in psutil.process_iter():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from shoepair.runtime.errors import ShoepairError, from_os_error
 
 def run(main: Callable[..., None]) -> None:
     """Run a stage's `main` with the command-line arguments; print a user-facing error and exit 1."""
+    gc.freeze()  # what is loaded stays: never look at it again, nor when Python ends
+    gc.enable()
     arguments = sys.argv[1:]
     name = Path(inspect.getfile(main)).stem  # `main.__module__` is __main__ in a program
     try:

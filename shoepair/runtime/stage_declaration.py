@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoepair.runtime import params, paths
+from shoepair.runtime import parameter_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 PIPELINE_FILE = Path("dvc.yaml")
@@ -28,7 +28,7 @@ def read_declaration(stage: str, argument: str = "") -> Declaration:
     Raises:
         ShoepairError: dvc.yaml has no such stage.
     """
-    stages = params.read_yaml(PIPELINE_FILE).get("stages", {})
+    stages = parameter_files.read_yaml(PIPELINE_FILE).get("stages", {})
     if stage not in stages:
         message = f"{PIPELINE_FILE}: no stage {stage!r}"
         raise ShoepairError(message, fix=f"`git checkout {PIPELINE_FILE}`")

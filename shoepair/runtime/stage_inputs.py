@@ -24,7 +24,7 @@ from typing import Any
 
 from pathspec import GitIgnoreSpec
 
-from shoepair.runtime import file_digests, params, stage_notes
+from shoepair.runtime import file_digests, parameter_files, stage_notes
 from shoepair.runtime.dvc_watch import STAGE_VARIABLE
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 from shoepair.runtime.file_digests import Signature
@@ -178,7 +178,10 @@ def note_inputs(name: str, declaration: Declaration) -> StageInputs:
     inputs = StageInputs(
         name,
         ignored,
-        {path: read_values(path, keys, params.read_text(path)) for path, keys in declaration.parameter_keys.items()},
+        {
+            path: read_values(path, keys, parameter_files.read_text(path))
+            for path, keys in declaration.parameter_keys.items()
+        },
         {},
         {path: file_digests.list_signatures(path, ignored) for path in declaration.dependencies},
     )
@@ -194,7 +197,7 @@ def note_inputs(name: str, declaration: Declaration) -> StageInputs:
 
 def read_values(path: Path, keys: Sequence[str], text: str) -> dict[str, Any]:
     """Return the values of keys such as `split.salt` in the text of a parameter file; None where it has none."""
-    document = params.parse_parameters(path, text)
+    document = parameter_files.parse_parameters(path, text)
     return {key: _find_value(document, key) for key in keys}
 
 
@@ -215,7 +218,7 @@ def _describe_differences(path: Path, noted: Mapping[str, Any], found: Mapping[s
 def _flatten_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from params.flatten(value, f"{key}.")
+            yield from parameter_files.flatten(value, f"{key}.")
         else:
             yield key, value
 
@@ -250,9 +253,9 @@ def watch(stage: str, arguments: Sequence[str]) -> Iterator[None]:
         InputsChangedError: something has changed; the outputs that the stage wrote are deleted.
     """
     global _current
-    with params.freeze_files([PIPELINE_FILE]):
+    with parameter_files.freeze_files([PIPELINE_FILE]):
         declaration = read_declaration(stage, *arguments)
-        with params.freeze_files(declaration.parameter_keys):
+        with parameter_files.freeze_files(declaration.parameter_keys):
             if os.environ.get(RANK_VARIABLE, "0") != "0":
                 yield
                 return

@@ -23,10 +23,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsspec.asyn import AsyncFileSystem
-from fsspec.core import url_to_fs
-from fsspec.exceptions import FSTimeoutError
-
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 from shoepair.runtime.parallel.scheduling import chunked
@@ -179,6 +175,8 @@ def _remote_root_of(path: Path) -> str:
 
 def _fetch_photos(root_address: str, photos: Sequence[PhotoFile]) -> list[bytes]:
     """Return the contents of photos, each at most one byte more than listed, so that a longer one shows."""
+    from fsspec.asyn import AsyncFileSystem  # imported late, like all of fsspec: only for a remote root
+
     system, base = _file_system(root_address)
     names = [f"{base}/{photo.path.as_posix()}" for photo in photos]
     limit = {"timeout": FETCH_TIMEOUT} if isinstance(system, AsyncFileSystem) else {}
@@ -195,6 +193,9 @@ def _fetch_photos(root_address: str, photos: Sequence[PhotoFile]) -> list[bytes]
 @cache
 def _file_system(root_address: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system of a root, after a first answer, and the root's path in it."""
+    from fsspec.asyn import AsyncFileSystem
+    from fsspec.core import url_to_fs
+
     try:
         system, base = url_to_fs(root_address)
     except ImportError as error:
@@ -215,6 +216,8 @@ def _file_system(root_address: str) -> tuple[AbstractFileSystem, str]:
 @contextmanager
 def _translate_errors(address: str) -> Iterator[None]:
     """Convert errors of a file system into a ShoepairError about this address."""
+    from fsspec.exceptions import FSTimeoutError
+
     try:
         yield
     except FSTimeoutError:

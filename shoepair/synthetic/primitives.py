@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 Floats = NDArray[np.floating[Any]]  # float32 nearly everywhere: half the memory of float64
 Mask = NDArray[np.bool_]
@@ -96,9 +95,11 @@ def downsample_by_two(image: Floats) -> Floats:
 
 def blur_mask(mask: Mask, radius: int) -> Floats:
     """Blur a mask with three integer box filters: (E, E) to (E, E), 0..1."""
-    width, total = 2 * radius + 1, mask.astype(np.int32)
-    for axis in (0, 1) * 3:
-        total = correlate1d(total, np.ones(width), axis, mode="nearest")  # sums in float64, exact below 2^53
+    width, total = 2 * radius + 1, mask.astype(np.int64)  # sums of up to width^6
+    for _ in range(3):
+        for _ in range(2):  # along the rows, then along the columns
+            sums = np.cumsum(np.pad(total, ((radius + 1, radius), (0, 0)), "edge"), axis=0)
+            total = (sums[width:] - sums[:-width]).T
     return total.astype(np.float32) / width**6
 
 

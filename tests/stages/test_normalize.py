@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.field import write_photo
 
-from shoepair.data import loading, parquet_files, schemas, store
+from shoepair.data import parquet_files, photo_loading, schemas, store
 from shoepair.ingestion import decoding, parallel_decoding
 from shoepair.runtime import errors, paths
 from stages import ingest, normalize, pairs, split, validate
@@ -27,14 +27,14 @@ def prepare() -> None:
 def test_load_split_returns_the_array_of_the_assignment() -> None:
     prepare()
     rows = parquet_files.read_table(paths.SPLIT, schemas.StudentSplits)
-    train = loading.load_split("train")
+    train = photo_loading.load_split("train")
     assert train.dtype == np.float32
     assert train.shape == ((rows["split"] == "train").sum(), 3, 2, 32, 32, 3)
     with store.Store(paths.store_path("tiny")) as opened:
         pixels = opened.read_students(rows[rows["split"] == "train"]["row"].to_numpy())
     assert (train == (pixels / 255 - 0.5).astype(np.float32)).all()
     with pytest.raises(errors.ShoepairError, match="split 'tset', expected one of train, valid, test_m, test_w"):
-        loading.load_split("tset")
+        photo_loading.load_split("tset")
 
 
 @pytest.mark.usefixtures("project")
@@ -43,7 +43,7 @@ def test_test_splits_are_not_mixed_up() -> None:
     for name, student in (("test_m", "u021"), ("test_w", "u034")):
         with store.Store(paths.store_path("tiny")) as opened:
             pixels = opened.read_students([opened.student_ids.index(student)])
-        assert (loading.load_split(name) == store.scale_to_centred_float(pixels)).all()
+        assert (photo_loading.load_split(name) == store.scale_to_centred_float(pixels)).all()
 
 
 PHOTO = paths.raw_path("tiny") / "train/u002_2_left_m.jpg"

@@ -12,7 +12,7 @@ from support.drawn import draw_students, rows
 from support.field import edit
 
 from shoepair.commands.collection import add
-from shoepair.data import loading, pair_dataset
+from shoepair.data import loading, pair_dataset, photo_loading
 from shoepair.data.store import Store
 from shoepair.ingestion.config import NormalizeConfig
 from shoepair.models import inference, registry
@@ -67,21 +67,23 @@ def test_they_are_added_to_the_training_students(standard: bool, per_student: in
 @pytest.mark.usefixtures("project")
 def test_missing_store_is_refused() -> None:
     with pytest.raises(ShoepairError, match=r"synthetic.h5: missing\nrun `dvc repro`, which builds it"):
-        loading.append_synthetic_pair_rows(pd.DataFrame())
+        photo_loading.append_synthetic_pair_rows(pd.DataFrame())
 
 
 @pytest.mark.usefixtures("with_synthetic")
 def test_damaged_store_is_refused() -> None:
     paths.store_path(paths.SYNTHETIC_BATCH).write_bytes(b"\x89HDF")
     with pytest.raises(ShoepairError, match="delete it and run `dvc repro synthetic`, which rebuilds it"):
-        loading.append_synthetic_pair_rows(pd.DataFrame())
+        photo_loading.append_synthetic_pair_rows(pd.DataFrame())
 
 
 @pytest.mark.usefixtures("with_synthetic")
 @pytest.mark.parametrize("memory", [MANY, 0])
 @pytest.mark.parametrize(("ratio", "count"), [(0.0, 0), (0.5, 2), (1.0, 3), (9.0, 5)])
 def test_epoch_has_the_class_and_some_synthetic_students(memory: int, ratio: float, count: int) -> None:
-    data = loading.load_or_stream_pairs(loading.append_synthetic_pair_rows(rows(3)), 16, memory, torch.device("cpu"))
+    data = loading.load_or_stream_pairs(
+        photo_loading.append_synthetic_pair_rows(rows(3)), 16, memory, torch.device("cpu")
+    )
     assert data.is_synthetic_student.tolist() == [False] * 3 + [True] * 5
     config = TrainConfig(batch_size=6, synthetic_ratio=ratio, negatives="random")
     epochs = [
@@ -106,7 +108,7 @@ def test_epoch_has_the_class_and_some_synthetic_students(memory: int, ratio: flo
 @pytest.mark.usefixtures("with_synthetic")
 def test_they_may_be_anywhere_among_the_students() -> None:
     real = rows(3)
-    both = loading.append_synthetic_pair_rows(real)
+    both = photo_loading.append_synthetic_pair_rows(real)
     mixed = pd.concat([both[both["row"] == row] for row in range(5)], ignore_index=True)
     data = loading.load_or_stream_pairs(mixed, 16, MANY, torch.device("cpu"))
     assert data.is_synthetic_student.tolist() == [False, True] * 3 + [True] * 2
@@ -133,7 +135,7 @@ def test_training_without_them_equals_training_on_the_class_only() -> None:
         return list(model.parameters())
 
     real = rows(3)
-    both = loading.load_or_stream_pairs(loading.append_synthetic_pair_rows(real), 16, MANY, torch.device("cpu"))
+    both = loading.load_or_stream_pairs(photo_loading.append_synthetic_pair_rows(real), 16, MANY, torch.device("cpu"))
     class_only = loading.load_or_stream_pairs(real, 16, MANY, torch.device("cpu"))
     assert all(torch.equal(a, b) for a, b in zip(weights(both), weights(class_only), strict=True))
 

@@ -46,8 +46,6 @@ LOADED = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.figure",
-    "pandera.backends.pandas.register",
-    "pandera.pandas",
     "pebble",
     "PIL.ImageCms",
     "PIL.JpegImagePlugin",

@@ -14,7 +14,6 @@ def stage(tmp_path: Path) -> Path:
     """A project whose pairs are there, its parameters small."""
     copy_project(tmp_path)
     edit(tmp_path / "params.yaml", "edge: 16 ", f"edge: {ranked.EDGE} ")
-    edit(tmp_path / "params.yaml", "threads: 2 ", "threads: 1 ")
     edit(tmp_path / "params.yaml", "epochs: 2 ", "epochs: 3 ")
     ranked.write_class(tmp_path)
     return tmp_path

@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 import pytest
 from support.memory import PRINT_PEAK
 
-MAX_MEGABYTES = 600  # of a process, with pandas, Arrow and pandera
+MAX_MEGABYTES = 600  # of a process, with pandas and Arrow
 READER = """
 import sys
 from pathlib import Path

@@ -89,7 +89,7 @@ def trained(rows: pd.DataFrame, memory: int) -> list[Tensor]:
     assert isinstance(data, streaming.StreamedPairs) is (memory == 0)
     model = registry.build_model("cnn_channel", registry.ModelConfig(n=2, edge=EDGE), 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    assert len(list(loop.iter_epoch_losses(model, data, optimizer, config.TrainConfig(epochs=1, batch_size=12)))) > 1
+    assert len(list(loop.iter_training_steps(model, data, optimizer, config.TrainConfig(epochs=1, batch_size=12)))) > 1
     return list(model.state_dict().values())
 
 

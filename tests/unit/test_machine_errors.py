@@ -17,7 +17,7 @@ from shoepair.data.store import Store
 from shoepair.ingestion import decoding
 from shoepair.models import registry
 from shoepair.reports import results
-from shoepair.runtime import checked_files, errors, file_digests, json_files, params, storage, yaml_files
+from shoepair.runtime import checked_files, errors, file_digests, json_files, parameter_files, storage, yaml_files
 
 READERS: dict[str, Callable[[Path], object]] = {
     "store": Store,
@@ -25,7 +25,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "any table": parquet_files.read_any_table,
     "JSON": lambda path: json_files.read_json(path, "delete it"),
     "YAML": lambda path: yaml_files.read_mapping(path, "delete it"),
-    "parameters": params.read_yaml,
+    "parameters": parameter_files.read_yaml,
     "curve": results._read_curve,
     "weights": lambda path: registry._read_weights(path, {}, "delete it"),
     "checkpoint": checked_files.read_checked,

@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -46,13 +47,21 @@ def declared_keys(stage: str) -> Iterator[str]:
 
 # Libraries that a stage need not declare: they check, report or count cores, and affect no result.
 WITHOUT_RESULTS = {"pandera", "pydantic", "threadpoolctl"}
-PACKAGES = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "faiss": "faiss-cpu"}
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "faiss": "faiss-cpu"}
+
+
+def walk_running_code(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module, but for those that only a type checker reads."""
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield from walk_running_code(node)
 
 
 def libraries_of(stage: str) -> set[str]:
     """Return the libraries that the modules of a stage import, but for those of `runtime`."""
     files = [path for path in needed(ROOT / "stages" / f"{stage}.py") if not path.startswith("shoepair/runtime/")]
-    trees = [node for path in files for node in ast.walk(ast.parse((ROOT / path).read_text()))]
+    trees = [node for path in files for node in walk_running_code(ast.parse((ROOT / path).read_text()))]
     names = [node.module for node in trees if isinstance(node, ast.ImportFrom) and node.module]
     names += [alias.name for node in trees if isinstance(node, ast.Import) for alias in node.names]
     tops = {name.partition(".")[0] for name in names} - {"shoepair", "typing_extensions"} - sys.stdlib_module_names
@@ -79,12 +88,37 @@ def test_pipeline_is_short() -> None:
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 350
 
 
-def test_table_of_libraries_agrees_with_the_lock() -> None:
-    lock = dict(
-        line.lower().split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
-    )
+def read_lock(name: str) -> dict[str, tuple[str, int]]:
+    """Return version and number of hashes of each package that a lock file pins."""
+    entries = re.findall(r"^([a-z0-9-]+)==(\S+)((?:[^#\n]*\\\n[^\n]+)*)", (ROOT / name).read_text(), re.MULTILINE)
+    return {package: (version, options.count("--hash=sha256:")) for package, version, options in entries}
+
+
+def test_table_of_libraries_agrees_with_the_lock_and_the_readme_with_the_version_of_torch() -> None:
     table = library_versions.expected_version_by_library()
-    assert {name: lock[name] for name in table} == table
+    torch = table.pop("torch")
+    lock = read_lock("requirements.lock")
+    assert {name: lock[name.replace("_", "-")][0] for name in table} == table
+    assert f"\npython -m pip install torch=={torch}\n" in (ROOT / "README.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert [entry["version"] for entry in project["tool"]["uv"]["dependency-metadata"]] == [torch]
+
+
+def test_lock_of_the_tests_lies_on_that_of_the_pipeline_and_every_package_but_torch_has_hashes() -> None:
+    lock, tests = read_lock("requirements.lock"), read_lock("requirements-test.lock")
+    assert lock.items() <= tests.items()
+    assert all(hashes for _, hashes in tests.values())
+    assert not [name for name in tests if name.startswith(("torch", "nvidia", "cuda", "triton"))]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for names, locked in (
+        (project["dependencies"] + project["optional-dependencies"]["serve"], lock),
+        ([name for extra in project["optional-dependencies"].values() for name in extra], tests),
+    ):
+        wanted = {re.split(r"[\[>=<]", name)[0].replace("_", "-").replace(".", "-").lower() for name in names}
+        assert wanted - {"torch"} <= locked.keys()
+    heavy = {"ray", "playwright", "moto", "mypy", "onnx", "onnxruntime", "pytest", "boto3"}
+    assert heavy <= tests.keys()
+    assert not heavy & lock.keys()
 
 
 @pytest.mark.parametrize("stage", STAGES)

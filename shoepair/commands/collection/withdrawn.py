@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from shoepair.runtime import atomic_files, params, paths
+from shoepair.runtime import atomic_files, parameter_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 FILE_HEADER = "# Students who withdrew, by batch: written by `shoepair forget`, read by `shoepair forget --purge`.\n"
@@ -26,7 +26,7 @@ def withdrawn_students_by_batch() -> dict[str, list[str]]:
     """
     if not paths.WITHDRAWN_LIST.is_file():
         return {}
-    document = params.read_yaml(paths.WITHDRAWN_LIST)
+    document = parameter_files.read_yaml(paths.WITHDRAWN_LIST)
     problems = [str(batch) for batch, students in document.items() if not _is_student_list(batch, students)]
     if problems:
         message = f"{paths.WITHDRAWN_LIST}: expected batches, each with a list of students like u052"

@@ -46,6 +46,7 @@ class _Verification:
     def __init__(self, repo: Repo) -> None:
         self._cache = Path(repo.cache.local.path)
         self._run_cache = Path(repo.stage_cache.cache_dir)
+        self._uncached = {Path(out.fs_path).relative_to(Path.cwd()) for out in repo.index.outs if not out.use_cache}
         self._is_ignored = repo.dvcignore.is_ignored_file
         self._md5 = functools.cache(compute_md5)
         self._listings: dict[str, dict[str, str]] = {}
@@ -57,7 +58,7 @@ class _Verification:
         outputs = dvc_records.read_digest_by_path("outs")  # an input that is also an output counts as output
         entries = {**dvc_records.read_digest_by_path("deps"), **outputs}
         for path, digest in sorted(entries.items(), reverse=True):  # files before their folder
-            problems = list(self._check_entry(path, digest, _repair_advice(path, path in outputs)))
+            problems = list(self._check_entry(path, digest, self._repair_advice(path, path in outputs)))
             if problems and not any(other.is_relative_to(path) for other in changed):
                 changed.append(path)
                 self._report.problems += problems
@@ -94,19 +95,18 @@ class _Verification:
             elif hash_listing(actual) != digest:
                 yield changed
 
+    def _repair_advice(self, path: Path, is_output: bool) -> str:
+        undo = f"`dvc checkout {path}` restores the recorded one"
+        if not is_output:
+            return "`dvc repro` uses it as it is"
+        if path.parent == paths.RAW_FOLDER:
+            return f"`dvc add {path}` records it as it is, {undo}"
+        return "`dvc repro` recreates it" if path in self._uncached else f"{undo}, or `dvc repro` recreates it"
+
     def _hash_folder(self, path: Path) -> Iterator[tuple[str, str]]:
         for file in sorted(path.rglob("*")):
             if file.is_file() and not self._is_ignored(str(file)):
                 yield file.relative_to(path).as_posix(), self._md5(file)
-
-
-def _repair_advice(path: Path, is_output: bool) -> str:
-    undo = f"`dvc checkout {path}` restores the recorded one"
-    if not is_output:
-        return "`dvc repro` uses it as it is"
-    if path.parent == paths.RAW_FOLDER:
-        return f"`dvc add {path}` records it as it is, {undo}"
-    return f"{undo}, or `dvc repro` recreates it"
 
 
 def _describe_differences(path: Path, actual: dict[str, str], expected: dict[str, str], advice: str) -> Iterator[str]:

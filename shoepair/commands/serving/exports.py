@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from shoepair.commands.serving.predictor import PairPredictor, load_predictor
-from shoepair.data import loading, parquet_files
+from shoepair.data import loading, parquet_files, photo_loading
 from shoepair.data.schemas import Pairs
 from shoepair.data.store import scale_to_centred_float
 from shoepair.evaluation.metrics import TEST_SPLITS
@@ -121,11 +121,11 @@ def export_npy(split: str, output_path: Path | None = None) -> tuple[Path, tuple
     Raises:
         ShoepairError: there is no such split, it has no students, or the stores differ in photo size.
     """
-    students = loading.load_split_student_rows(split)
+    students = photo_loading.load_split_student_rows(split)
     target = output_path or Path("reports") / f"{split}.npy"
     shape: tuple[int, ...] = ()
     with atomic_files.atomic_write(target) as part, part.open("wb") as file:
-        for student in progress.track(loading.iter_student_photos(students), "export", "student", len(students)):
+        for student in progress.track(photo_loading.iter_student_photos(students), "export", "student", len(students)):
             if not shape:
                 shape = (len(students), *student.shape)
                 header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": shape}

@@ -163,7 +163,7 @@ class WorkerPool:
     def __init__(self, count: int) -> None:
         # A fork server with the libraries loaded: new processes start fast, and inherit no thread.
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__, "skimage.measure"])
+        self._context.set_forkserver_preload([__name__])
         self._count = count
         self._workers: set[Worker] = set()  # that run
         self._idle: list[Worker] = []

@@ -85,6 +85,11 @@ def run_ranks(function: Callable[[], Result], name: str, *, cores_per_rank: int,
     return RUN_RANKS_BY_ENGINE[_engine_name()](function, name, int(number), cores_per_rank, use_gpu=use_gpu)
 
 
+def is_distributed() -> bool:
+    """Return whether stages use several processes or machines each, by the environment of this process."""
+    return _engine_name() != "local" or (os.environ.get(RANKS_VARIABLE) or "1") != "1"
+
+
 def _engine_name() -> str:
     engine = "local" if _local_forced.get() else os.environ.get(ENGINE_VARIABLE) or "local"
     if engine not in MAP_BY_ENGINE:

@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
-
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import PeerLostError, ShoepairError
 from shoepair.runtime.parallel.ray_cluster import (
@@ -198,6 +196,8 @@ def _run_ray_rank(function: Callable[[], Result], run_folder: str, node: tuple[s
     if not Path(run_folder).is_dir():
         message = f"{Path.cwd()}: a copy, expected the folder of the machine where the command runs"
         raise ShoepairError(message, fix="put the project on a disk shared by all nodes")
+    import psutil  # imported late: on a cluster only
+
     node_address, variables = node
     os.environ.update({name: str(value) for name, value in variables.items()})
     for name, addresses in psutil.net_if_addrs().items():

@@ -14,9 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-import psutil
-from pebble import ProcessExpired, ProcessPool
-
 from shoepair.runtime import interruption, progress
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.parallel.scheduling import TASKS_PER_SLOT, Executor, Resources, iter_ordered_results
@@ -49,6 +46,8 @@ def _count_slots(resources: Resources) -> int:
     """Count how many tasks fit on this machine at a time."""
     if resources.uses_accelerator:
         return 1
+    import psutil  # imported late, like pebble: most stages need neither
+
     size = resources.memory_bytes
     by_memory = psutil.virtual_memory().available // size if size else count_cores()
     return max(1, min(count_cores() // resources.cores, by_memory))
@@ -72,6 +71,8 @@ def _map_in_threads(
 def _map_in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], describe: Callable[[Task], str], process_count: int
 ) -> Iterator[Result]:
+    from pebble import ProcessExpired, ProcessPool
+
     # Spawned: a fork would inherit the threads that libraries have started, and the locks these hold.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(max_workers=process_count, initializer=_initialize_worker, context=context)

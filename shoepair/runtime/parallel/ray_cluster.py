@@ -163,9 +163,9 @@ def from_node_failure(failure: tuple[str, str, str]) -> ShoepairError:
         fix = "correct the permissions and the disk of that node, then run the command again"
         return ShoepairError(f"node {node}: {text}", fix=fix)
     if cause == "package":
-        fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements.lock"
+        fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements-test.lock"
         return ShoepairError(f"node {node}: shoepair cannot be imported there ({text})", fix=fix)
-    fix = "bring every node to the same commit and the versions of requirements.lock, and restart its Ray"
+    fix = "bring every node to the same commit and the versions of requirements-test.lock, and restart its Ray"
     message = f"node {node}: its code of shoepair, or of the packages that affect results, differs from this machine's"
     return ShoepairError(message, fix=fix)
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from shoepair.commands.main import app
 from shoepair.commands.serving import exports, predictor
 from shoepair.commands.serving.predictor import PairPredictor
-from shoepair.data import loading, parquet_files
+from shoepair.data import parquet_files, photo_loading
 from shoepair.data.schemas import Pairs
 from shoepair.evaluation import metrics
 from shoepair.ingestion.config import ValidateConfig
@@ -68,7 +68,7 @@ def test_onnx_that_differs_is_not_written(trained: Path, monkeypatch: pytest.Mon
 def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None:  # noqa: ARG001
     said = export("npy", "--split", split)
     got = np.load(f"reports/{split}.npy")
-    wanted = loading.load_split(split)
+    wanted = photo_loading.load_split(split)
     assert got.dtype == np.float32
     assert got.shape == wanted.shape == (len(wanted), 3, 2, EDGE, EDGE, 3)
     assert (got == wanted).all()

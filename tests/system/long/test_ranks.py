@@ -68,8 +68,11 @@ def test_ranks_calculate_what_one_process_calculates(trained: Path, name: str, c
     # In double precision rounding hides nothing: a wrong mask, mean or weight would be seen.
     one, several = (weights(trained, f"{name}-double-{number}") for number in (1, count))
     assert apart(one, several) < 1e-10
-    losses = (course(trained, f"{name}-double-{number}")["losses"] for number in (1, count))
-    assert max(abs(a - b) for a, b in zip(*losses, strict=True)) < 1e-6, "the loss is of single precision"
+    first, other = (course(trained, f"{name}-double-{number}") for number in (1, count))
+    losses = zip(first["losses"], other["losses"], strict=True)
+    assert max(abs(a - b) for a, b in losses) < 1e-6, "the loss is of single precision"
+    for label in ("train_positive", "train_negative"):
+        assert [epoch[label] for epoch in first["epochs"]] == [epoch[label] for epoch in other["epochs"]]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

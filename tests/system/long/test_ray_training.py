@@ -19,10 +19,10 @@ SECONDS = 240  # for what takes twenty on an idle machine
 # In the second epoch a rank writes its process id, then waits for the file `go`.
 WAITING = """
 import os, pathlib, time
-_iter_epoch_losses = iter_epoch_losses
+_iter_training_steps = iter_training_steps
 
-def iter_epoch_losses(*arguments):
-    for iteration, loss in enumerate(_iter_epoch_losses(*arguments)):
+def iter_training_steps(*arguments):
+    for iteration, loss in enumerate(_iter_training_steps(*arguments)):
         if arguments[-1] == 2 and iteration == 0:
             pathlib.Path("at-work", str(os.getpid())).touch()
             while not pathlib.Path("go").exists():

@@ -12,7 +12,7 @@ from support.field import edit
 from support.settings import write, write_settings
 
 from shoepair.commands import doctor, dvc_records, version_control
-from shoepair.commands.collection import add
+from shoepair.commands.collection import add_journal
 from shoepair.commands.version_control import VersionControlError
 from shoepair.runtime import json_files, paths, project_lock
 from shoepair.runtime.errors import ShoepairError
@@ -115,7 +115,7 @@ def test_what_is_deleted_is_said_before_and_repairs_are_said_though_a_later_one_
 
 def test_while_others_use_the_project_it_says_who_and_what_and_repairs_nothing() -> None:
     part = write(Path("data/store/.a.h5.x.part"), b"being written")
-    add.write_journal("late")
+    add_journal.write_journal("late")
     write(paths.raw_path("late") / "train/u001_1_left_m.jpg", b"x")
     before = files()
     with project_lock.hold_shared("stage normalize@a"):
@@ -133,7 +133,7 @@ def test_while_others_use_the_project_it_says_who_and_what_and_repairs_nothing()
 
 def test_half_added_batch_is_removed_and_photos_are_never_taken_for_partial_files() -> None:
     write(paths.raw_path("late") / "train/u001_1_left_m.jpg", b"x")
-    add.write_journal("late")
+    add_journal.write_journal("late")
     names = ("data/manifest/.a.parquet.x1.part", "data/raw/.late.part", "metrics/.split.json.y2.part")
     partial = [write(Path(name), b"x") for name in names]
     others = ("data/manifest/a.parquet", "docs/.notes.part", "data/manifest/a.part", "data/raw/a/train/.mine.part")

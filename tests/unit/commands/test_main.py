@@ -18,7 +18,9 @@ from typer.testing import CliRunner, Result
 
 from shoepair.commands import main
 from shoepair.commands.collection import overview
+from shoepair.commands.collection.purging import purge
 from shoepair.commands.collection.purging.search import Finding
+from shoepair.commands.history import verify
 from shoepair.commands.history.verify import VerifyResult
 from shoepair.data import parquet_files, schemas
 from shoepair.runtime import paths, project_lock, project_root
@@ -111,7 +113,7 @@ def test_purge_asks_before_shared_files_go_and_exits_with_1_while_something_is_l
         return Path("reports/withdrawals/1.md")
 
     plan.execute = execute
-    monkeypatch.setattr(main, "plan_purge", lambda _remotes: nullcontext(plan))
+    monkeypatch.setattr(purge, "plan_purge", lambda _remotes: nullcontext(plan))
     monkeypatch.setattr(project_lock, "hold_alone", lambda *_, **__: nullcontext())
     result = run("forget", "--purge", *words)
     assert (result.exit_code, bool(done)) == (status, executed)
@@ -124,7 +126,7 @@ def test_purge_asks_before_shared_files_go_and_exits_with_1_while_something_is_l
     "words",
     [
         ["add"],
-        ["repro", "photos"],
+        ["repro", "--jobs", "many"],
         ["crossval", "--folds", "1"],
         ["crossval", "--repeats", "0"],
         ["export", "npy"],
@@ -188,7 +190,7 @@ def test_command_in_a_sub_folder_works_as_in_the_project_with_paths_from_where_t
 def test_nothing_read_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     from shoepair.commands.history import versions
 
-    monkeypatch.setattr(main, "verify_file_digests", lambda: VerifyResult(0, 0))
+    monkeypatch.setattr(verify, "verify_file_digests", lambda: VerifyResult(0, 0))
     assert str(run("verify").exception).startswith("verify: 0 recorded files and 0 cached files read, so nothing is")
     monkeypatch.setattr(versions, "list_version_records", list)
     assert str(run("log").exception).startswith("log: no commit of this project has records of photos")
@@ -197,11 +199,15 @@ def test_nothing_read_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_repro_adds_the_photos_then_runs_doctor_pipeline_and_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
     monkeypatch.setattr(main, "_add", lambda source, name, **options: done.append((source, name, options)))
-    for name in ("_doctor", "run_dvc_repro", "_metrics"):
+    for name in ("_doctor", "_metrics"):
         monkeypatch.setattr(main, name, lambda name=name: done.append(name))
-    steps = ["_doctor", "run_dvc_repro", "_metrics"]
+    monkeypatch.setattr("shoepair.commands.repro.run_pipeline", lambda targets, jobs: done.append((targets, jobs)))
+    steps: list[object] = ["_doctor", ([], None), "_metrics"]
     assert run("repro").exit_code == 0
     assert done == steps
+    done.clear()
+    assert run("repro", "--jobs", "3", "pairs", "audit").exit_code == 0
+    assert done == ["_doctor", (["pairs", "audit"], 3)], "the metrics are not those of these stages"
     done.clear()
     assert run("repro", "--photos", "My Photos/Winter.zip").exit_code == 0
     assert done == [(Path("My Photos/Winter.zip"), "winter", {"replace_others": True}), *steps]
@@ -265,9 +271,9 @@ def test_suspects_prints_the_requested_number() -> None:
 def test_verification_counts_what_was_read_and_lists_every_problem(
     monkeypatch: pytest.MonkeyPatch, problems: list[str], count: str
 ) -> None:
-    monkeypatch.setattr(main, "verify_file_digests", lambda: VerifyResult(7, 8))
+    monkeypatch.setattr(verify, "verify_file_digests", lambda: VerifyResult(7, 8))
     assert run("verify").output == "7 recorded files and 8 cached files read: all match the records\n"
-    monkeypatch.setattr(main, "verify_file_digests", lambda: VerifyResult(7, 8, problems))
+    monkeypatch.setattr(verify, "verify_file_digests", lambda: VerifyResult(7, 8, problems))
     error = run("verify").exception
     assert isinstance(error, ShoepairError)
     assert error.message == f"verify: {count}; 7 recorded files and 8 cached files read"

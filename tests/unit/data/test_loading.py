@@ -1,53 +1,22 @@
-"""Loading of splits and pairs; the pairs of one array are in test_store.py."""
+"""Loading of pairs as tensors; the pairs of one array are in test_store.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.stored import IN_STORE, PIXELS, write_split, write_two_stores
 
-from shoepair.data import loading, pair_dataset, pairs, parquet_files, schemas, store
-from shoepair.runtime import paths
-from shoepair.runtime.errors import ShoepairError
-
-RNG = np.random.default_rng(11)
-PIXELS = RNG.integers(0, 256, (6, 3, 2, 16, 16, 3), np.uint8)
-IN_STORE = {"a": [0, 1, 2], "b": [3, 4, 5]}  # batch -> its students, as rows of PIXELS
+from shoepair.data import loading, pair_dataset, pairs, schemas, store
 
 
 @pytest.fixture
 def _stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two batches of three students, in the current directory."""
     monkeypatch.chdir(tmp_path)
-    for batch, rows in IN_STORE.items():
-        store.write_store(paths.store_path(batch), [f"u{row}" for row in rows], PIXELS[rows], 16)
-
-
-def write_split(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
-    split = pd.DataFrame(rows, columns=["batch", "row", "split"])
-    split.insert(1, "student", [f"u{IN_STORE[batch][row]}" for batch, row, _ in rows])
-    parquet_files.write_table(paths.SPLIT, split, schemas.StudentSplits)
-    return split
-
-
-@pytest.mark.usefixtures("_stores")
-def test_load_split_keeps_the_order_of_the_table_over_batches() -> None:
-    write_split([("b", 1, "train"), ("a", 2, "valid"), ("a", 1, "train"), ("b", 0, "train"), ("a", 0, "train")])
-    loaded = loading.load_split("train")
-    assert loaded.dtype == np.float32
-    assert (loaded == store.scale_to_centred_float(PIXELS[[4, 1, 3, 0]])).all()
-    assert (loading.load_split("valid") == store.scale_to_centred_float(PIXELS[[2]])).all()
-
-
-@pytest.mark.usefixtures("_stores")
-def test_split_without_students_says_where_to_put_them() -> None:
-    write_split([("a", 0, "train")])
-    with pytest.raises(ShoepairError, match=r"split 'test_w': no students in it\nput students into the folder test_w"):
-        loading.load_split("test_w")
+    write_two_stores()
 
 
 @pytest.mark.usefixtures("_stores")
@@ -117,21 +86,3 @@ def test_float64_photos_of_a_notebook_are_held_as_float32() -> None:
     data = pair_dataset.make_standard_pair_dataset(store.scale_to_centred_float(PIXELS).astype(np.float64))  # type: ignore[arg-type]  # as notebooks do
     assert data.images.dtype == torch.float32
     assert torch.equal(data.images, torch.from_numpy(store.scale_to_centred_float(PIXELS)))
-
-
-@pytest.mark.usefixtures("_stores")
-def test_stores_of_two_sizes_are_refused() -> None:
-    store.write_store(paths.store_path("b"), ["u3", "u4", "u5"], np.zeros((3, 3, 2, 32, 32, 3), np.uint8), 32)
-    write_split([("a", 0, "train"), ("b", 0, "train")])
-    with pytest.raises(ShoepairError, match=r"data/store: images of 16 and 32 pixels, expected one size\nrun `dvc"):
-        loading.load_split("train")
-
-
-@pytest.mark.usefixtures("_stores")
-def test_missing_store_or_split_is_named() -> None:
-    with pytest.raises(ShoepairError, match=r"data/split\.parquet: missing\nrun `dvc repro`"):
-        loading.load_split("train")
-    write_split([("a", 0, "train")])
-    paths.store_path("a").unlink()
-    with pytest.raises(ShoepairError, match=r"data/store/a\.h5: missing\nrun `dvc repro`"):
-        loading.load_split("train")

@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 from pandera.errors import SchemaError
 
 from shoepair.data import naming, parquet_files, schemas
-from shoepair.runtime.batches import BATCH_NAME_PATTERN
+from shoepair.runtime.batch_names import BATCH_NAME_PATTERN
 from shoepair.runtime.errors import ShoepairError
 
 ROW = st.tuples(

@@ -20,7 +20,7 @@ import xarray
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from shoepair.data import loading, pair_dataset, store
+from shoepair.data import loading, pair_dataset, photo_loading, store
 from shoepair.data import pairs as pair_table
 from shoepair.runtime import errors, paths
 
@@ -186,7 +186,7 @@ def test_table_whose_rows_are_not_those_of_the_store_is_refused(
     with pytest.raises(
         errors.ShoepairError, match=r"^data/store/a\.h5: row \d+ is .*, but a table says .*\nrun `dvc repro`"
     ):
-        list(loading.iter_student_photos(table))
+        list(photo_loading.iter_student_photos(table))
     with (
         store.Store(paths.store_path("a")) as opened,
         pytest.raises(errors.ShoepairError, match="the store has 2 students"),

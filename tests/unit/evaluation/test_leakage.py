@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from torch import Tensor
 
-from shoepair.data import pair_dataset, pairs
-from shoepair.data.pair_dataset import InMemoryPairs
+from shoepair.data import pairs
+from shoepair.data.photo_loading import PairPhotos
 from shoepair.evaluation import leakage
 from shoepair.runtime.errors import ShoepairError
 
 STUDENTS, EDGE = 40, 32
 RNG = np.random.default_rng(4)
-Leak = Callable[[Tensor, Tensor], Tensor]  # (B, 3, 2S, S) images, (B,) labels to images
+Shoes = NDArray[np.float32]
+Leak = Callable[[Shoes], Shoes]  # (B, 2, S, S, 3) shoes of different pairs
 
 
 def make_photos() -> NDArray[np.uint8]:
@@ -34,44 +34,47 @@ DATA = make_photos()
 
 
 def rows() -> pd.DataFrame:
-    """Return the standard pairs of all students, in the order of `pair_dataset.make_standard_pair_dataset`."""
+    """Return the standard pairs of all students."""
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(STUDENTS)]})
     all_rows = pairs.build_pair_rows(students.assign(row=range(STUDENTS), split="train"))
     return all_rows[all_rows["standard"]]
 
 
-class LeakingPairs(InMemoryPairs):
-    """Pairs with images that reveal the label."""
+def make_pairs(leak: Leak | None = None) -> PairPhotos:
+    """Return the standard pairs of all students; `leak` changes the shoes of the different ones."""
+    pair_rows = rows()
+    index = np.stack([pair_rows["row"], pair_rows["left"] - 1, pair_rows["right"] - 1], axis=1)
+    is_different = (pair_rows["same"] == 0).to_numpy()
 
-    leak: Leak
+    class LeakingPairs(PairPhotos):
+        """Pairs with images that reveal the label."""
 
-    def get_mini_batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = super().get_mini_batch(indices)
-        return type(self).leak(images.clone(), labels), labels
+        def read_shoes(self, first: int, end: int) -> Shoes:
+            shoes = super().read_shoes(first, end)
+            if leak:
+                shoes[is_different[first:end]] = leak(shoes[is_different[first:end]])
+            return shoes
 
-
-def swapped(images: Tensor, labels: Tensor) -> Tensor:
-    images[labels == 0] = images[labels == 0].roll(EDGE, dims=2)
-    return images
-
-
-def darker(images: Tensor, labels: Tensor) -> Tensor:
-    images[labels == 0] -= 0.2
-    return images
+    return LeakingPairs(DATA, index)
 
 
-def framed(images: Tensor, labels: Tensor) -> Tensor:
-    images[labels == 0, :, :2] = 0.5
-    return images
+def swapped(shoes: Shoes) -> Shoes:
+    return shoes[:, ::-1]
+
+
+def darker(shoes: Shoes) -> Shoes:
+    return shoes - np.float32(0.2)
+
+
+def framed(shoes: Shoes) -> Shoes:
+    shoes[:, :, :2] = 0.5
+    return shoes
 
 
 @pytest.mark.parametrize(("leak", "probe"), [(swapped, "order"), (darker, "brightness"), (framed, "border")])
 def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
-    clean = pair_dataset.make_standard_pair_dataset(DATA)
-    pair_class = type("Leaking", (LeakingPairs,), {"leak": staticmethod(leak)})
-    results = leakage.cross_validate_probes_by_name(
-        rows(), leakage.photo_features_by_probe(pair_class(**vars(clean))), 200, 1
-    )
+    features = leakage.photo_features_by_probe(make_pairs(leak))
+    results = leakage.cross_validate_probes_by_name(rows(), features, 200, 1)
     assert results[probe]["leaks"]
     assert results[probe]["balanced"] > 0.8
     message = f"{probe}: .* balanced accuracy .* from {leakage.PROBE_INPUTS[probe][:20]}"
@@ -80,7 +83,7 @@ def test_leak_in_the_images_is_caught(leak: Leak, probe: str) -> None:
 
 
 def test_pairs_without_leakage_pass_every_probe_exactly() -> None:
-    features = leakage.photo_features_by_probe(pair_dataset.make_standard_pair_dataset(DATA))
+    features = leakage.photo_features_by_probe(make_pairs())
     results = leakage.cross_validate_probes_by_name(rows(), features, 200, 1)
     assert {name: result["balanced"] for name, result in results.items()} == dict.fromkeys(leakage.PHOTO_PROBES, 0.5)
     leakage.raise_if_leaking(results)

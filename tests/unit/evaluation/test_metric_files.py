@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture(scope="module")
-def details() -> dict[str, Any]:
-    return made({"train": 2, "valid": 2}, models=["cnn", "histogram"]).details
+def details(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    with contextlib.chdir(tmp_path_factory.mktemp("made")):
+        return made({"train": 2, "valid": 2}, models=["cnn", "histogram"]).details
 
 
 @pytest.fixture(autouse=True)

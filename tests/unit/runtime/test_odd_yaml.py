@@ -14,7 +14,7 @@ from ruamel.yaml.error import MantissaNoDotYAML1_1Warning
 from support.field import ROOT, edit
 from support.pipeline import STAGES
 
-from shoepair.runtime import params, paths, stage_declaration, stage_inputs
+from shoepair.runtime import parameter_files, params, paths, stage_declaration, stage_inputs
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError
 
@@ -185,7 +185,9 @@ READ_LISTS = {
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(params, "read_yaml", functools.cache(params.read_yaml))  # every section reads the same file
+    monkeypatch.setattr(
+        params, "read_yaml", functools.cache(parameter_files.read_yaml)
+    )  # every section reads the same file
     Path("data").mkdir()
     for name in ("dvc.yaml", paths.PARAMS, paths.BATCH_LIST):
         Path(name).write_bytes((ROOT / name).read_bytes())
@@ -213,8 +215,8 @@ def declared_keys(path: Path, argument: str = "a") -> list[str]:
 def compare_with_dvc(path: Path, keys: list[str], typed: dict[str, Any]) -> None:
     """Compare what stages note, and what they work with, with what DVC records."""
     by_dvc = read_by_dvc(path, keys)
-    assert repr(stage_inputs.read_values(path, keys, params.read_text(path))) == repr(by_dvc)
-    leaves = dict(params.flatten(params.read_yaml(path)))
+    assert repr(stage_inputs.read_values(path, keys, parameter_files.read_text(path))) == repr(by_dvc)
+    leaves = dict(parameter_files.flatten(parameter_files.read_yaml(path)))
     for key, value in typed.items():
         assert (leaves[key], type(value) in (type(leaves[key]), float)) == (value, True), key
     recorded = {name: leaf for key in keys for name, leaf in _leaves(key, by_dvc[key])}
@@ -224,7 +226,7 @@ def compare_with_dvc(path: Path, keys: list[str], typed: dict[str, Any]) -> None
 
 
 def _leaves(key: str, value: Any) -> list[tuple[str, Any]]:
-    return list(params.flatten(value, f"{key}.")) if isinstance(value, dict) else [(key, value)]
+    return list(parameter_files.flatten(value, f"{key}.")) if isinstance(value, dict) else [(key, value)]
 
 
 def load_parameters() -> dict[str, Any] | str:
@@ -278,7 +280,7 @@ def test_odd_list_of_batches_is_read_as_by_dvc_or_refused(name: str) -> None:
     listed = load_batch_lists()
     keys = ["batches", "synthetic_classes", *(f"synthetic_classes.{batch}" for batch in listed.synthetic_classes)]
     by_dvc = read_by_dvc(paths.BATCH_LIST, keys)
-    assert stage_inputs.read_values(paths.BATCH_LIST, keys, params.read_text(paths.BATCH_LIST)) == by_dvc
+    assert stage_inputs.read_values(paths.BATCH_LIST, keys, parameter_files.read_text(paths.BATCH_LIST)) == by_dvc
     assert listed.batches == by_dvc["batches"]
     for batch, values in listed.synthetic_classes.items():
         assert values.model_dump() == by_dvc[f"synthetic_classes.{batch}"]

@@ -145,7 +145,7 @@ def test_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
         ("ema_decay: 0.0 ", "ema_decay: 1.0 ", "train.ema_decay: 1.0, expected less than 1"),
         ("swap_sides: false ", "swap_sides: 1 ", "train.swap_sides: 1, expected a valid boolean"),
         ("tta: true ", "tta: 1 ", "train.tta: 1, expected a valid boolean"),
-        ("threads: 2 ", "threads: 0 ", "train.threads: 0, expected greater than or equal to 1"),
+        ("threads: 1 ", "threads: 0 ", "train.threads: 0, expected greater than or equal to 1"),
         ("batch_norm: true ", "batch_norm: 0 ", "train.batch_norm: 0, expected a valid boolean"),
         ("edge: 32 ", "edge: 0 ", "normalize.edge: 0, expected greater than or equal to 16"),
         ("edge: 32 ", "edge: 1040 ", "normalize.edge: 1040, expected less than or equal to 1024"),

@@ -9,7 +9,7 @@ from support.field import ROOT
 from support.pipeline import STAGES, declared
 from support.settings import write
 
-from shoepair.runtime import params, paths
+from shoepair.runtime import parameter_files, paths
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.stage_declaration import PIPELINE_FILE, read_declaration
 
@@ -38,7 +38,7 @@ def test_stage_that_is_not_declared_is_reported(tmp_path: Path, monkeypatch: pyt
     write(PIPELINE_FILE, "stages: {}\n")
     with pytest.raises(ShoepairError, match=r"^dvc\.yaml: no stage 'train'"):
         read_declaration("train", "cnn")
-    with params.freeze_files([PIPELINE_FILE]):
+    with parameter_files.freeze_files([PIPELINE_FILE]):
         write(PIPELINE_FILE, "stages: {train: {cmd: x}}\n")
         with pytest.raises(ShoepairError):
             read_declaration("train", "cnn")

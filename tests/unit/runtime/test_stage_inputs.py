@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.settings import write
 
-from shoepair.runtime import file_digests, params, paths, stage_inputs, stage_notes
+from shoepair.runtime import file_digests, parameter_files, paths, stage_inputs, stage_notes
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.stage_inputs import InputsChangedError
 
@@ -212,12 +212,12 @@ def test_file_that_is_half_saved_is_looked_at_again(monkeypatch: pytest.MonkeyPa
 def test_stage_works_with_the_parameters_that_were_noted() -> None:
     def change() -> None:
         save("params.yaml", "lr: 0.7\n")
-        assert params.read_yaml(paths.PARAMS)["lr"] == 0.001
+        assert parameter_files.read_yaml(paths.PARAMS)["lr"] == 0.001
         save("params.yaml", FILES["params.yaml"])
 
     run(change)
     save("params.yaml", "lr: 0.7\n")
-    assert params.read_yaml(paths.PARAMS)["lr"] == 0.7
+    assert parameter_files.read_yaml(paths.PARAMS)["lr"] == 0.7
 
 
 def test_code_that_changed_since_it_was_imported_is_a_change() -> None:
@@ -283,7 +283,7 @@ def test_other_ranks_do_not_compare_but_work_with_one_set_of_parameters(monkeypa
     monkeypatch.setenv(stage_inputs.RANK_VARIABLE, "1")
     with stage_inputs.watch("t", ["a"]):
         save("params.yaml", "lr: 0.7\n")
-        assert params.read_yaml(paths.PARAMS)["lr"] == 0.001
+        assert parameter_files.read_yaml(paths.PARAMS)["lr"] == 0.001
         stage_inputs.current().check()
     assert stage_notes.read_notes() == {}
 

@@ -12,10 +12,10 @@ from support.field import write_class, write_student
 from support.settings import write, write_settings
 
 from shoepair.commands import dvc_records
-from shoepair.commands.collection import add, overview, withdrawn
+from shoepair.commands.collection import add, add_journal, overview, withdrawn
 from shoepair.data import parquet_files, schemas
 from shoepair.ingestion import file_manifest
-from shoepair.runtime import params, paths
+from shoepair.runtime import parameter_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 SOURCE = Path("handed in")
@@ -32,7 +32,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def listed() -> list[str]:
     """The batches of data/batches.yaml."""
-    return list(params.read_yaml(paths.BATCH_LIST)["batches"])
+    return list(parameter_files.read_yaml(paths.BATCH_LIST)["batches"])
 
 
 def all_files() -> dict[str, bytes]:
@@ -88,7 +88,7 @@ def test_class_is_copied_without_links_rights_and_ignored_files_and_listed_last(
     photo = next((SOURCE / "train").glob("u001_*"))
     photo.chmod(0o600)
     states: list[object] = []
-    fake_dvc_add(monkeypatch, lambda: states.append((add._read_journal(), listed())))
+    fake_dvc_add(monkeypatch, lambda: states.append((add_journal._read_journal(), listed())))
     result, _ = add.add_batch(SOURCE, "new")
     assert states == [("new", ["old"])], "journal before, list after"
     counts = result.count_files()
@@ -216,31 +216,8 @@ def test_message_names_what_was_handed_in_and_what_to_do_with_it(is_archive: boo
     ]
 
 
-def half_added(batch: str) -> None:
-    write(paths.raw_path(batch) / "train/u001_1_left_m.jpg", b"x")
-    write(dvc_records.dvc_file_path(batch), "outs: []\n")
-    add.write_journal(batch)
-
-
-def test_class_that_was_listed_before_the_kill_stays() -> None:
-    half_added("old")
-    assert add.describe_killed_add() == (
-        "batch 'old': its `shoepair add` was killed at the end; the batch is complete"
-    )
-    add.undo_killed_add()
-    assert not paths.ADD_JOURNAL.exists()
-    assert (paths.raw_path("old") / "train/u001_1_left_m.jpg").is_file()
-    assert add.describe_killed_add() == ""
-
-
-def test_killed_add_is_described_and_undone_but_not_by_a_dry_run() -> None:
-    half_added("new")
-    assert add.describe_killed_add() == (
-        "batch 'new': its `shoepair add` was killed; data/raw/new was removed, add it again"
-    )
+def test_dry_run_does_not_undo_a_killed_add() -> None:
+    write(paths.raw_path("new") / "train/u001_1_left_m.jpg", b"x")
+    add_journal.write_journal("new")
     add.add_batch(SOURCE, "other", dry_run=True)
     assert paths.raw_path("new").is_dir()
-    add.undo_killed_add()
-    assert not paths.raw_path("new").exists()
-    assert not dvc_records.dvc_file_path("new").exists()
-    assert not paths.ADD_JOURNAL.exists()

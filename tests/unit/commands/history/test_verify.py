@@ -22,6 +22,7 @@ REPOSITORY: Any = SimpleNamespace(
     cache=SimpleNamespace(local=SimpleNamespace(path=CACHE)),
     stage_cache=SimpleNamespace(cache_dir=".dvc/cache/runs"),
     dvcignore=SimpleNamespace(is_ignored_file=lambda path: path.endswith(".part")),
+    index=SimpleNamespace(outs=[]),
 )
 RAW, TABLE, CODE = paths.raw_path("a"), paths.manifest_path("a"), Path("stages/ingest.py")
 PHOTOS = {"train/u001_1_left_m.jpg": b"left", "train/u001_1_right_m.jpg": b"right"}
@@ -82,6 +83,13 @@ def test_advice_depends_on_the_type_of_file() -> None:
         "data/manifest/a.parquet: changed since it was recorded; `dvc checkout data/manifest/a.parquet` restores the"
         " recorded one, or `dvc repro` recreates it",
     ]
+
+
+def test_output_that_dvc_does_not_cache_is_recreated_and_not_checked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = SimpleNamespace(fs_path=str(TABLE.absolute()), use_cache=False)
+    monkeypatch.setattr(REPOSITORY, "index", SimpleNamespace(outs=[out]))
+    TABLE.unlink()
+    assert problems() == ["data/manifest/a.parquet: missing; `dvc repro` recreates it"]
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["listing", "no listing"])
