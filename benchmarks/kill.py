@@ -113,8 +113,10 @@ def _withdraw(project: Path, repro: Sequence[str]) -> None:
     _commit(project, "Withdraw")
 
 
+SIDE_BY_SIDE = "shoepair repro"
 COMMANDS = (
     Command("repro", (), _clear),
+    Command(SIDE_BY_SIDE, (*CLI, "repro", "--jobs", "3"), _clear),
     Command("add", (*CLI, "add", f"../{NEW}", "--name", NEW), is_done=lambda project: NEW in _listed(project)),
     Command(
         "add --alone",
@@ -132,6 +134,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 # What may run beside a command so that the order of the two makes no difference in the end.
 OTHERS = {
     "repro": ("add", "doctor", "forget"),
+    SIDE_BY_SIDE: ("add", "doctor", "forget"),
     "add": ("repro", "doctor", "forget"),
     "add --alone": ("repro", "doctor"),
     "remove": ("repro", "doctor", "export"),
@@ -181,6 +184,7 @@ class _Bench:
 
     def __init__(self, folder: Path, project: Path, until: Sequence[str]) -> None:
         self._base, self._work = folder / "base", folder / "work"
+        self._until = tuple(until)
         self._repro = ("-m", "dvc", "repro", "--quiet", *until)
         self._undisturbed: dict[tuple[str, ...], tuple[float, dict[str, Any]]] = {}
         for batch, students in STUDENTS.items():
@@ -232,7 +236,8 @@ class _Bench:
         return self._undisturbed[key]
 
     def _words(self, command: Command) -> Sequence[str]:
-        return command.words or self._repro
+        words = command.words or self._repro
+        return (*words, *self._until) if command.name == SIDE_BY_SIDE else words
 
     def _copy(self, command: Command) -> Path:
         shutil.rmtree(self._work, ignore_errors=True)
@@ -246,7 +251,7 @@ class _Bench:
         for after_repro in (False, True):
             for command in commands:
                 if command.after_repro == after_repro and command.words and not command.is_done(project):
-                    _python(project, *command.words)
+                    _python(project, *self._words(command))
             if not after_repro:
                 _python(project, *self._repro)
         _python(project, *CLI, "verify")

@@ -1,4 +1,4 @@
-"""`shoepair repro`: the pipeline from the photos to the accuracies, by `dvc repro`; for machines without make too.
+"""`shoepair repro`: the pipeline from the photos to the accuracies, stages side by side (`reproduction`).
 
 DVC starts stages as plain `python`, so that must be the Python that has the packages, wherever this program was
 started from.
@@ -10,30 +10,52 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from shoepair.commands.reproduction.plan import COMMAND, PlannedStage, read_plan
+from shoepair.runtime import progress, project_lock
+from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
 
+UP_TO_DATE = "Data and pipelines are up to date."  # DVC's words
 
-def run_dvc_repro() -> None:
-    """Run `dvc repro`, with its output to the terminal.
+
+def run_pipeline(targets: Sequence[str] = (), jobs: int | None = None) -> None:
+    """Do what `dvc repro TARGETS` does, stages side by side; print the lines of each stage when it ends.
+
+    Args:
+        targets: stages, with all that they need; none for all.
+        jobs: cores for the stages that run at a time. By default those of this machine, which a last, incomplete round
+            of stages shares; one stage at a time if it uses several processes or a cluster itself.
 
     Raises:
-        ShoepairError: a stage failed, or `python` is another Python than this one.
-        KeyboardInterrupt: Ctrl-C, after DVC and its stage have ended.
+        ShoepairError: stages failed; there is no such stage; another command uses the project; `python` is another
+            Python than this one.
+        KeyboardInterrupt: Ctrl-C, after all stages have ended.
     """
-    sys.stdout.flush()  # before the output of DVC
-    process = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], env=stage_environment())
-    try:
-        status = _wait(process)
-    finally:
-        if process.poll() is None:  # this program is being ended
-            process.terminate()
-            process.wait()
-    if status:
-        message = f"`dvc repro` failed with exit status {status}: see its messages above"
-        raise ShoepairError(message, fix="correct this, then run the command again: it goes on from there")
+    if jobs is not None and jobs < 1:
+        message = f"--jobs {jobs}: expected 1 or more"
+        raise ShoepairError(message, fix="leave it out for as many as there are cores")
+    with project_lock.hold_shared(COMMAND, only_one=True):
+        stages = read_plan(targets, progress.print_above_bar)
+        if any(stage.is_affected for stage in stages):
+            _run(stages, jobs)
+        else:
+            progress.print_above_bar(UP_TO_DATE)
+
+
+def _run(stages: Sequence[PlannedStage], jobs: int | None) -> None:
+    from shoepair.commands.reproduction import display, lock_entries, running, schedule  # imported late: often, there
+    from shoepair.runtime import parallel  # is nothing to do
+
+    environment = stage_environment()
+    are_distributed = parallel.is_distributed()
+    cores = jobs or (1 if are_distributed else count_cores())
+    plan = schedule.Schedule(stages, cores, fills_last_round=jobs is None and not are_distributed)
+    names = [stage.name for stage in stages]
+    with lock_entries.keep_order(names, progress.print_above_bar), display.Display() as shown:
+        running.run_stages(plan, shown, environment, shares_cores=not are_distributed)
 
 
 def stage_environment() -> dict[str, str]:
@@ -62,17 +84,3 @@ def _starts_this_python(environment: Mapping[str, str]) -> bool:
     words = [found, "-c", "import sys; print(sys.prefix)"]
     done = subprocess.run(words, capture_output=True, check=False, env=environment, stdin=subprocess.DEVNULL)
     return done.stdout.decode(errors="replace").strip() == sys.prefix
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a process that gets Ctrl-C too; killed, it could leave a torn dvc.lock."""
-    is_interrupted = False
-    while True:
-        try:
-            status = process.wait()
-            break
-        except KeyboardInterrupt:
-            is_interrupted = True
-    if is_interrupted:
-        raise KeyboardInterrupt
-    return status

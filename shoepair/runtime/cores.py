@@ -1,5 +1,6 @@
 """The number of CPU cores that this process may use.
 
+`shoepair repro` gives each of the stages that it runs at the same time a share of them.
 `joblib.cpu_count` returns it too, but no module may import joblib, which unpickles (tests/unit/test_code.py).
 """
 
@@ -9,13 +10,30 @@ import math
 import os
 from pathlib import Path
 
+from shoepair.runtime.errors import ShoepairError
+
+SHARE_VARIABLE = "SHOEPAIR_CORES"  # this process's share, 1 or more; no output depends on it
 CGROUP_FOLDER = Path("/sys/fs/cgroup")  # as seen from within a container
 
 
 def count_cores() -> int:
-    """Return the number of CPU cores this process may use, 1 or more, by its affinity and its container's quota."""
+    """Return the number of CPU cores this process may use, 1 or more.
+
+    It follows from the process's affinity, its container's quota, and its share among the stages that run.
+
+    Raises:
+        ShoepairError: the share is no number.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _cgroup_quota() or cores))
+    return max(1, min(cores, _cgroup_quota() or cores, _read_share() or cores))
+
+
+def _read_share() -> int | None:
+    text = os.environ.get(SHARE_VARIABLE)
+    if text and not (text.isdecimal() and int(text)):
+        message = f"{SHARE_VARIABLE}={text}: expected a number of cores, 1 or more"
+        raise ShoepairError(message, fix="unset it")
+    return int(text) if text else None
 
 
 def _cgroup_quota() -> int | None:

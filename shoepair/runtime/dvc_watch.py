@@ -9,16 +9,18 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from shoepair.runtime import interruption, json_files
 from shoepair.runtime.errors import ShoepairError
 
+if TYPE_CHECKING:
+    import psutil
+
 STAGE_VARIABLE = "DVC_STAGE"  # set by DVC, for every stage
 DVC_LOCKS = Path(".dvc/tmp/rwlock")  # who reads and writes what, by process
 POLL_SECONDS = 0.5
+READ_TRIES, READ_SECONDS = 20, 0.05  # for a file that `dvc` writes in place, in milliseconds
 END_SECONDS = 2.0  # for the orderly end
 
 
@@ -33,11 +35,18 @@ def end_stage_with_dvc() -> None:
 
 def find_dvc() -> psutil.Process | None:
     """Return the parent process, or its parent and so on, that holds DVC's lock for the files of a stage."""
-    try:
-        processes = _read_processes(json_files.read_json(DVC_LOCKS, ""))
-    except (OSError, ShoepairError):  # there is none, or another `dvc` is writing it
-        return None
-    return next((parent for parent in psutil.Process().parents() if parent.pid in processes), None)
+    import psutil  # imported late: only where DVC runs the stage
+
+    for _ in range(READ_TRIES):
+        if not DVC_LOCKS.is_file():
+            break
+        try:
+            processes = _read_processes(json_files.read_json(DVC_LOCKS, ""))
+        except (OSError, ShoepairError):  # another `dvc` is writing it, as often as there are stages beside this one
+            time.sleep(READ_SECONDS)
+            continue
+        return next((parent for parent in psutil.Process().parents() if parent.pid in processes), None)
+    return None
 
 
 def _read_processes(locks: dict[str, Any]) -> set[int]:
@@ -46,6 +55,8 @@ def _read_processes(locks: dict[str, Any]) -> set[int]:
 
 
 def _watch(dvc: psutil.Process) -> None:
+    import psutil
+
     while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
         time.sleep(POLL_SECONDS)
     os.write(2, b"the `dvc` of this stage was killed: ")

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from types import FrameType
 
 STATUS = 128 + signal.SIGINT  # as shells report it
@@ -58,6 +57,8 @@ def keep_from_children() -> Iterator[None]:
 @contextmanager
 def block_signals(*numbers: signal.Signals) -> Iterator[None]:
     """Block signals in this thread, and from its first moment in what it starts in this block. Not on Windows."""
+    from multiprocessing import resource_tracker  # imported late: most stages start no process
+
     resource_tracker.ensure_running()  # its start, which the first process would cause, would admit them again
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:

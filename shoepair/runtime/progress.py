@@ -1,6 +1,7 @@
 """Progress bars with rate and remaining time, on a terminal only.
 
-A bar goes to stderr and is erased at its end. Results of a command are plain lines on stdout.
+A bar goes to stderr and is erased at its end. Results of a command are plain lines on stdout. Under `shoepair repro`,
+which shows the bars of several stages, a stage reports its numbers instead (`stage_reports`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from contextvars import ContextVar
 from typing import TextIO, TypeVar
 
 from tqdm import tqdm
+
+from shoepair.runtime import stage_reports
+
+REPORT_SECONDS = 0.5  # between two reports of a stage
 
 Item = TypeVar("Item")
 
@@ -37,9 +42,24 @@ def track(
         The bar, to be iterated once; `set_postfix_str` appends a text to it.
     """
     disabled = hidden or not _bars_enabled.get() or None  # None: no bar if stderr is no terminal
+    if not disabled and stage_reports.are_wanted():
+        return _ReportedBar(items, desc=description, unit=unit, total=total, leave=False, mininterval=REPORT_SECONDS)
     return tqdm(items, desc=description, unit=unit, total=total, disable=disabled, leave=False, dynamic_ncols=True)
 
 
 def print_above_bar(line: str, stream: TextIO | None = None) -> None:
     """Print a line, above the progress bar if there is one; to stdout by default."""
     tqdm.write(line, file=stream)
+
+
+class _ReportedBar(tqdm):  # type: ignore[misc]  # tqdm ships no types
+    """A bar whose numbers are reported instead of drawn."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # noqa: ARG002  # tqdm's names
+        """Report the numbers; return that nothing was drawn."""
+        if msg is None:  # else tqdm erases the bar
+            stage_reports.write("progress", self.n, self.total or 0, self.unit, self.postfix or "")
+        return False
+
+    def clear(self, nolock: bool = False) -> None:  # tqdm's names
+        """Erase nothing: nothing was drawn."""

@@ -70,20 +70,21 @@ class Holder:
 
 
 @contextmanager
-def hold_shared(name: str) -> Iterator[None]:
+def hold_shared(name: str, *, only_one: bool = False) -> Iterator[None]:
     """Share the project with other stages for the time of the block.
 
     Args:
         name: of the stage or command, for messages.
+        only_one: whether others of the same name are kept out.
 
     Raises:
-        ProjectInUseError: a command changes the project.
+        ProjectInUseError: a command changes the project, or there is another one of which there may be only one.
         ShoepairError: the disk has no locks.
     """
     if not DVC_FOLDER.is_dir() or _is_inherited():
         yield
         return
-    with _hold(Holder(False, name, os.getpid(), socket.gethostname())):
+    with _hold(Holder(False, name, os.getpid(), socket.gethostname()), only_one=only_one):
         yield
 
 
@@ -139,9 +140,9 @@ def _is_inherited() -> bool:
 
 
 @contextmanager
-def _hold(own: Holder) -> Iterator[None]:
+def _hold(own: Holder, *, only_one: bool = False) -> Iterator[None]:
     lock = make_lock(FOLDER.absolute() / own.file_name)
-    _wait_for_others(own, lock)
+    _wait_for_others(own, lock, only_one=only_one)
     try:
         yield
     finally:
@@ -149,13 +150,17 @@ def _hold(own: Holder) -> Iterator[None]:
         Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _wait_for_others(own: Holder, lock: FileLock | None = None, *, with_experiments: bool = False) -> None:
+def _wait_for_others(
+    own: Holder, lock: FileLock | None = None, *, with_experiments: bool = False, only_one: bool = False
+) -> None:
     """Wait until nobody keeps `own` out, and then take its lock, if it is given."""
     end = time.monotonic() + WAIT_SECONDS
     while True:
         with _gate():
             others = [
-                holder for holder in _find_living(with_experiments=with_experiments) if own.alone or holder.alone
+                holder
+                for holder in _find_living(with_experiments=with_experiments)
+                if own.alone or holder.alone or (only_one and holder.name == own.name)
             ]
             if not others:
                 if lock:
@@ -224,20 +229,29 @@ def _block_dvc(name: str, *, repairing: bool) -> Iterator[None]:
                 writes = [str(Path(DVC_CODE).resolve())]
                 stack.enter_context(rwlock(repo.tmp_dir, repo.fs, name, [], writes, hardlink))
         except LockError as error:
-            users = [line.strip() for line in str(error).splitlines() if line.strip().startswith("(PID")]
-            message = f"{name}: the project is in use by a `dvc` command"
-            raise ProjectInUseError(message, problems=users or _read_lock_owner(), fix=IN_USE_FIX) from None
+            raise from_dvc_lock_error(name, error) from None
         except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
             if not repairing:
                 raise ShoepairError(str(error), fix="run `shoepair doctor`") from None
         except DvcException as error:
-            fix = NO_GIT_FIX if NO_GIT in str(error) else "run `dvc status`, which checks the project"
-            message = f"DVC: {' '.join(str(error).split())}"
-            raise ShoepairError(message, fix=fix) from None
+            raise from_dvc_error(error) from None
         yield
 
 
-def _read_lock_owner() -> list[str]:
+def from_dvc_lock_error(name: str, error: Exception) -> ProjectInUseError:
+    """Convert DVC's error about a lock that another `dvc` command holds, with the processes that it names."""
+    users = [line.strip() for line in str(error).splitlines() if line.strip().startswith("(PID")]
+    message = f"{name}: the project is in use by a `dvc` command"
+    return ProjectInUseError(message, problems=users or read_dvc_lock_owner(), fix=IN_USE_FIX)
+
+
+def from_dvc_error(error: Exception) -> ShoepairError:
+    """Convert another error of DVC, in its own words."""
+    fix = NO_GIT_FIX if NO_GIT in str(error) else "run `dvc status`, which checks the project"
+    return ShoepairError(f"DVC: {' '.join(str(error).split())}", fix=fix)
+
+
+def read_dvc_lock_owner() -> list[str]:
     """Read the process that DVC wrote into its lock file, as a line."""
     content = (DVC_FOLDER / "tmp/lock").read_text(errors="replace").strip()
     return [f"process {content}"] if content.isdecimal() else []

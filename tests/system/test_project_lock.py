@@ -14,13 +14,13 @@ import pytest
 from support.commands import CLI, Run, use_real_programs
 from support.field import wait_for, write_class
 
-from shoepair.runtime import params, paths, project_lock
+from shoepair.runtime import parameter_files, paths, project_lock
 from shoepair.runtime.project_lock import ProjectInUseError
 
 
 def listed() -> list[str]:
     """The batches of data/batches.yaml."""
-    return list(params.read_yaml(paths.BATCH_LIST)["batches"])
+    return list(parameter_files.read_yaml(paths.BATCH_LIST)["batches"])
 
 
 @pytest.mark.parametrize("names", [("new", "new"), ("new", "other")], ids=" ".join)

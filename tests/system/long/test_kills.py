@@ -12,7 +12,7 @@ from benchmarks import kill
 UNTIL = ("normalize", "pairs")  # training takes most of a minute
 
 
-@pytest.mark.parametrize("commands", [("repro",), ("add", "forget", "remove")], ids=" ".join)
+@pytest.mark.parametrize("commands", [("repro",), ("shoepair repro",), ("add", "forget", "remove")], ids=" ".join)
 def test_commands_killed_at_any_moment_end_as_if_nothing_had_happened(
     repository: Path, run: Run, monkeypatch: pytest.MonkeyPatch, commands: tuple[str, ...]
 ) -> None:

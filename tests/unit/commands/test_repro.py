@@ -1,56 +1,83 @@
-"""`shoepair repro`: which Python the stages get, and how the end of DVC is told; without the real DVC."""
+"""`shoepair repro`: what is run with how many cores, and which Python the stages get; without the real DVC."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shoepair.commands import repro
+from shoepair.commands.reproduction import lock_entries, running, schedule
+from shoepair.commands.reproduction.plan import PlannedStage
 from shoepair.runtime.errors import ShoepairError
 
 
-class Process:
-    """A process that ends after some presses of Ctrl-C."""
+def pretend(monkeypatch: pytest.MonkeyPatch, *, affected: bool) -> list[dict[str, Any]]:
+    """Replace the plan and what runs it; return where what it is told is noted."""
+    told: list[dict[str, Any]] = []
+    plan = [PlannedStage("pairs", frozenset(), is_affected=affected)]
 
-    def __init__(self, status: int, interruptions: int) -> None:
-        self.status, self.interruptions, self.terminated = status, interruptions, False
+    def plan_targets(targets: list[str], _print_line: object) -> list[PlannedStage]:
+        told.append({"targets": targets})
+        return plan
 
-    def wait(self) -> int:
-        if self.interruptions and not self.terminated:
-            self.interruptions -= 1
-            raise KeyboardInterrupt
-        return self.status
-
-    def poll(self) -> int | None:
-        return self.status
-
-    def terminate(self) -> None:
-        self.terminated = True
-
-
-def start(monkeypatch: pytest.MonkeyPatch, status: int, interruptions: int = 0) -> None:
+    monkeypatch.setattr(repro, "read_plan", plan_targets)
     monkeypatch.setattr(repro, "stage_environment", dict)
-    monkeypatch.setattr(subprocess, "Popen", lambda *_words, **_options: Process(status, interruptions))
+    monkeypatch.setattr(repro, "count_cores", lambda: 4)
+
+    def make(stages: object, cores: int, *, fills_last_round: bool) -> None:
+        told.append({"stages": stages, "cores": cores, "fills_last_round": fills_last_round})
+
+    monkeypatch.setattr(schedule, "Schedule", make)
+    monkeypatch.setattr(lock_entries, "keep_order", lambda names, _print_line: contextlib.nullcontext(names))
+    monkeypatch.setattr(running, "run_stages", lambda *_values, **options: told.append(options))
+    return told
 
 
-def test_dvc_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    start(monkeypatch, 0)
-    repro.run_dvc_repro()
-    start(monkeypatch, 255)
-    with pytest.raises(ShoepairError, match=r"`dvc repro` failed with exit status 255: see its messages above\n"):
-        repro.run_dvc_repro()
+def test_with_nothing_to_do_no_process_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = pretend(monkeypatch, affected=False)
+    repro.run_pipeline(["pairs"])
+    assert told == [{"targets": ["pairs"]}]
+    assert capsys.readouterr().out == "Data and pipelines are up to date.\n"
 
 
-def test_at_ctrl_c_dvc_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    start(monkeypatch, 130, interruptions=2)
-    with pytest.raises(KeyboardInterrupt):
-        repro.run_dvc_repro()
+@pytest.mark.parametrize(
+    ("jobs", "variables", "cores", "fills", "shares"),
+    [
+        (None, {}, 4, True, True),
+        (3, {}, 3, False, True),
+        (None, {"SHOEPAIR_RANKS": "2"}, 1, False, False),
+        (None, {"SHOEPAIR_ENGINE": "ray"}, 1, False, False),
+        (2, {"SHOEPAIR_ENGINE": "ray"}, 2, False, False),
+        (None, {"SHOEPAIR_RANKS": "1", "SHOEPAIR_ENGINE": "local"}, 4, True, True),
+    ],
+)
+def test_stages_get_the_cores_of_this_machine_unless_each_uses_several_processes_itself(
+    monkeypatch: pytest.MonkeyPatch, jobs: int | None, variables: dict[str, str], cores: int, fills: bool, shares: bool
+) -> None:
+    told = pretend(monkeypatch, affected=True)
+    for name in ("SHOEPAIR_RANKS", "SHOEPAIR_ENGINE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    repro.run_pipeline(jobs=jobs)
+    assert (told[1]["cores"], told[1]["fills_last_round"]) == (cores, fills)
+    assert told[2] == {"shares_cores": shares}
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_number_of_jobs_below_one_is_refused(jobs: int) -> None:
+    with pytest.raises(ShoepairError, match=rf"--jobs {jobs}: expected 1 or more\nleave it out"):
+        repro.run_pipeline(jobs=jobs)
 
 
 @pytest.mark.parametrize(

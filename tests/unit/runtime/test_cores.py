@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shoepair.runtime import cores
+from shoepair.runtime.errors import ShoepairError
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,18 @@ def test_system_without_affinity_has_its_cores(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert cores.count_cores() == 4
+
+
+@pytest.mark.parametrize(("share", "expected"), [("1", 1), ("3", 3), ("64", 4), ("", 4)])
+def test_share_of_a_stage_beside_others_limits_it(monkeypatch: pytest.MonkeyPatch, share: str, expected: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(4)), raising=False)
+    monkeypatch.setattr(cores, "_cgroup_quota", lambda: None)
+    monkeypatch.setenv(cores.SHARE_VARIABLE, share)
+    assert cores.count_cores() == expected
+
+
+@pytest.mark.parametrize("share", ["0", "-1", "two"])
+def test_share_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
+    monkeypatch.setenv(cores.SHARE_VARIABLE, share)
+    with pytest.raises(ShoepairError, match=rf"SHOEPAIR_CORES={share}: expected a number of cores, 1 or more"):
+        cores.count_cores()

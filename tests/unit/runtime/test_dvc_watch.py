@@ -48,8 +48,18 @@ def test_dvc_is_the_ancestor_that_holds_dvcs_locks() -> None:
         assert (dvc and dvc.pid) == found
 
 
+def test_locks_that_another_dvc_is_writing_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = json.dumps({"write": {"/p/models/cnn.json": {"pid": os.getppid(), "cmd": "dvc repro"}}})
+    write(dvc_watch.DVC_LOCKS, sound[:20])
+    monkeypatch.setattr(time, "sleep", lambda _seconds: write(dvc_watch.DVC_LOCKS, sound))
+    dvc = dvc_watch.find_dvc()
+    assert dvc
+    assert dvc.pid == os.getppid()
+
+
 @pytest.mark.parametrize("content", ["", '{"read": {"/a": [{"pid": 1, ', None], ids=["empty", "torn", "missing"])
-def test_locks_that_cannot_be_read_name_nobody(content: str | None) -> None:
+def test_locks_that_cannot_be_read_name_nobody(monkeypatch: pytest.MonkeyPatch, content: str | None) -> None:
+    monkeypatch.setattr(dvc_watch, "READ_SECONDS", 0.0)
     if content is not None:
         write(dvc_watch.DVC_LOCKS, content)
     assert dvc_watch.find_dvc() is None

@@ -7,7 +7,7 @@ from contextvars import copy_context
 
 import pytest
 
-from shoepair.runtime import progress
+from shoepair.runtime import progress, stage_reports
 
 
 class Terminal(io.StringIO):
@@ -67,3 +67,22 @@ def test_line_goes_to_stdout_or_to_the_given_stream(capsys: pytest.CaptureFixtur
     progress.print_above_bar("b", stream)
     assert capsys.readouterr().out == "a\n"
     assert stream.getvalue() == "b\n"
+
+
+def test_bar_of_a_stage_beside_others_is_reported_not_drawn(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(stage_reports.VARIABLE, "1")
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
+    bar = progress.track("abc", "train cnn", "epoch")
+    for _ in bar:
+        bar.set_postfix_str("valid 90 %")
+        progress.print_above_bar("a line")
+    captured = capfd.readouterr()
+    assert captured.out == "a line\n" * 3
+    reports = [stage_reports.parse(line) for line in captured.err.split("\n") if line]
+    assert ["progress", "0", "3", "epoch", ""] in reports
+    assert reports[-1] == ["progress", "3", "3", "epoch", "valid 90 %"]
+    assert all(report[0] == "progress" for report in reports)
+    assert list(progress.track("ab", "letters", "letter", hidden=True)) == ["a", "b"]
+    assert capfd.readouterr().err == ""

@@ -63,6 +63,15 @@ def test_processes_that_the_holder_starts_inherit_the_lock_as_long_as_it_is_held
         pytest.fail("the word alone was believed")
 
 
+def test_of_commands_of_which_there_may_be_one_a_second_is_refused_and_stages_are_not() -> None:
+    with hold_shared("`shoepair repro`", only_one=True):
+        with hold_shared("stage split"), hold_shared("`shoepair export`"):
+            assert len(holder_names()) == 3
+        second = r"`shoepair repro`: the project is in use by `shoepair repro` \(process"
+        with pytest.raises(ProjectInUseError, match=second), hold_shared("`shoepair repro`", only_one=True):
+            pytest.fail("two at once")
+
+
 def test_file_of_a_killed_holder_is_no_lock_and_is_deleted() -> None:
     killed = Holder(True, "`shoepair add`", os.getpid() + 1, "elsewhere")
     project_lock.FOLDER.mkdir(parents=True)
