@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+import torch
 from support import usage
-from support.field import ROOT, write_photo
+from support.field import ROOT, wait_for, write_photo
 
-from benchmarks import duplicates, engine, growth, pipeline, scale, serve
+from benchmarks import accelerator, duplicates, engine, first_result, growth, pipeline, scale, serve
 from shoepair.ingestion import decoding
 
 
@@ -27,11 +32,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_part_is_measured_beside_its_reference(folder: Path) -> None:
-    rows = pipeline.data_stages(folder, times=1) + pipeline.training_stage(pipeline.read_photos(folder), times=1)
-    names = ["ingest", "validate", "normalize", "stored", "train cnn", "train cnn_channel", "train siamese"]
+    rows = pipeline.data_stages(folder, 6, times=1) + pipeline.training_stage(pipeline.read_photos(folder), times=1)
+    validated = [
+        f"validate{size}{measure}" for size in ("", ", 12 megapixels") for measure in ("", ": processor time")
+    ]
+    names = [*validated[:2], "ingest", "normalize", *validated[2:], "stored"]
+    names += ["train cnn", "train cnn_channel", "train siamese"]
     assert [row["what"] for row in rows] == names
     assert all(row["ours"] > 0 and row["reference"] > 0 for row in rows)
-    stored = rows[3]
+    stored = rows[6]
     assert stored["reference"] == 12 * 224 * 224 * 3
     assert 1 < stored["ratio"] <= 1.02
     assert len(pipeline.format_table(rows).splitlines()) == 1 + len(names)
@@ -116,3 +125,157 @@ def test_start_of_an_engine_and_its_speed_come_from_a_line_through_the_classes()
     ]
     assert engine.fit_line(rows) == pytest.approx((2, 1 / 100))
     assert "100" in engine.format_table(rows).splitlines()[1]
+
+
+# What torch itself may import; everything else that is installed is hidden, as on a machine that has torch alone.
+HIDING = """
+import runpy, sys
+from importlib.machinery import PathFinder
+import torch
+
+ALLOWED = {"torch", "torchgen", "numpy", "typing_extensions", "sympy", "mpmath", "networkx", "jinja2", "setuptools"}
+
+class Hiding(PathFinder):
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        spec = super().find_spec(fullname, path, target)
+        places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+        is_installed = any(place and "site-packages" in place for place in places)
+        return None if is_installed and fullname.partition(".")[0] not in ALLOWED else spec
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
+for name in [name for name in sys.modules if name.partition(".")[0] in ("pandas", "pydantic", "filelock", "tqdm")]:
+    del sys.modules[name]
+"""
+RUN_ACCELERATOR = 'runpy.run_module("benchmarks.accelerator", run_name="__main__")'
+
+
+def test_accelerator_needs_torch_and_numpy_alone_and_gives_the_same_weights_with_all_packages() -> None:
+    arguments = ["--device", "cpu", "--quick", "--ways", "float32", "--batch-sizes", "12"]
+    results = []
+    for program in ("import runpy\n", HIDING):
+        words = [sys.executable, "-c", program + RUN_ACCELERATOR, *arguments]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+        assert done.returncode == 0, done.stderr
+        results.append(json.loads(done.stdout))
+    assert [row["model"] for row in results[0]["rows"]] == list(accelerator.NETWORKS)
+    assert all(row["same_bits"] and row["pairs_per_s"] > 0 and row["loss"] > 0 for row in results[1]["rows"])
+    one, other = ([row["weights"] for row in result["rows"]] for result in results)
+    assert one == other, "a stand-in has changed what is computed"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has an accelerator")
+def test_accelerator_without_a_device_is_one_line() -> None:
+    words = [sys.executable, "-m", "benchmarks.accelerator"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "error: no CUDA device that this torch can use; `--device cpu --quick` tries the program without one"
+    ]
+
+
+MAKEFILE = """
+setup: .venv/.ready
+.venv/.ready:
+\tmkdir .venv && head -c 1000000 /dev/zero > .venv/.ready
+repro: setup
+\tmkdir -p reports && python3 -m stages.train cnn && touch reports/index.html
+"""
+BUSY = """
+import time
+while time.process_time() < SECONDS:
+    pass
+"""
+
+
+def commit_project(folder: Path, seconds: float, makefile: str = MAKEFILE) -> str:
+    """Commit a project whose only stage takes some processor seconds; return the commit."""
+    (folder / "stages").mkdir(parents=True, exist_ok=True)
+    (folder / "stages/train.py").write_text(BUSY.replace("SECONDS", str(seconds)))
+    (folder / "Makefile").write_text(makefile)
+    (folder / "params.yaml").write_text("epochs: 80  # passes\n")
+    (folder / "pyproject.toml").write_text('[project.scripts]\nshoepair = "shoepair:main"\n')
+    (folder / "shoepair.py").write_text("def main(): pass\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["rev-parse", "HEAD"]):
+        done = subprocess.run([*git, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def two_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[first_result.Side]:
+    """Two commits of a tiny project, of which the first takes half the processor seconds of the other."""
+    monkeypatch.setattr(first_result, "ROOT", tmp_path / "project")
+    commits = [commit_project(tmp_path / "project", seconds) for seconds in (0.8, 0.4)]
+    return [
+        first_result.Side(name, commit, tmp_path / name)
+        for name, commit in zip(("ours", "other"), reversed(commits), strict=True)
+    ]
+
+
+def test_both_commits_take_turns_from_the_clone_to_the_page(two_sides: list[first_result.Side]) -> None:
+    result = first_result.measure(first_result.STEPS, two_sides, slice_seconds=0.2, epochs=3)
+    cpu = {(row["step"], row["side"]): row["cpu"] for row in result["rows"]}
+    assert list(cpu) == [
+        *(("clone", "ours"), ("clone", "other"), ("install", "ours"), ("install", "other")),
+        *(("repro", "ours"), ("train cnn", "ours"), ("repro", "other"), ("train cnn", "other")),
+    ]
+    assert 0.4 <= cpu["train cnn", "ours"] <= cpu["repro", "ours"]
+    assert 0.8 <= cpu["train cnn", "other"] <= cpu["repro", "other"]
+    for side in two_sides:
+        assert len(side.spans) > 1, "it never waited for the other"
+        assert (side.clone / "params.yaml").read_text() == "epochs: 3  # passes\n"
+    spans = sorted(span for side in two_sides for span in side.spans)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans)), "both ran at a time"
+    assert all(row["seconds"] > 0 for row in result["rows"])
+    assert [row["environment"] for row in result["disk"]] == [0, 0] + [1_000_000] * 4
+    lines = first_result.format_table(result).splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["clone", "install", "repro", "train"]
+
+
+def test_packages_of_a_given_environment_are_borrowed_and_nothing_is_installed(
+    two_sides: list[first_result.Side],
+) -> None:
+    for side in two_sides:
+        side.environment = Path(sys.prefix)
+    result = first_result.measure(("clone", "repro"), two_sides, slice_seconds=5, epochs=None)
+    assert {row["step"] for row in result["rows"]} == {"clone", "repro", "train cnn"}
+    for side in two_sides:
+        assert (side.clone / ".venv/.ready").stat().st_size == 0
+        words = [str(side.clone / ".venv/bin/python"), "-c", "import numpy, shoepair; print(shoepair.__file__)"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=side.folder)
+        assert Path(done.stdout.strip()) == side.clone / "shoepair.py", "not the code of this commit"
+        done = subprocess.run([side.clone / ".venv/bin/shoepair"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_step_that_fails_ends_the_comparison_with_the_words_of_its_command(
+    two_sides: list[first_result.Side], tmp_path: Path
+) -> None:
+    makefile = "setup:\n\t@echo no disk space; false\n"
+    two_sides[1].commit = commit_project(tmp_path / "project", 0, makefile)
+    with pytest.raises(first_result.StepError, match=r"^other \(\w+\): install failed\nno disk space\n"):
+        first_result.measure(("clone", "install"), two_sides, slice_seconds=5, epochs=None)
+
+
+def test_comparison_that_is_ended_leaves_no_stopped_process_behind(
+    two_sides: list[first_result.Side], tmp_path: Path
+) -> None:
+    code = "import sys, pathlib; from benchmarks import first_result as f; f.ROOT = pathlib.Path(sys.argv.pop())"
+    words = ["--other", two_sides[1].commit, "--folder", str(tmp_path), "--slice", "0.2", str(tmp_path / "project")]
+    commit_project(tmp_path / "project", 600)
+    process = subprocess.Popen([sys.executable, "-c", f"{code}; f.main()", *words], cwd=ROOT)
+    wait_for(lambda: len(busy(tmp_path)) == 2)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert busy(tmp_path) == []
+
+
+def busy(folder: Path) -> list[int]:
+    """Return the processes of stages that run in a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        if "stages.train" in (process.info["cmdline"] or []) and (process.info["cwd"] or "").startswith(str(folder)):
+            found.append(process.pid)
+    return found
