@@ -261,7 +261,7 @@ def verify() -> None:
         count = f"{len(result.problems)} problem{'s' if len(result.problems) > 1 else ''}"
         message = f"verify: {count}; {counts}"
         raise ShoepairError(message, problems=result.problems, fix="fix them, then run `shoepair verify` again")
-    typer.echo(f"{counts}: all match the records")
+    typer.echo("\n".join([*result.missing_uncached, f"{counts}: all match the records"]))
 
 
 @app.command()

@@ -22,7 +22,9 @@ def test_clone_and_pull_leaves_only_the_synthetic_students_to_draw(trained: Path
     wanted = outputs(trained)
     run("git", "clone", "-q", str(trained), str(other))
     shutil.rmtree(trained / ".dvc/cache")
-    assert ran(run("sh", "-c", f"cd '{other}' && dvc pull -q && dvc repro").stdout) == {"synthetic"}
+    told = run("sh", "-c", f"cd '{other}' && dvc pull -q && python -m shoepair verify").stdout
+    assert "data/synthetic/synthetic.h5: not here, DVC does not cache it; `dvc repro` makes it anew\n" in told
+    assert ran(run("sh", "-c", f"cd '{other}' && dvc repro").stdout) == {"synthetic"}
     assert outputs(other) == wanted
 
 

@@ -221,8 +221,8 @@ def test_both_commits_take_turns_from_the_clone_to_the_page(two_sides: list[firs
         *(("clone", "ours"), ("clone", "other"), ("install", "ours"), ("install", "other")),
         *(("repro", "ours"), ("train cnn", "ours"), ("repro", "other"), ("train cnn", "other")),
     ]
-    assert 0.4 <= cpu["train cnn", "ours"] <= cpu["repro", "ours"]
-    assert 0.8 <= cpu["train cnn", "other"] <= cpu["repro", "other"]
+    assert 0 < cpu["train cnn", "ours"] <= cpu["repro", "ours"]
+    assert cpu["train cnn", "ours"] < cpu["train cnn", "other"] <= cpu["repro", "other"], "it works twice as long"
     for side in two_sides:
         assert len(side.spans) > 1, "it never waited for the other"
         assert (side.clone / "params.yaml").read_text() == "epochs: 3  # passes\n"

@@ -89,7 +89,20 @@ def test_output_that_dvc_does_not_cache_is_recreated_and_not_checked_out(monkeyp
     out = SimpleNamespace(fs_path=str(TABLE.absolute()), use_cache=False)
     monkeypatch.setattr(REPOSITORY, "index", SimpleNamespace(outs=[out]))
     TABLE.unlink()
-    assert problems() == ["data/manifest/a.parquet: missing; `dvc repro` recreates it"]
+    result = verify.verify_file_digests()
+    assert result.problems == [], "as in every clone"
+    assert result.missing_uncached == [
+        "data/manifest/a.parquet: not here, DVC does not cache it; `dvc repro` makes it anew"
+    ]
+
+
+def test_uncached_output_that_git_has_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Path("metrics/split.json")
+    out = SimpleNamespace(fs_path=str(metrics.absolute()), use_cache=False)
+    monkeypatch.setattr(REPOSITORY, "index", SimpleNamespace(outs=[out]))
+    lock = dvc_records.LOCK_PATH.read_text()
+    dvc_records.LOCK_PATH.write_text(lock.replace("outs: [", f"outs: [{{path: {metrics}, md5: {digest(b'1')}}}, ", 1))
+    assert problems() == ["metrics/split.json: missing; `dvc repro` recreates it"]
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["listing", "no listing"])
