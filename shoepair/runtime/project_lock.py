@@ -240,9 +240,13 @@ def _block_dvc(name: str, *, repairing: bool) -> Iterator[None]:
 
 def from_dvc_lock_error(name: str, error: Exception) -> ProjectInUseError:
     """Convert DVC's error about a lock that another `dvc` command holds, with the processes that it names."""
-    users = [line.strip() for line in str(error).splitlines() if line.strip().startswith("(PID")]
     message = f"{name}: the project is in use by a `dvc` command"
-    return ProjectInUseError(message, problems=users or read_dvc_lock_owner(), fix=IN_USE_FIX)
+    return ProjectInUseError(message, problems=list_dvc_lock_users(error) or read_dvc_lock_owner(), fix=IN_USE_FIX)
+
+
+def list_dvc_lock_users(error: Exception) -> list[str]:
+    """Return the processes that DVC's error about a lock names, a line each; [] if it names none."""
+    return [line.strip() for line in str(error).splitlines() if line.strip().startswith("(PID")]
 
 
 def from_dvc_error(error: Exception) -> ShoepairError:

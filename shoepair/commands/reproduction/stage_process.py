@@ -24,7 +24,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from shoepair.runtime import stage_reports
+from shoepair.runtime import project_lock, stage_reports
 from shoepair.runtime.errors import from_os_error
 
 DONE, UNCHANGED, FAILED, BUSY = "done", "unchanged", "failed", "busy"  # ends of a stage, reported with a reason
@@ -65,8 +65,7 @@ def reproduce(name: str) -> tuple[str, str]:
 
 def _explain(error: BaseException) -> tuple[str, str]:
     if isinstance(error, LockError):
-        users = [line.strip() for line in str(error).splitlines() if line.strip().startswith("(PID")]
-        return BUSY, ", ".join(users)
+        return BUSY, ", ".join(project_lock.list_dvc_lock_users(error))
     if isinstance(error, StageCmdFailedError):
         return FAILED, str(error)
     if isinstance(error, OSError | MemoryError):
