@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
@@ -9,25 +10,33 @@ import numpy as np
 import pandas as pd
 
 from shoepair.data.schemas import make_student_keys
-from shoepair.evaluation import bootstrap, metrics
-from shoepair.evaluation.bootstrap import MIN_STUDENTS, Array
-from shoepair.evaluation.metric_names import BASELINE_MODEL, COMPARED_METRICS, METRIC_ORDERS, differences_against
+from shoepair.data.wording import count_with_noun
+from shoepair.evaluation import intervals, metrics
+from shoepair.evaluation.intervals import Array, Estimates
+from shoepair.evaluation.metric_names import (
+    BASELINE_MODEL,
+    COMPARED_METRICS,
+    METRIC_NAMES,
+    differences_against,
+    format_difference,
+)
 
-COMPARED_COLUMNS = [list(METRIC_ORDERS).index(name) for name in COMPARED_METRICS]
+COMPARED_COLUMNS = [METRIC_NAMES.index(name) for name in COMPARED_METRICS]
 
 
 def compare_models(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
     """Evaluate and compare all models; returns the content of `metrics/details.json`.
 
-    Arguments as those of `metrics.metrics_by_model_and_split`.
+    Arguments as those of `metrics.estimates_by_split`.
 
     Returns:
         `best` model by validation; `verdict`: `short` and `text` of `baseline_verdict_and_sentence`; `models`: see
         `metrics.metrics_by_model_and_split`; `temperatures` by model; `differences`: see `list_split_differences`;
         `kinds`: see `men_minus_women_by_model`.
     """
-    details = metrics.metrics_by_model_and_split(scores, models, resamples, seed)
-    differences = list_split_differences(scores, models, resamples, seed)
+    estimates = metrics.estimates_by_split(scores, models, resamples, seed)
+    details = metrics.metrics_by_model_and_split(scores, models, estimates)
+    differences = list_split_differences(estimates, models)
     best = metrics.select_best_model(details)
     short, text = baseline_verdict_and_sentence(differences, models, best)
     temperatures = {model: metrics.fit_temperature_on_valid(scores[scores["model"] == model]) for model in models}
@@ -37,7 +46,7 @@ def compare_models(scores: pd.DataFrame, models: list[str], resamples: int, seed
         "models": details,
         "temperatures": temperatures,
         "differences": differences,
-        "kinds": men_minus_women_by_model(scores, models, resamples, seed),
+        "kinds": men_minus_women_by_model(estimates, models),
     }
 
 
@@ -46,8 +55,8 @@ def shared_count_and_accuracy_interval(
 ) -> tuple[int, float, float, float] | None:
     """Return the paired difference in balanced accuracy of two sets of scores, on the students both contain.
 
-    Paired bootstrap: both sides resample the same students, so that what makes a student hard for both cancels. Scores
-    that are equal to the last digit come from one model: the difference is exactly 0.
+    What makes a student hard for both cancels, see `intervals.paired_differences`. Scores that are equal to the last
+    digit come from one model: the difference is exactly 0.
 
     Args:
         scores_before: `Scores` rows of one model and one split.
@@ -69,75 +78,71 @@ def shared_count_and_accuracy_interval(
         return len(shared), 0.0, 0.0, 0.0
     counts = [metrics.count_correct_per_student(side) for side in sides]  # (T, 2, 2) each
 
-    def difference(weights: Array) -> Array:
+    def both_accuracies(weights: Array) -> Array:
         totals = (np.tensordot(weights, count, axes=1) for count in counts)  # (R, 2, 2) each
-        before, after = (metrics.accuracies_from_counts(total)[2] for total in totals)  # (R,) each
-        return np.asarray(after - before)[:, None]
+        return np.stack([metrics.accuracies_from_counts(total)[2] for total in totals], axis=1)  # (R, 2)
 
-    value, low, high = bootstrap.paired_differences_and_intervals(difference, len(shared), resamples, seed)[0].tolist()
+    estimates = intervals.estimate_by_bootstrap(both_accuracies, len(shared), resamples, seed)
+    value, low, high = intervals.paired_differences(estimates, [1], [0])[0].tolist()
     return len(shared), value, low, high
 
 
-def list_split_differences(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> list[dict[str, Any]]:
+def list_split_differences(estimates: Mapping[str, Estimates], models: list[str]) -> list[dict[str, Any]]:
     """Compare every two models on every split: metric differences (later minus earlier model) with intervals.
 
-    All models scored the same pairs; arguments as those of `metrics.metrics_by_model_and_split`.
+    Args:
+        estimates: returned by `metrics.estimates_by_split`.
+        models: in the same order.
 
     Returns:
         One entry per two models and split with students: `model`, `against`, `split`, `students`, and the differences
         of `balanced`, `balanced_all` and `auc` with their intervals, named as in `metrics.compute_metrics`.
     """
     entries: list[dict[str, Any]] = []
-    for split in metrics.REPORTED_SPLITS:
-        rows = metrics.select_split_rows(scores, split)
-        parts = {model: rows[rows["model"] == model] for model in models}
-        by_model = {model: metrics.WeightedMetrics(part) for model, part in parts.items() if len(part)}
-        for (earlier, later), differences in differences_by_model_pair(by_model, resamples, seed).items():
-            entry = {"model": later, "against": earlier, "split": split, "students": by_model[later].student_count}
-            entries.append(entry | differences)
+    for split, estimated in estimates.items():
+        for earlier, later in combinations(range(len(models)), 2):
+            names = {"model": models[later], "against": models[earlier], "split": split}
+            differences = paired_metric_differences(estimated, later, earlier)
+            entries.append({**names, "students": estimated.student_count, **differences})
     return entries
 
 
-def differences_by_model_pair(
-    metrics_by_model: dict[str, metrics.WeightedMetrics], resamples: int, seed: int
-) -> dict[tuple[str, str], dict[str, float]]:
-    """Return the metric differences of every two models with paired intervals: (earlier, later) -> later - earlier.
+def paired_metric_differences(estimates: Estimates, later: int, earlier: int) -> dict[str, float]:
+    """Return the differences of `balanced`, `balanced_all` and `auc`, later minus earlier model, with intervals.
 
-    Metrics: `balanced`, `balanced_all`, `auc`. All models are evaluated on the same students.
+    Args:
+        estimates: returned by `metrics.estimate_metrics`.
+        later: position of the model among those that were estimated.
+        earlier: likewise, of the one that is subtracted.
     """
-    if len(metrics_by_model) < 2:
-        return {}
-
-    def differences(weights: Array) -> Array:  # each model is evaluated once: (R, 3 per two models)
-        values = [statistic(weights)[:, COMPARED_COLUMNS] for statistic in metrics_by_model.values()]
-        return np.concatenate([later - earlier for earlier, later in combinations(values, 2)], axis=1)
-
-    student_count = next(iter(metrics_by_model.values())).student_count
-    intervals = bootstrap.paired_differences_and_intervals(differences, student_count, resamples, seed)
-    parts = np.split(intervals, len(intervals) // len(COMPARED_METRICS))  # (3, 3) each
-    dicts = [metrics.intervals_to_dict(list(COMPARED_METRICS), part) for part in parts]
-    return dict(zip(combinations(metrics_by_model, 2), dicts, strict=True))
+    sides = ([model * len(METRIC_NAMES) + column for column in COMPARED_COLUMNS] for model in (later, earlier))
+    return metrics.intervals_to_dict(COMPARED_METRICS, intervals.paired_differences(estimates, *sides))
 
 
-def men_minus_women_by_model(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
+def men_minus_women_by_model(estimates: Mapping[str, Estimates], models: list[str]) -> dict[str, Any]:
     """Return each model's metrics on men's shoes (test_m) minus women's (test_w), with unpaired intervals.
+
+    Arguments as those of `list_split_differences`.
 
     Returns:
         model -> `students_m`, `students_w`, and the differences of `balanced`, `balanced_all` and `auc`, named as in
         `metrics.compute_metrics`; or {"left_out": reason}, where a split has no students.
     """
-    empty = [split for split in metrics.TEST_SPLITS if not len(metrics.select_split_rows(scores, split))]
+    if len(metrics.TEST_SPLITS) != 2:
+        return {"left_out": "there are not two test splits"}
+    empty = [split for split in metrics.TEST_SPLITS if split not in estimates]
     if empty:
         return {"left_out": f"no students in {' and '.join(empty)}"}
-    table: dict[str, Any] = {}
-    for model in models:
-        sides = [metrics.select_split_rows(scores[scores["model"] == model], split) for split in metrics.TEST_SPLITS]
-        estimates = (metrics.metric_intervals(side, resamples, seed)[COMPARED_COLUMNS] for side in sides)
-        intervals = bootstrap.differences_of_intervals(*estimates)
-        men, women = (int(make_student_keys(side).nunique()) for side in sides)
-        counts = {"students_m": men, "students_w": women}
-        table[model] = counts | metrics.intervals_to_dict(list(COMPARED_METRICS), intervals)
-    return table
+    men, women = (estimates[split] for split in metrics.TEST_SPLITS)
+    counts = {"students_m": men.student_count, "students_w": women.student_count}
+    sides = (np.split(intervals.intervals_of(side), len(models)) for side in (men, women))
+    return {
+        model: counts
+        | metrics.intervals_to_dict(
+            COMPARED_METRICS, intervals.unpaired_differences(of_men[COMPARED_COLUMNS], of_women[COMPARED_COLUMNS])
+        )
+        for model, of_men, of_women in zip(models, *sides, strict=True)
+    }
 
 
 def baseline_verdict_and_sentence(
@@ -151,7 +156,7 @@ def baseline_verdict_and_sentence(
         best_model: the best of them by validation.
 
     Returns:
-        A short text for a narrow table, and one with the numbers.
+        The verdict with its number, and a sentence that names the model and the students too.
     """
     if BASELINE_MODEL not in models:
         return "no baseline trained", f"{BASELINE_MODEL} was not trained: {best_model} is compared with nothing"
@@ -161,9 +166,8 @@ def baseline_verdict_and_sentence(
     entry = next((entry for entry in entries if entry["split"] == metrics.BOTH_TESTS), None)
     if entry is None:
         return "no test students", f"{best_model} and {BASELINE_MODEL} were evaluated on no test student"
-    difference, low, high = (entry[name] for name in ("balanced_all", "low_all", "high_all"))
-    text = f"{difference:+.1%} balanced accuracy ({low:+.1%} to {high:+.1%}) over {entry['students']} test students"
-    if entry["students"] < MIN_STUDENTS:
-        return "too few test students", f"{best_model} against {BASELINE_MODEL}: {text}, too few for a conclusion"
+    low, high = entry["low_all"], entry["high_all"]
     how = "clearly better than" if low > 0 else "clearly worse than" if high < 0 else "not clearly better than"
-    return f"{how} {BASELINE_MODEL}", f"{best_model} is {how} {BASELINE_MODEL}: {text}"
+    points = format_difference(entry, "balanced_all")
+    text = f"{points} of balanced accuracy, over {count_with_noun(entry['students'], 'test student')}"
+    return f"{how} {BASELINE_MODEL}: {points}", f"{best_model} is {how} {BASELINE_MODEL}: {text}"

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-# Metric -> 1 if it is a mean over students, 2 if over pairs of students.
-METRIC_ORDERS = {
-    "positive": 1,
-    "negative": 1,
-    "balanced": 1,
-    "negative_all": 1,
-    "balanced_all": 1,
-    "auc": 2,
-    "eer": 1,
-    "tpr_1": 1,
-    "tpr_5": 1,
-}
+METRIC_NAMES = (
+    "positive",
+    "negative",
+    "balanced",
+    "negative_all",
+    "balanced_all",
+    "auc",
+    "eer",
+    "tpr_1",
+    "tpr_5",
+)
 
 # Names of an interval's ends, where they are not the metric's with `_low` and `_high`.
 _INTERVAL_END_NAMES = {"balanced": ("low", "high"), "balanced_all": ("low_all", "high_all")}
 
 BASELINE_MODEL = "histogram"  # uses colours only: every network must beat it
+PRETRAINED_MODELS = ("efficientnet_frozen", "efficientnet_finetuned")  # tables show them after those from scratch
 COMPARED_METRICS = ("balanced", "balanced_all", "auc")
 
 
 def interval_names(metric: str) -> tuple[str, str, str]:
     """Return the names of a metric and of the ends of its interval: ("auc", "auc_low", "auc_high")."""
     return metric, *_INTERVAL_END_NAMES.get(metric, (f"{metric}_low", f"{metric}_high"))
+
+
+def format_difference(differences: Mapping[str, Any], metric: str) -> str:
+    """Format a difference of two shares with its interval, in percentage points: "+8.3 points (+2.1 to +14.5)"."""
+    value, low, high = (100 * differences[name] + 0.0 for name in interval_names(metric))
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
 def differences_against(differences: list[dict[str, Any]], model: str, reference_model: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 Positive accuracy is the share of same pairs called same (true positive rate); one minus it is the false *negative*
 rate. Negative accuracy is the share of different pairs called different (true negative rate). Balanced accuracy is
-their mean. Intervals are 95 %, from a bootstrap over students (bootstrap.py).
+their mean. Intervals are 95 %, over students (intervals.py).
 
 The standard pairs are three same and three different ones of every student, as in the assignment. Metrics whose name
 ends in `_all`, the ROC metrics and the calibration errors use all six different pairs.
@@ -10,6 +10,7 @@ ends in `_all`, the ROC metrics and the calibration errors use all six different
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shoepair.data.naming import SPLITS
+from shoepair.data.naming import TEST_SPLITS as TEST_SPLITS
 from shoepair.data.schemas import make_student_keys
-from shoepair.evaluation import bootstrap, calibration, roc_curve
-from shoepair.evaluation.metric_names import METRIC_ORDERS, interval_names
+from shoepair.evaluation import calibration, intervals, roc_curve
+from shoepair.evaluation.intervals import Estimates
+from shoepair.evaluation.metric_names import METRIC_NAMES, interval_names
 
 EVALUATED_SPLITS = tuple(split for split in SPLITS if split != "train")
-TEST_SPLITS = ("test_m", "test_w")
 BOTH_TESTS = "test"  # both test splits together
 REPORTED_SPLITS = (*EVALUATED_SPLITS, BOTH_TESTS)
 DIGITS = 4  # of every number written
@@ -55,7 +57,7 @@ def accuracies_from_counts(counts: NDArray[Any]) -> Array:
 
 
 class WeightedMetrics:
-    """All `METRIC_ORDERS` of one model on one split as a function of student weights: a bootstrap statistic.
+    """All `METRIC_NAMES` of one model on one split as a function of student weights: a bootstrap statistic.
 
     Args:
         scores: `Scores` rows of one model and one split, one student or more.
@@ -73,7 +75,7 @@ class WeightedMetrics:
         """Convert (R, T) student weights to (R, 9) metrics."""
         standard = accuracies_from_counts(np.tensordot(weights, self._standard_counts, axes=1))  # (3, R)
         all_pairs = accuracies_from_counts(np.tensordot(weights, self._all_counts, axes=1))[1:]  # (2, R)
-        roc = bootstrap.evaluate_in_chunks(self._roc_metrics, weights, self.pair_count)  # (R, 4)
+        roc = intervals.evaluate_in_chunks(self._roc_metrics, weights, self.pair_count)  # (R, 4)
         return np.concatenate([standard, all_pairs, roc.T]).T
 
     def _roc_metrics(self, weights: Array) -> Array:
@@ -82,11 +84,20 @@ class WeightedMetrics:
         return np.stack([roc_curve.roc_auc(curves), roc_curve.equal_error_rate(curves), *rates], axis=1)
 
 
-def metric_intervals(scores: pd.DataFrame, resamples: int, seed: int) -> Array:
-    """Return all metrics of one model on one split, unrounded: (9, 3) value, low, high; see `compute_metrics`."""
-    statistic = WeightedMetrics(scores)
-    orders = tuple(METRIC_ORDERS.values())
-    return bootstrap.values_and_bca_intervals(statistic, statistic.student_count, resamples, seed, orders=orders)
+def estimate_metrics(scores_by_model: Mapping[Any, pd.DataFrame], resamples: int, seed: int) -> Estimates:
+    """Return all metrics of some models on the same students, the `METRIC_NAMES` of each model in turn.
+
+    Args:
+        scores_by_model: `Scores` rows of each model, of one split, one student or more.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
+    """
+    statistics = [WeightedMetrics(scores) for scores in scores_by_model.values()]
+
+    def all_metrics(weights: Array) -> Array:
+        return np.concatenate([statistic(weights) for statistic in statistics], axis=1)
+
+    return intervals.estimate_by_bootstrap(all_metrics, statistics[0].student_count, resamples, seed)
 
 
 def compute_metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
@@ -104,20 +115,22 @@ def compute_metrics(scores: pd.DataFrame, resamples: int, seed: int) -> dict[str
         `high` for `balanced` and `low_all`, `high_all` for `balanced_all`. All 0..1, four digits.
     """
     numbers: dict[str, Any] = {"students": make_student_keys(scores).nunique(), "pairs": len(scores)}
-    return numbers | intervals_to_dict(list(METRIC_ORDERS), metric_intervals(scores, resamples, seed))
+    estimates = estimate_metrics({"": scores}, resamples, seed)
+    return numbers | intervals_to_dict(METRIC_NAMES, intervals.intervals_of(estimates))
 
 
-def intervals_to_dict(metric_names: list[str], intervals: Array) -> dict[str, float]:
+def intervals_to_dict(metric_names: Sequence[str], estimates: Array) -> dict[str, float]:
     """Convert (K, 3) value, low, high to a dict of rounded numbers by name."""
     numbers: dict[str, float] = {}
-    for name, (value, low, high) in zip(metric_names, intervals.round(DIGITS).tolist(), strict=True):
+    for name, (value, low, high) in zip(metric_names, estimates.round(DIGITS).tolist(), strict=True):
         numbers |= dict(zip(interval_names(name), (value, low, high), strict=True))
     return numbers
 
 
 def fit_temperature_on_valid(scores: pd.DataFrame) -> float:
-    """Fit the temperature of one model (`Scores` rows) on its students of valid and return it."""
-    return calibration.fit_temperature(*labels_and_logits(select_split_rows(scores, "valid")))
+    """Fit the temperature of one model (`Scores` rows) on its students of valid; 1 where none helps."""
+    rows = select_split_rows(scores, "valid")
+    return calibration.fit_temperature_where_it_helps(*labels_and_logits(rows), make_student_keys(rows).to_numpy())
 
 
 def calibration_error_before_and_after(scores: pd.DataFrame, temperature: float) -> dict[str, float]:
@@ -130,27 +143,44 @@ def calibration_error_before_and_after(scores: pd.DataFrame, temperature: float)
     return errors
 
 
-def metrics_by_model_and_split(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Any]:
-    """Compute the metrics of every model on valid, test_m, test_w and both tests; empty splits are left out.
+def estimates_by_split(scores: pd.DataFrame, models: list[str], resamples: int, seed: int) -> dict[str, Estimates]:
+    """Return the metrics of all models on valid, test_m, test_w and both tests; empty splits are left out.
+
+    Args:
+        scores: `Scores` rows; all models scored the same pairs.
+        models: in the order of params.yaml.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
+    """
+    estimates = {}
+    for split in REPORTED_SPLITS:
+        rows = select_split_rows(scores, split)
+        if len(rows):
+            estimates[split] = estimate_metrics(
+                {model: rows[rows["model"] == model] for model in models}, resamples, seed
+            )
+    return estimates
+
+
+def metrics_by_model_and_split(
+    scores: pd.DataFrame, models: list[str], estimates: Mapping[str, Estimates]
+) -> dict[str, Any]:
+    """Return model -> split -> metrics as of `compute_metrics` and `calibration_error_before_and_after`.
 
     Args:
         scores: `Scores` rows.
         models: in the order of params.yaml.
-        resamples: number of bootstrap resamples.
-        seed: of the resamples, the same for all models.
-
-    Returns:
-        model -> split -> metrics of `compute_metrics` and `calibration_error_before_and_after`.
+        estimates: returned by `estimates_by_split` for these.
     """
-    details: dict[str, Any] = {}
-    for model in models:
-        model_rows = scores[scores["model"] == model]
-        temperature = fit_temperature_on_valid(model_rows)
-        details[model] = {
-            split: compute_metrics(rows, resamples, seed) | calibration_error_before_and_after(rows, temperature)
-            for split in REPORTED_SPLITS
-            if len(rows := select_split_rows(model_rows, split))
-        }
+    details: dict[str, Any] = {model: {} for model in models}
+    for split, estimated in estimates.items():
+        by_model = np.split(intervals.intervals_of(estimated), len(models))
+        for model, metric_intervals in zip(models, by_model, strict=True):
+            model_rows = scores[scores["model"] == model]
+            rows = select_split_rows(model_rows, split)
+            counts = {"students": estimated.student_count, "pairs": len(rows)}
+            errors = calibration_error_before_and_after(rows, fit_temperature_on_valid(model_rows))
+            details[model][split] = counts | intervals_to_dict(METRIC_NAMES, metric_intervals) | errors
     return details
 
 

@@ -13,6 +13,7 @@ from support.settings import mark_as_project
 from shoepair.commands import main
 from shoepair.evaluation import comparison, metric_names, metrics
 from shoepair.reports import terminal_tables
+from shoepair.reports.text_tables import plain_text
 from shoepair.runtime import json_files, paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -34,14 +35,15 @@ def all_scores(noise: dict[str, float], *, men: int = 12, women: int = 10) -> pd
 
 def test_every_two_models_are_compared_on_every_split() -> None:
     scores = all_scores({"histogram": 1.5, "cnn": 1.0, "siamese": 0.5})
-    entries = comparison.list_split_differences(scores, MODELS, 200, 1)
+    estimates = metrics.estimates_by_split(scores, MODELS, 200, 1)
+    entries = comparison.list_split_differences(estimates, MODELS)
     assert [(entry["model"], entry["against"]) for entry in entries if entry["split"] == "test"] == [
         ("cnn", "histogram"),
         ("siamese", "histogram"),
         ("siamese", "cnn"),
     ]
     assert [entry["split"] for entry in entries[::3]] == ["valid", "test_m", "test_w", "test"]
-    details = metrics.metrics_by_model_and_split(scores, MODELS, 200, 1)
+    details = metrics.metrics_by_model_and_split(scores, MODELS, estimates)
     for entry in entries:
         later, earlier = (details[entry[side]][entry["split"]] for side in ("model", "against"))
         assert entry["students"] == later["students"]
@@ -52,7 +54,8 @@ def test_every_two_models_are_compared_on_every_split() -> None:
 
 def test_difference_of_two_tables_is_that_of_the_models() -> None:
     scores = all_scores({"histogram": 1.5, "cnn": 1.0})
-    entries = comparison.list_split_differences(scores, MODELS, 300, 1)
+    names = ["histogram", "cnn"]
+    entries = comparison.list_split_differences(metrics.estimates_by_split(scores, names, 300, 1), names)
     entry = next(entry for entry in entries if entry["split"] == "test")
     rows = metrics.select_split_rows(scores, "test")
     before, after = (rows[rows["model"] == model] for model in ("histogram", "cnn"))
@@ -62,8 +65,10 @@ def test_difference_of_two_tables_is_that_of_the_models() -> None:
 
 def test_reversed_difference_equals_that_of_swapped_models() -> None:
     scores = all_scores({"histogram": 1.5, "cnn": 1.0})
-    forward = comparison.list_split_differences(scores, ["histogram", "cnn"], 200, 1)
-    backward = comparison.list_split_differences(scores, ["cnn", "histogram"], 200, 1)
+    forward, backward = (
+        comparison.list_split_differences(metrics.estimates_by_split(scores, names, 200, 1), names)
+        for names in (["histogram", "cnn"], ["cnn", "histogram"])
+    )
     swapped = metric_names.differences_against(forward, "histogram", "cnn")
     for entry, expected in zip(swapped, backward, strict=True):
         assert entry.keys() == expected.keys()
@@ -80,13 +85,16 @@ def verdict(noise: dict[str, float], **sizes: int) -> tuple[str, str]:
 
 def test_verdict_follows_the_interval() -> None:
     short, text = verdict({"histogram": 2.0, "cnn": 0.4})
-    assert short == "clearly better than histogram"
+    assert short.startswith("clearly better than histogram: +")
+    assert short.endswith(")"), "without its interval"
     assert "cnn is clearly better than histogram: +" in text
     assert "over 22 test students" in text
-    assert verdict({"histogram": 1.0, "cnn": 0.99})[0] == "not clearly better than histogram"
+    assert verdict({"histogram": 1.0, "cnn": 0.99})[0].startswith("not clearly better than histogram: ")
     assert verdict({"histogram": 0.4, "cnn": 2.0})[0] == "histogram is best"
     assert verdict({"cnn": 0.4})[0] == "no baseline trained"
-    assert verdict({"histogram": 2.0, "cnn": 0.4}, men=4, women=3)[0] == "too few test students"
+    assert verdict({"histogram": 0.6, "cnn": 0.4}, men=2, women=1)[0].startswith("not clearly better"), (
+        "three students"
+    )
     assert verdict({"histogram": 2.0, "cnn": 0.4}, men=0, women=0)[0] == "no test students"
 
 
@@ -96,13 +104,14 @@ def test_best_model_by_validation_may_be_worse_on_tests() -> None:
     scores.loc[tested, "logit"] = np.random.default_rng(1).normal(size=tested.sum()).astype(np.float32)
     details = comparison.compare_models(scores, ["histogram", "cnn"], 200, 1)
     assert details["best"] == "cnn", "chosen by test students"
-    assert details["verdict"]["short"] == "clearly worse than histogram"
+    assert details["verdict"]["short"].startswith("clearly worse than histogram: -")
 
 
 def test_men_and_women_are_compared_as_different_students() -> None:
     scores = all_scores({"cnn": 0.8}, men=12, women=9)
-    entry = comparison.men_minus_women_by_model(scores, ["cnn"], 300, 1)["cnn"]
-    details = metrics.metrics_by_model_and_split(scores, ["cnn"], 300, 1)["cnn"]
+    estimates = metrics.estimates_by_split(scores, ["cnn"], 300, 1)
+    entry = comparison.men_minus_women_by_model(estimates, ["cnn"])["cnn"]
+    details = metrics.metrics_by_model_and_split(scores, ["cnn"], estimates)["cnn"]
     men, women = details["test_m"], details["test_w"]
     assert (entry["students_m"], entry["students_w"]) == (12, 9)
     assert entry["balanced"] == pytest.approx(men["balanced"] - women["balanced"], abs=2e-4)
@@ -113,15 +122,16 @@ def test_men_and_women_are_compared_as_different_students() -> None:
 @pytest.mark.parametrize(("men", "women", "named"), [(0, 5, "test_m"), (5, 0, "test_w"), (0, 0, "test_m and test_w")])
 def test_empty_split_is_left_out_and_reported(men: int, women: int, named: str) -> None:
     scores = all_scores({"cnn": 0.8}, men=men, women=women)
-    assert comparison.men_minus_women_by_model(scores, ["cnn"], 100, 1) == {"left_out": f"no students in {named}"}
-    text = terminal_tables.evaluation_text(comparison.compare_models(scores, ["cnn"], 100, 1))
+    estimates = metrics.estimates_by_split(scores, ["cnn"], 100, 1)
+    assert comparison.men_minus_women_by_model(estimates, ["cnn"]) == {"left_out": f"no students in {named}"}
+    text = plain_text(terminal_tables.evaluation_blocks(comparison.compare_models(scores, ["cnn"], 100, 1)))
     assert f"not compared: no students in {named}" in text
 
 
 def test_tables_show_every_model_split_and_difference() -> None:
     scores = all_scores({"histogram": 1.5, "cnn": 1.0, "siamese": 0.5})
     details = comparison.compare_models(scores, MODELS, 200, 1)
-    text = terminal_tables.evaluation_text(details)
+    text = plain_text(terminal_tables.evaluation_blocks(details))
     entry = details["models"]["cnn"]["test_m"]
     assert f"{entry['positive']:.1%} ({100 * entry['positive_low']:.1f} to {100 * entry['positive_high']:.1f})" in text
     starts = [line.split()[:2] for line in text.splitlines()]
@@ -135,9 +145,8 @@ def test_tables_show_every_model_split_and_difference() -> None:
 def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     mark_as_project()
-    json_files.write_json(
-        paths.EVALUATION_DETAILS, metrics.metrics_by_model_and_split(all_scores({"cnn": 0.8}), ["cnn"], 100, 1)
-    )
+    details = comparison.compare_models(all_scores({"cnn": 0.8}), ["cnn"], 100, 1)
+    json_files.write_json(paths.EVALUATION_DETAILS, details["models"])
     with pytest.raises(ShoepairError, match=r"invalid evaluation details(?s:.*)run `dvc repro`"):
         main.metrics()
 
@@ -150,7 +159,7 @@ def test_metrics_are_printed_from_the_file(
     details = comparison.compare_models(all_scores({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
     json_files.write_json(paths.EVALUATION_DETAILS, details)
     main.metrics()
-    assert capsys.readouterr().out == terminal_tables.evaluation_text(details) + "\n"
+    assert capsys.readouterr().out == plain_text(terminal_tables.evaluation_blocks(details)) + "\n"
 
 
 def test_same_scores_give_the_same_document() -> None:

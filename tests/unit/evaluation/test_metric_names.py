@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoepair.evaluation import metric_names
+from shoepair.models import registry
 from shoepair.models.registry import MODEL_CLASSES
 
 ENTRY: dict[str, Any] = {
@@ -75,8 +76,14 @@ def test_reversing_twice_changes_nothing(numbers: list[float]) -> None:
     assert metric_names.differences_against([swapped], "cnn", "histogram") == [entry]
 
 
+def test_difference_is_written_in_percentage_points() -> None:
+    assert metric_names.format_difference(ENTRY, "balanced") == "+10.0 points (-5.0 to +30.0)"
+    assert metric_names.format_difference(ENTRY | {"balanced": -0.0}, "balanced").startswith("+0.0 points")
+
+
 def test_baseline_is_a_model_and_each_compared_metric_has_ends_in_a_difference() -> None:
     assert metric_names.BASELINE_MODEL in MODEL_CLASSES
+    assert tuple(filter(registry.is_pretrained, MODEL_CLASSES)) == metric_names.PRETRAINED_MODELS
     for name in metric_names.COMPARED_METRICS:
         _, *ends = metric_names.interval_names(name)
         assert {name, *ends} <= set(ENTRY)
