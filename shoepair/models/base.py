@@ -22,7 +22,7 @@ NUM_CLASSES = 2  # logits: different, same
 
 
 def build_feature_extractor(in_channels: int, config: ModelConfig) -> nn.Sequential:
-    """Build four blocks of convolution, 2x2 max pooling and ReLU: (B, C, H, W) to (B, 8n, H/16, W/16).
+    """Build four blocks of convolution, 2x2 max pooling and ReLU: (B, C, H, W) to (B, 8n, H // 16, W // 16).
 
     Pooling before ReLU gives the same result as after it, and leaves a quarter of the work to ReLU and to the batch
     normalisation between them.
@@ -85,16 +85,23 @@ class Model(nn.Module):
 
     trains_on_students: ClassVar[bool] = False  # trained on all nine pairs of a student at once
     is_flip_sensitive: ClassVar[bool] = False  # mirroring a pair or swapping its sides may change its logits
+    is_trained_by_gradient: ClassVar[bool] = True  # else it is fitted in one pass
+    config_class: ClassVar[type[ModelConfig]] = ModelConfig
 
     def __init__(self, **config_values: Any) -> None:
         super().__init__()
-        config = ModelConfig(**config_values)
-        self.config = config.model_copy(update={"tta": config.tta and self.is_flip_sensitive})
+        config = self.config_class(**config_values)
+        has_views = getattr(config, "tta", False) and not self.is_flip_sensitive
+        self.config = config.model_copy(update={"tta": False}) if has_views else config
         self.make_layers()
 
     def make_layers(self) -> None:
         """Create the layers that `config` describes."""
         raise NotImplementedError
+
+    def count_parameters(self) -> int:
+        """Return the number of weights, trained here or before."""
+        return sum(weight.numel() for weight in self.parameters())
 
     def forward_single_view(self, images: Tensor) -> Tensor:
         """Return the logits (B, 2) of one view of each pair image (B, 3, 2S, S), S = `config.edge`."""
@@ -124,6 +131,7 @@ class ThresholdModel(Model):
     logits are of the size of a network's; temperature scaling calibrates them.
     """
 
+    is_trained_by_gradient = False
     threshold: Tensor
     slope: Tensor
 

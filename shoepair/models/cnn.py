@@ -27,7 +27,7 @@ class PairCNN(Model):
         """Create the four convolutions and the two linear layers."""
         config = self.config
         self.features = build_feature_extractor(self.in_channels, config)
-        inputs = 8 * config.n * self.stacked_shoe_count * (config.edge // 16) ** 2
+        inputs = 8 * config.n * (self.stacked_shoe_count * config.edge // 16) * (config.edge // 16)
         drop = [nn.Dropout(config.dropout)] if config.dropout else []
         self.classifier = nn.Sequential(
             *drop, nn.Linear(inputs, HIDDEN_UNITS), nn.ReLU(), *drop, nn.Linear(HIDDEN_UNITS, NUM_CLASSES)

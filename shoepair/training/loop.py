@@ -37,11 +37,12 @@ from shoepair.models.inference import (
     positive_and_negative_accuracy,
     predict_logits,
 )
+from shoepair.models.pretrained import PretrainedModel
 from shoepair.models.registry import Weights, copy_weights
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.stage_inputs import StageInputs
-from shoepair.training import checkpoints, sharding
+from shoepair.training import checkpoints, comparison_fit, sharding
 from shoepair.training.augmentation import augment_photos
 from shoepair.training.config import TrainConfig
 from shoepair.training.history import EpochMetrics, History
@@ -106,9 +107,9 @@ def fit(
     Raises:
         ShoepairError: the loss is no longer finite.
     """
-    if isinstance(model, ThresholdModel):
+    if isinstance(model, Model) and not model.is_trained_by_gradient:
         real_pairs = pair_dataset.drop_synthetic_pairs(train_pairs)
-        return _fit_threshold_model(model, real_pairs, valid_pairs, after_epoch)
+        return _fit_in_one_pass(model, real_pairs, valid_pairs, after_epoch)
     optimizer = make_optimizer(model, config)
     ema_model = _make_ema_model(model, config.ema_decay) if config.ema_decay else None
     measured_model = ema_model.module if ema_model else model
@@ -122,6 +123,8 @@ def fit(
         history, best = History.from_dict(state.history), state.best_weights
         if writer:
             writer.print_line(f"resumes after epoch {len(history.epochs)}, where an earlier run was stopped")
+    elif isinstance(model, PretrainedModel):
+        comparison_fit.fit_comparison(model, train_pairs)
     numbers = range(len(history.epochs) + 1, config.epochs + 1)
     bar = progress.track(numbers, type(model).__name__, "epoch", hidden=not distributed.is_main_rank())
     for number in bar:
@@ -143,19 +146,20 @@ def fit(
             writer.inputs.check_files()
             checkpoints.save_checkpoint(writer.path, writer.run_key, saved)
             writer.inputs.check()
-        bar.set_postfix_str(str(history.epochs[-1]))
+        bar.set_note(str(history.epochs[-1]))
         if distributed.is_main_rank():
             after_epoch(history.epochs[-1], copy_weights(measured_model))
-    bar.close()
     model.load_state_dict(best)
     return history
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return an Adam optimizer for the model; put the weights of a `Model` into channels-last layout."""
+    """Return the optimizer of a training; put the weights of a `Model` into channels-last layout."""
     if isinstance(model, Model):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-    return torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    if isinstance(model, PretrainedModel):
+        return torch.optim.AdamW(model.parameter_groups(), lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 def _make_ema_model(model: nn.Module, decay: float) -> AveragedModel:
@@ -164,13 +168,27 @@ def _make_ema_model(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=ema_update, use_buffers=True)
 
 
-def _fit_threshold_model(
-    model: ThresholdModel,
+def _fit_in_one_pass(
+    model: Model,
     train_pairs: PairSource,
     valid_pairs: PairSource | None,
     after_epoch: Callable[[EpochMetrics, Weights], None],
 ) -> History:
-    """Fit a model without gradients in one pass over all pairs, both labels weighing alike."""
+    """Fit a model without gradients, both labels weighing alike."""
+    if isinstance(model, ThresholdModel):
+        _fit_threshold(model, train_pairs)
+    elif isinstance(model, PretrainedModel):
+        comparison_fit.fit_comparison(model, train_pairs)
+    loss = functional.cross_entropy(predict_logits(model, train_pairs), train_pairs.same).item()
+    train, valid = positive_and_negative_accuracy(model, train_pairs), _valid_accuracy(model, valid_pairs)
+    history = History([EpochMetrics(1, loss, *train, *valid)], [loss])
+    if distributed.is_main_rank():
+        after_epoch(history.epochs[0], copy_weights(model))
+    return history
+
+
+def _fit_threshold(model: ThresholdModel, train_pairs: PairSource) -> None:
+    """Fit the threshold of a model in one pass over all pairs."""
     mini_batches = torch.split(torch.arange(len(train_pairs.same)), SCORING_BATCH_SIZE)
     distances = map_mini_batches_over_ranks(
         mini_batches,
@@ -179,12 +197,6 @@ def _fit_threshold_model(
         torch.zeros((), dtype=torch.float64),
     )
     model.fit_threshold(distances, train_pairs.same, _balancing_weights(train_pairs.same))
-    loss = functional.cross_entropy(predict_logits(model, train_pairs), train_pairs.same).item()
-    train, valid = positive_and_negative_accuracy(model, train_pairs), _valid_accuracy(model, valid_pairs)
-    history = History([EpochMetrics(1, loss, *train, *valid)], [loss])
-    if distributed.is_main_rank():
-        after_epoch(history.epochs[0], copy_weights(model))
-    return history
 
 
 def _balancing_weights(same: Tensor) -> Tensor:
@@ -220,6 +232,8 @@ def iter_training_steps(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))  # dropout uses the global generator only
         for iteration, (rows, shard, shoes) in enumerate(zip(own_plan, shards, photos, strict=True)):
+            if isinstance(model, PretrainedModel):
+                shoes = comparison_fit.draw_view(shoes, rng, shard)
             labels = torch.eye(3, dtype=torch.int64).expand(len(rows), 3, 3) if by_student else train_pairs.same[rows]
             labels = labels.flatten().to(device)
             with (
@@ -239,7 +253,7 @@ def iter_training_steps(
                 message = f"training: the loss is {total_loss} in {where}"
                 raise ShoepairError(message, fix=f"try a smaller `lr`, such as {config.lr / 10:g}")
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("lr_factor", 1.0)
             optimizer.step()
             students = rows.repeat_interleave(PAIRS_OF_STUDENT) if by_student else train_pairs.pair_index[rows, 0]
             yield TrainingStep(total_loss, _count_pairs(logits, labels, ~train_pairs.is_synthetic_student[students]))

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from shoepair.models.cnn import CNN, COURSE_MODELS, CNNChannel, PairCNN
 
@@ -17,11 +18,11 @@ def images(count: int = 3, seed: int = 1) -> Tensor:
     return torch.rand((count, 3, 2 * EDGE, EDGE), generator=torch.Generator().manual_seed(seed)) - 0.5
 
 
-def build(model_class: type[PairCNN], *, batch_norm: bool = False, dropout: float = 0.0) -> PairCNN:
+def build(model_class: type[PairCNN], *, batch_norm: bool = False, dropout: float = 0.0, edge: int = EDGE) -> PairCNN:
     """Return a network with the same weights every time, in evaluation mode."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return model_class(n=N, kernel_size=3, batch_norm=batch_norm, dropout=dropout, edge=EDGE).eval()
+        return model_class(n=N, kernel_size=3, batch_norm=batch_norm, dropout=dropout, edge=edge).eval()
 
 
 def test_names_of_the_assignment_stand_for_its_networks() -> None:
@@ -45,6 +46,14 @@ def test_weights_are_as_many_as_the_layers_have(model_class: type[PairCNN], batc
     assert layers == (
         [nn.Dropout, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear] if dropout else [nn.Linear, nn.ReLU, nn.Linear]
     )
+
+
+@pytest.mark.parametrize(("model_class", "maps"), [(CNN, (7, 3)), (CNNChannel, (3, 3))])
+def test_odd_rows_and_columns_of_maps_are_dropped(model_class: type[PairCNN], maps: tuple[int, int]) -> None:
+    model = build(model_class, edge=56)  # halved to 28, 14, 7, 3
+    x = functional.interpolate(images(), (112, 56))
+    assert model.features(model.make_conv_input(x)).shape == (3, 8 * N, *maps)
+    assert model(x).shape == (3, 2)
 
 
 def test_cnn_sees_the_shoes_one_above_the_other_until_its_linear_layers() -> None:

@@ -43,6 +43,18 @@ def test_mismatch_is_pooled_by_attention_and_over_the_largest() -> None:
     torch.testing.assert_close(few[0, 4:], torch.tensor([0.25, 0.4, 0.4]), msg="of few positions the largest")
 
 
+def test_cosines_for_the_gradient_have_the_values_and_the_gradient_of_the_others() -> None:
+    gradients, values = [], []
+    for largest in (siamese._largest_cosines, siamese._largest_cosines_for_gradient):
+        left, right = random(5, 8, 9).requires_grad_(), random(5, 8, 9, seed=2).requires_grad_()
+        cosines = torch.stack(largest(left, right))
+        (cosines * random(*cosines.shape, seed=3)).sum().backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+        values.append(cosines)
+        gradients.append(torch.stack([left.grad, right.grad]))  # type: ignore[list-item]  # both were computed
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*gradients)
+
+
 def test_distances_are_those_of_each_channel_and_of_all_together() -> None:
     left = torch.zeros(1, 3, 16, dtype=torch.float64)
     right = left.clone()

@@ -260,8 +260,7 @@ def test_averaged_weights_are_kept_and_measured() -> None:
     train = pair_dataset.make_standard_pair_dataset(class_of(4))
     settings = config.TrainConfig(epochs=2, batch_size=8, ema_decay=0.9, keep_epoch="last")
     model_by_hand = registry.build_model("siamese", shape, 1)
-    optimizer = torch.optim.Adam(model_by_hand.parameters(), lr=settings.lr)
-    model_by_hand.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = loop.make_optimizer(model_by_hand, settings)
     expected: list[Tensor] = []
     for number in (1, 2):
         for _loss in loop.iter_training_steps(model_by_hand, train, optimizer, settings, number):
