@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from shoepair.models import distributed
 from shoepair.runtime.errors import ShoepairError
+
+
+@contextmanager
+def memory_errors_as_shoepair_error() -> Iterator[None]:
+    """Convert the error of an accelerator without enough memory, for the time of the block, to a ShoepairError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        cause = str(error).partition(". ")[0]
+        message = f"train.device: the accelerator has too little memory ({cause})"
+        raise ShoepairError(message, fix="end other programs that use it, or set `train.device: cpu`") from None
 
 
 def select_device(name: str) -> torch.device:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from shoepair.data.pair_dataset import InMemoryPairs, PairSource
-from shoepair.models import distributed, module_interface
+from shoepair.data import loading
+from shoepair.data.pair_dataset import InMemoryPairs, PairSource, downsample_to_float, scale_to_centred_float
+from shoepair.data.streaming import StreamedPairs
+from shoepair.models import distributed, module_interface, registry
 from shoepair.models.base import NUM_CLASSES, Model
+from shoepair.models.pretrained import Description, PretrainedModel
 from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 
+MAX_FEATURES_BYTES = 2**30  # more are streamed
 SCORING_BATCH_SIZE = 64  # pairs scored at a time; no result depends on it beyond rounding
+BLOCK_EDGE = 16  # lefts and rights of a block of `predict_logit_matrix`; likewise
 
 
 def compute_class_logits_of_pairs(model: nn.Module, shoes: Tensor, *, tta: bool = True) -> Tensor:
@@ -77,6 +82,77 @@ def predict_logits(
         return map_mini_batches_over_ranks(plan, pairs.iter_pair_photos, compute, template)
 
 
+def is_symmetric(model: Model) -> bool:
+    """Return whether a pair has the same logits with its sides swapped, up to rounding."""
+    return not model.is_flip_sensitive or model.config.tta
+
+
+def predict_logit_matrix(model: Model, photos: Tensor, wanted: Tensor) -> Tensor:
+    """Return the logits, same minus different, of many pairs among N shoes: (N, N) float64, the left shoe first.
+
+    Models on a pretrained network embed and describe each photo once. Others that are trained on students embed each
+    photo once for a block of `BLOCK_EDGE` left and as many right shoes; the rest score each pair.
+
+    Args:
+        model: in any mode; it is put into that of evaluation.
+        photos: (N, S, S, 3): uint8, or float32 of -0.5..0.5; S the edge of the model, or a multiple of it.
+        wanted: (N, N) bool, the pairs to score.
+
+    Returns:
+        NaN where not wanted.
+    """
+    model.eval()
+    logits = torch.full(wanted.shape, torch.nan, dtype=torch.float64)
+    with torch.inference_mode():
+        for rows, columns, two in _iter_scored_pairs(model, photos, wanted):
+            logits[rows, columns] = (two[..., 1] - two[..., 0]).double()
+    return logits.masked_fill(~wanted, torch.nan)
+
+
+def _iter_scored_pairs(model: Model, photos: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield numbers of left and of right shoes, and the class logits of these pairs; all wanted ones, and others."""
+    if isinstance(model, PretrainedModel):
+        described = _describe_photos(model, photos)
+        for lefts, rights in _iter_blocks(wanted):
+            sides = ({name: values[:, side] for name, values in described.items()} for side in (lefts, rights))
+            yield lefts[:, None], rights[None], model.compare_described(*sides)
+        return
+    shoes = downsample_to_float(photos[:, None, None], model.config.edge)[:, 0, 0]  # (N, S, S, 3)
+    if model.trains_on_students:
+        for lefts, rights in _iter_blocks(wanted):
+            length = max(len(lefts), len(rights))
+            group = torch.stack([shoes[_repeat(side, length)] for side in (lefts, rights)], dim=1)[None]
+            two = model.forward_all_pairs(group)[0]  # (L, L, 2) of (1, L, 2, S, S, 3)
+            yield lefts[:, None], rights[None], two[: len(lefts), : len(rights)]
+        return
+    for pairs in torch.split(wanted.nonzero(), SCORING_BATCH_SIZE):
+        lefts, rights = pairs.unbind(1)
+        group = torch.stack([shoes[lefts], shoes[rights]], dim=1)[:, None]  # (B, 1, 2, S, S, 3)
+        yield lefts, rights, compute_class_logits_of_pairs(model, group)
+
+
+def _describe_photos(model: PretrainedModel, photos: Tensor) -> Description:
+    """Describe photos (N, S, S, 3), some at a time: rows (V, N, ...) by name."""
+    parts = [
+        model.describe_photos(scale_to_centred_float(part).movedim(3, 1)) for part in torch.split(photos, BLOCK_EDGE)
+    ]
+    return {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}
+
+
+def _iter_blocks(wanted: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield blocks that contain all wanted pairs: numbers of left and of right shoes, `BLOCK_EDGE` at most."""
+    lefts, rights = (wanted.any(dim=dim).nonzero().flatten() for dim in (1, 0))
+    for rows in torch.split(lefts, BLOCK_EDGE):
+        for columns in torch.split(rights, BLOCK_EDGE):
+            if wanted[rows[:, None], columns].any():
+                yield rows, columns
+
+
+def _repeat(numbers: Tensor, length: int) -> Tensor:
+    """Repeat numbers from the first one on until there are `length`."""
+    return numbers[torch.arange(length) % len(numbers)]
+
+
 def positive_and_negative_accuracy(
     model: nn.Module, pairs: PairSource, batch_size: int = SCORING_BATCH_SIZE, *, tta: bool = True
 ) -> tuple[float, float]:
@@ -90,22 +166,34 @@ def raise_if_not_finite(logits: Tensor, model_name: str) -> None:
     """Raise a ShoepairError if a logit is no finite number: no answer and no metric can be made of it."""
     if not torch.isfinite(logits).all():
         message = f"models/{model_name}.safetensors: gives logits that are not finite numbers, expected finite ones"
-        raise ShoepairError(message, fix=f"delete it and run `dvc repro train@{model_name}`, which trains it")
+        raise ShoepairError(
+            message, fix=f"delete it and run `dvc repro {registry.training_stage(model_name)}`, which trains it"
+        )
 
 
-def pair_score_rows(models: Mapping[str, Model], pair_rows: pd.DataFrame, pairs: InMemoryPairs) -> pd.DataFrame:
+def pair_score_rows(
+    models: Mapping[str, Model], pair_rows: pd.DataFrame, pairs: InMemoryPairs | StreamedPairs
+) -> pd.DataFrame:
     """Compute every model's logit (same minus different) for every pair; return `Scores` rows, model by model.
 
     Raises:
         ShoepairError: a logit is not finite.
     """
-    pairs_of = {edge: pairs.downsample(edge) for edge in {model.config.edge for model in models.values()}}
+    from_photos = [model for model in models.values() if not isinstance(model, PretrainedModel)]
+    pairs_of = {edge: pairs.downsample(edge) for edge in {model.config.edge for model in from_photos}}
     tables = []
     for name, model in progress.track(models.items(), "evaluate", "model"):
-        tables.append(
-            pair_rows.assign(model=name, logit=score_model(name, model, pairs_of[model.config.edge]).numpy())
-        )
+        source = _load_features(model, pair_rows) or pairs_of[model.config.edge]
+        tables.append(pair_rows.assign(model=name, logit=score_model(name, model, source).numpy()))
     return pd.concat(tables)
+
+
+def _load_features(model: Model, pair_rows: pd.DataFrame) -> PairSource | None:
+    """Return pairs with the stored features of their photos, for a model on a pretrained network; else None."""
+    if not isinstance(model, PretrainedModel):
+        return None
+    kind, device = model.features_kind, torch.device("cpu")
+    return loading.load_or_stream_features(pair_rows, model.stored_names, kind, MAX_FEATURES_BYTES, device)
 
 
 def score_model(name: str, model: Model, pairs: PairSource) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from shoepair.data.wording import count_with_noun
 from shoepair.models.base import NUM_CLASSES
 from shoepair.runtime.errors import ShoepairError
 
@@ -31,7 +32,9 @@ def compute_module_logits(model: nn.Module, images: Tensor) -> Tensor:
     name, expected = type(model).__name__, (len(images), NUM_CLASSES)
     if not isinstance(logits, Tensor) or logits.shape != expected:
         found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-        message = f"{name}: returns {found} for {len(images)} pairs, expected logits of shape {expected}"
+        message = (
+            f"{name}: returns {found} for {count_with_noun(len(images), 'pair')}, expected logits of shape {expected}"
+        )
         raise ShoepairError(message, fix=LOGITS_FIX)
     if not torch.is_grad_enabled() and not torch.isfinite(logits).all():
         message = f"{name}: gives logits that are not finite numbers"

@@ -16,10 +16,12 @@ from safetensors.torch import load as deserialized
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
+from shoepair.models import pretrained_weights
 from shoepair.models.base import Model
 from shoepair.models.cnn import CNN, COURSE_MODELS, CNNChannel
-from shoepair.models.config import DEFAULT_EDGE, ModelConfig
+from shoepair.models.config import DEFAULT_EDGE, ModelConfig, PretrainedConfig
 from shoepair.models.histogram_baseline import HistogramBaseline
+from shoepair.models.pretrained import EfficientNetFinetuned, EfficientNetFrozen, PretrainedModel
 from shoepair.models.siamese import Siamese
 from shoepair.runtime import input_files, json_files, params, paths
 from shoepair.runtime.atomic_files import atomic_write
@@ -37,6 +39,8 @@ MODEL_CLASSES: dict[str, type[Model]] = {
     "histogram": HistogramBaseline,
     **COURSE_MODELS,
     "siamese": Siamese,
+    "efficientnet_frozen": EfficientNetFrozen,
+    "efficientnet_finetuned": EfficientNetFinetuned,
 }
 
 
@@ -47,8 +51,50 @@ def check_model_name(name: str) -> None:
         raise ShoepairError(message, fix="correct `models` in params.yaml")
 
 
-def build_model(name: str, config: ModelConfig, seed: int) -> Model:
-    """Build a model by name with weights initialised from a seed (He initialisation).
+def is_pretrained(name: str) -> bool:
+    """Whether a model of this name compares the maps of a pretrained network."""
+    return issubclass(MODEL_CLASSES.get(name, Model), PretrainedModel)
+
+
+def training_stage(name: str) -> str:
+    """Return the stage that trains a model, as `dvc repro` takes it."""
+    return f"{'train_pretrained' if is_pretrained(name) else 'train'}@{name}"
+
+
+def build_pretrained_model(name: str, config: PretrainedConfig) -> PretrainedModel:
+    """Build a model on the pretrained network that the parameters name; its comparison is not trained yet.
+
+    Raises:
+        ShoepairError: there is no such model; or the weights are missing, of another digest, or of another network.
+    """
+    check_model_name(name)
+    model_class = MODEL_CLASSES[name]
+    if not issubclass(model_class, PretrainedModel):
+        message = f"pretrained.models: {name!r} uses no pretrained network"
+        raise ShoepairError(message, fix="name it in `models` in params.yaml instead")
+    weights = pretrained_weights.read_weights(config)
+    sizes = pretrained_weights.read_sizes(model_class.backbone_class, weights, config.weights)
+    layers = {
+        "weights": config.weights,
+        "sha256": config.sha256,
+        "edge": model_class.backbone_class.edge,
+        "backbone": sizes,
+    }
+    with torch.random.fork_rng(devices=[]):
+        model = model_class(**layers)
+    pretrained_weights.load_into(model.backbone, weights, config.weights)
+    nn.init.zeros_(model.comparison.weight)
+    nn.init.zeros_(model.comparison.bias)
+    return model
+
+
+def build_model(
+    name: str,
+    config: ModelConfig,
+    seed: int,
+    pretrained: PretrainedConfig | None = None,
+) -> Model:
+    """Build a model by name with weights initialised from a seed (He initialisation), or with pretrained ones.
 
     Weights are normal with variance 2 / inputs, biases 0, which keeps the size of the activations from layer to layer
     (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015). PyTorch's default shrinks them by a factor of 2.4 per
@@ -57,6 +103,8 @@ def build_model(name: str, config: ModelConfig, seed: int) -> Model:
     Raises:
         ShoepairError: no model has this name.
     """
+    if is_pretrained(name):
+        return build_pretrained_model(name, pretrained or PretrainedConfig())
     check_model_name(name)
     with torch.random.fork_rng(devices=[]):  # new layers use the global generator; keep its state
         model = MODEL_CLASSES[name](**config.model_dump())
@@ -85,7 +133,7 @@ def save_model(name: str, model: Model, card_fields: Mapping[str, Any]) -> None:
 
     `card_fields` are added to the card, such as the epoch that the weights are from.
     """
-    count = sum(parameter.numel() for parameter in model.parameters())
+    count = model.count_parameters()
     card = {
         "format": CARD_FORMAT_VERSION,
         "model": name,
@@ -114,13 +162,13 @@ def load_model(name: str) -> Model:
         ShoepairError: card or weights are missing, damaged, of another format, or do not fit each other.
     """
     check_model_name(name)
-    path, fix = paths.model_card_path(name), f"delete it and run `dvc repro train@{name}`, which trains it"
+    path, fix = paths.model_card_path(name), f"delete it and run `dvc repro {training_stage(name)}`, which trains it"
     card = json_files.read_json(path, fix, ModelCard)
     if card["format"] != CARD_FORMAT_VERSION or card["model"] != name:
         expected = f"{name} of format {CARD_FORMAT_VERSION}"
         message = f"{path}: model {card['model']} of format {card['format']}, expected {expected}"
         raise ShoepairError(message, fix=fix)
-    if problems := params.validation_errors(ModelConfig, card["layers"]):
+    if problems := params.validation_errors(MODEL_CLASSES[name].config_class, card["layers"]):
         message = f"{path}: not the layers of a model"
         raise ShoepairError(message, problems=problems, fix=fix)
     try:

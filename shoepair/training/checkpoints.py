@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from shoepair.models.registry import Weights, copy_weights
 from shoepair.runtime import OUTPUT_VERSION, checked_files, library_versions, paths
+from shoepair.runtime.errors import ShoepairError
 
 FORMAT = 3
 METADATA_KEY = "run"
@@ -57,12 +58,15 @@ class TrainingState:
     history: dict[str, Any]
 
 
-def compute_run_key(settings: object, pair_rows: Sequence[pd.DataFrame]) -> str:
+def compute_run_key(
+    settings: object, pair_rows: Sequence[pd.DataFrame], path_of: Callable[[str], Path] = paths.store_path
+) -> str:
     """Return a digest of all that the weights depend on: settings, pairs, photos, code, libraries.
 
     Args:
         settings: all settings of the training; their `repr` is hashed.
         pair_rows: `Pairs` rows to train on and to select the epoch by; the stores they refer to are hashed too.
+        path_of: the path of the store, or of the features, of a batch.
 
     Returns:
         64 hexadecimal digits.
@@ -71,10 +75,13 @@ def compute_run_key(settings: object, pair_rows: Sequence[pd.DataFrame]) -> str:
     digest = hashlib.blake2b(f"{settings} {OUTPUT_VERSION} {versions}".encode(), digest_size=32)
     for rows in pair_rows:
         digest.update(rows.to_csv(index=False).encode())
-    stores = {paths.store_path(str(batch)) for rows in pair_rows for batch in rows["batch"].unique()}
+    stores = {path_of(str(batch)) for rows in pair_rows for batch in rows["batch"].unique()}
     package = Path(__file__).parent.parent
     code = [path for room in CODE_PACKAGES for path in sorted((package / room).rglob("*.py"))]
     for path in [*code, *sorted(stores)]:
+        if not path.exists():
+            message = f"{path}: missing"
+            raise ShoepairError(message, fix="run `dvc repro`, which builds it")
         stat = path.stat()
         digest.update(_file_digest(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino)))
     return digest.hexdigest()
@@ -95,7 +102,7 @@ def copy_training_state(
     history: dict[str, Any],
 ) -> TrainingState:
     """Copy the current state of a training into a `TrainingState`, for `save_checkpoint`."""
-    optimizer_state = list(optimizer.state_dict()["state"].values())
+    optimizer_state = [values for _number, values in sorted(optimizer.state_dict()["state"].items())]
     ema_weights = copy_weights(ema_model.module) if ema_model and ema_model.n_averaged else {}
     return TrainingState(copy_weights(model), best_weights, ema_weights, optimizer_state, history)
 

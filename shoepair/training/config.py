@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shoepair.models.config import ModelConfig
+from shoepair.models.config import ModelConfig, PretrainedConfig
 from shoepair.runtime.params import Section
 
+PRETRAINED_BATCH_SIZE = 12  # pairs, of four students
+PRETRAINED_WEIGHT_DECAY = 0.01
 WARMUP_SHARE = 0.2  # of the iterations: the learning rate of schedule `cosine` rises
 
 KeepEpoch = Literal["best", "last"]
@@ -91,3 +93,42 @@ class TrainConfig(Section):
         if iteration < warmup:
             return (iteration + 1) / warmup
         return (1 + math.cos(math.pi * (iteration - warmup) / max(1, total_iterations - warmup))) / 2
+
+
+class AnyTrainConfig(TrainConfig):
+    """Settings of a training of any model, from scratch or on a pretrained network."""
+
+    pretrained: PretrainedConfig = PretrainedConfig()
+
+
+class PretrainedTrainConfig(Section):
+    """The settings that a training on a pretrained network reads."""
+
+    pretrained: PretrainedConfig = PretrainedConfig()
+    seed: int = Field(ge=0)
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(validation_alias="train.device")
+    memory_mb: int = Field(validation_alias="train.memory_mb", ge=0)
+    threads: int = Field(validation_alias="train.threads", ge=1)
+
+    def complete(self) -> AnyTrainConfig:
+        """Return the settings of a training; those that it does not read have their default values."""
+        return AnyTrainConfig(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+def fine_tuning_config(config: TrainConfig, pretrained: PretrainedConfig) -> TrainConfig:
+    """Return the settings with which the last blocks of a pretrained network are trained.
+
+    No photo is changed: the stored views, as it is, mirrored and perhaps augmented, are drawn instead.
+    """
+    return TrainConfig(
+        epochs=pretrained.epochs,
+        batch_size=PRETRAINED_BATCH_SIZE,
+        lr=pretrained.lr,
+        weight_decay=PRETRAINED_WEIGHT_DECAY,
+        seed=config.seed,
+        lr_schedule="cosine",
+        keep_epoch="last",
+        device=config.device,
+        memory_mb=config.memory_mb,
+        threads=config.threads,
+    )

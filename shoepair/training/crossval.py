@@ -9,7 +9,7 @@ trains only the missing folds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -20,6 +20,7 @@ import pandas as pd
 from shoepair.data import parquet_files
 from shoepair.data.naming import NON_TEST_SPLITS
 from shoepair.data.schemas import Scores, make_student_keys
+from shoepair.data.wording import count_with_noun
 from shoepair.models import devices, inference
 from shoepair.runtime import checked_files, parallel, paths, progress, stage_inputs
 from shoepair.runtime.errors import ShoepairError
@@ -42,6 +43,7 @@ class CVRun:
         repeats: number of partitions into folds.
         config: how the model is trained.
         overrides: the parameters that differ from other runs of the model, such as ("lr", "5.0e-4").
+        students: how many students of the other folds are trained on, drawn for each fold; 0: all of them.
     """
 
     model_name: str
@@ -49,9 +51,11 @@ class CVRun:
     repeats: int
     config: TrainConfig
     overrides: tuple[tuple[str, str], ...] = ()
+    students: int = 0
 
     def __str__(self) -> str:
-        return " ".join([self.model_name, *(f"{key}={value}" for key, value in self.overrides)])
+        learnt_from = [f"from {count_with_noun(self.students, 'student')}"] if self.students else []
+        return " ".join([self.model_name, *learnt_from, *(f"{key}={value}" for key, value in self.overrides)])
 
 
 def assign_fold_by_student(students: list[str], folds: int, repeat: int) -> dict[str, int]:
@@ -70,10 +74,15 @@ def assign_fold_by_student(students: list[str], folds: int, repeat: int) -> dict
     """
     if len(students) < MIN_STUDENTS_PER_FOLD * folds:
         required = MIN_STUDENTS_PER_FOLD * folds
-        message = f"crossval: {len(students)} students in train and valid, expected {required} for {folds} folds"
+        found = f"{count_with_noun(len(students), 'student')} in train and valid"
+        message = f"crossval: {found}, expected {required} for {folds} folds"
         raise ShoepairError(message, fix="take fewer folds: `--folds 2`")
-    ranked = sorted(students, key=lambda student: hashlib.blake2b(f"{repeat}/{student}".encode()).digest())
+    ranked = _order_by_hash(students, str(repeat))
     return {student: position % folds for position, student in enumerate(ranked)}
+
+
+def _order_by_hash(students: Iterable[str], salt: str) -> list[str]:
+    return sorted(students, key=lambda student: hashlib.blake2b(f"{salt}/{student}".encode()).digest())
 
 
 @dataclass(frozen=True)
@@ -172,9 +181,16 @@ def _prepare_fold(task: FoldTask, pair_rows: pd.DataFrame) -> tuple[job.Job, str
     # The next fold selects the epoch, where one is selected.
     selects_epoch = (fold_of == (task.fold + 1) % cv_run.folds) & _selects_epoch(cv_run.config)
     valid_rows = pair_rows[selects_epoch] if selects_epoch.any() else None
-    fold_job = job.build_model_and_job(
-        cv_run.model_name, cv_run.config, pair_rows[~held_out & ~selects_epoch], valid_rows
-    )
+    is_trained_on = ~held_out & ~selects_epoch
+    if cv_run.students:
+        others = students[is_trained_on].unique()
+        if cv_run.students > len(others):
+            found = f"{cv_run.students} students to learn from, found {len(others)} in the other folds"
+            message = f"crossval: {found}"
+            raise ShoepairError(message, fix="take fewer: `--students 2,5`")
+        drawn = _order_by_hash(others, f"{task.repeat}/{task.fold}")[: cv_run.students]
+        is_trained_on &= students.isin(drawn)
+    fold_job = job.build_model_and_job(cv_run.model_name, cv_run.config, pair_rows[is_trained_on], valid_rows)
     return fold_job, fold_job.compute_run_key(pair_rows[held_out]), pair_rows[held_out]
 
 

@@ -35,11 +35,8 @@ class EpochMetrics:
         return (self.valid_positive + self.valid_negative) / 2
 
     def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch:3}  loss {self.train_loss:.4f}"
-            f"  train: positive {self.train_positive:6.1%} negative {self.train_negative:6.1%}"
-            f"  valid: positive {self.valid_positive:6.1%} negative {self.valid_negative:6.1%}"
-        )
+        """Format loss and accuracy on valid, short enough to stand behind a progress bar."""
+        return f"loss {self.train_loss:.2f} valid {self.valid_balanced:.1%}"
 
 
 @dataclass

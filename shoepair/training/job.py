@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
 import pandas as pd
 import torch
 
 from shoepair.data import loading, parquet_files, photo_loading, schemas
 from shoepair.data.pair_dataset import PairSource
-from shoepair.models import devices, distributed, registry
+from shoepair.models import devices, distributed, pretrained_weights, registry
 from shoepair.models.base import Model, ThresholdModel
-from shoepair.runtime import cpu, paths, progress
+from shoepair.models.config import PretrainedConfig
+from shoepair.models.pretrained import PretrainedModel
+from shoepair.runtime import cpu, parallel, paths, progress, stage_inputs
+from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.stage_inputs import StageInputs
 from shoepair.training import checkpoints, loop
-from shoepair.training.config import TrainConfig
+from shoepair.training.config import AnyTrainConfig, TrainConfig, fine_tuning_config
 from shoepair.training.history import DECIMALS, History, write_curves
 
 
@@ -40,20 +45,35 @@ class Job:
         """Return the digest of all that the weights depend on, and of `extra_rows` (`Pairs` rows)."""
         fields = self.config.model_dump(exclude={"network", "memory_mb"})
         job_rows = [self.train_rows] if self.valid_rows is None else [self.train_rows, self.valid_rows]
-        return checkpoints.compute_run_key((self.model_name, self.model.config, fields), [*job_rows, *extra_rows])
+        path_of = paths.features_path if isinstance(self.model, PretrainedModel) else paths.store_path
+        settings = (self.model_name, self.model.config, fields)
+        return checkpoints.compute_run_key(settings, [*job_rows, *extra_rows], path_of)
 
-    def load_pairs(self, pair_rows: pd.DataFrame) -> PairSource:
-        """Load the photos of `Pairs` rows at this training's edge and device, see `loading.load_or_stream_pairs`."""
-        config = self.config
+    def load_pairs(self, pair_rows: pd.DataFrame, *, with_augmented: bool = False) -> PairSource:
+        """Load the photos of `Pairs` rows at this training's edge and device, see `loading.load_or_stream_pairs`.
+
+        For a model on a pretrained network it is their features, see `loading.load_or_stream_features`.
+        """
+        config, model = self.config, self.model
         device = torch.device(config.device)
+        if isinstance(model, PretrainedModel):
+            return loading.load_or_stream_features(
+                pair_rows,
+                model.stored_names,
+                model.features_kind,
+                config.memory_mb * 2**20,
+                device,
+                with_augmented=with_augmented,
+            )
         return loading.load_or_stream_pairs(pair_rows, config.network.edge, config.memory_mb * 2**20, device)
 
     def fit(self, checkpoint: loop.CheckpointFile) -> History:
         """Train the model, see `loop.fit`."""
         cpu.configure_torch_cpu(self.config.threads)
-        train = self.load_pairs(self.train_rows)
-        valid = None if self.valid_rows is None else self.load_pairs(self.valid_rows)
-        return loop.fit(self.model, train, valid, self.config, checkpoint)
+        with devices.memory_errors_as_shoepair_error():
+            train = self.load_pairs(self.train_rows, with_augmented=self.model.is_trained_by_gradient)
+            valid = None if self.valid_rows is None else self.load_pairs(self.valid_rows)
+            return loop.fit(self.model, train, valid, self.config, checkpoint)
 
 
 def build_model_and_config(model_name: str, config: TrainConfig) -> tuple[Model, TrainConfig]:
@@ -65,8 +85,12 @@ def build_model_and_config(model_name: str, config: TrainConfig) -> tuple[Model,
     Raises:
         ShoepairError: there is no such model, or no such device.
     """
-    model = registry.build_model(model_name, config.network, config.seed)
+    pretrained = config.pretrained if isinstance(config, AnyTrainConfig) else PretrainedConfig()
+    model = registry.build_model(model_name, config.network, config.seed, pretrained)
+    config = TrainConfig(**{name: getattr(config, name) for name in TrainConfig.model_fields})
     device = devices.require_same_device_type(devices.select_device(config.device)).type
+    if isinstance(model, PretrainedModel):
+        config = fine_tuning_config(config, pretrained)
     if isinstance(model, ThresholdModel):
         return model, config.model_copy(update={"device": "cpu", "synthetic_ratio": 0.0})
     return model.to(device), config.model_copy(update={"device": device})
@@ -109,7 +133,7 @@ def train_save_and_summarize(model_name: str, config: TrainConfig, inputs: Stage
         A summary line; "" on the other ranks.
     """
     with distributed.join_process_group():
-        registry.check_model_name(model_name)  # before reading files that may be missing too
+        _check_stage(model_name, config)  # before reading files that may be missing too
         rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
         job = build_model_and_job(model_name, config, *(rows[rows["split"] == split] for split in ("train", "valid")))
         key = job.compute_run_key() if distributed.is_main_rank() else ""
@@ -117,11 +141,39 @@ def train_save_and_summarize(model_name: str, config: TrainConfig, inputs: Stage
         history = job.fit(checkpoint)
         if not distributed.is_main_rank():
             return ""
-        epoch = history.selected_epoch(config.keep_epoch)
+        epoch = history.selected_epoch(job.config.keep_epoch)
         rounded_metrics = {name: round(value, DECIMALS) for name, value in asdict(epoch).items()}
-        registry.save_model(model_name, job.model, {"config": job.config.card_fields(), "epoch": rounded_metrics})
+        fields: dict[str, Any] = {"config": job.config.card_fields(), "epoch": rounded_metrics}
+        if isinstance(job.model, PretrainedModel):
+            layers = job.model.config
+            fields["pretrained"] = pretrained_weights.describe_origin(layers.weights) | {"sha256": layers.sha256}
+        registry.save_model(model_name, job.model, fields)
         write_curves(history, paths.epoch_curve_path(model_name), paths.loss_curve_path(model_name))
         return f"train {model_name}: weights of epoch {epoch.epoch} of {len(history.epochs)}"
+
+
+def _check_stage(model_name: str, config: TrainConfig) -> None:
+    """Raise a ShoepairError if there is no such model, or another stage trains it."""
+    registry.check_model_name(model_name)
+    if registry.is_pretrained(model_name) and not isinstance(config, AnyTrainConfig):
+        message = f"models: {model_name!r} is trained on a pretrained network, by stage train_pretrained"
+        raise ShoepairError(message, fix="name it in `pretrained.models` instead of `models` in params.yaml")
+
+
+def train_in_ranks(stage: str, model_name: str, config: TrainConfig) -> str:
+    """Train a model on split train in one or more ranks; resume a killed run.
+
+    Returns:
+        A summary line; "" on the other ranks.
+    """
+    with distributed.join_process_group():
+        inputs = stage_inputs.current()
+        function = partial(train_save_and_summarize, model_name, config, inputs)
+        use_gpu = config.device == "cuda"
+        summary = parallel.run_ranks(function, f"{stage} {model_name}", cores_per_rank=config.threads, use_gpu=use_gpu)
+        if summary:
+            delete_checkpoint(model_name, inputs)
+        return summary
 
 
 def delete_checkpoint(model_name: str, inputs: StageInputs) -> None:

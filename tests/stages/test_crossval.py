@@ -90,7 +90,7 @@ def test_grid_tries_each_value_with_each_other_on_the_same_folds(
     gain = last["above_first"]
     assert gain["balanced_all"] == pytest.approx(last["balanced_all"] - first["balanced_all"], abs=2e-4)  # rounded
     assert gain["low_all"] <= gain["balanced_all"] <= gain["high_all"]
-    assert "above the first tried" in terminal_tables.cv_text(results)
+    assert "above the first tried" in terminal_tables.cv_table(results).plain_text()
     monkeypatch.setattr(loop, "fit", lambda *_words, **_values: pytest.fail("trained again"))
     alone = grid_search.cross_validate_grid(
         ["siamese"], 3, 1, ["epochs=2", "train.affine=0.5", "train.mirror_swap=false"], lines.append

@@ -19,12 +19,12 @@ def random(*shape: int, seed: int = 1) -> Tensor:
     ("edge", "expected"),
     [
         (0, "greater than or equal to 16"),
-        (8, "a multiple of 16"),
-        (24, "a multiple of 16"),
-        (225, "a multiple of 16"),
+        (8, "greater than or equal to 16"),
+        (20, "a multiple of 8"),
+        (225, "a multiple of 8"),
     ],
 )
-def test_edge_that_cannot_be_halved_four_times_is_refused(edge: int, expected: str) -> None:
+def test_edge_of_no_multiple_of_8_or_too_small_is_refused(edge: int, expected: str) -> None:
     with pytest.raises(ShoepairError, match=f"^edge: {edge}, expected {expected}\ncorrect the value$"):
         ModelConfig(edge=edge)
 

@@ -23,7 +23,7 @@ GOOD: Good = {
         (ModelConfig, "kernel_size", 7),
         (ModelConfig, "batch_norm", 1),
         (ModelConfig, "dropout", 1.0),
-        (ModelConfig, "edge", 24),
+        (ModelConfig, "edge", 20),
         (ModelConfig, "tta", "yes"),
     ],
 )

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support import towers
 from torch import Tensor, nn
 
 from shoepair.data import pair_dataset, pairs, schemas
-from shoepair.models import distributed, inference
+from shoepair.models import distributed, inference, registry
 from shoepair.models.base import Model
 from shoepair.models.cnn import CNN
+from shoepair.models.config import ModelConfig, PretrainedConfig
 from shoepair.models.histogram_baseline import HistogramBaseline
+from shoepair.models.pretrained import PretrainedModel
 
 EDGE = 32
 
@@ -51,6 +54,64 @@ def test_every_pair_has_its_logits_whatever_the_batch_size(size: int) -> None:
     torch.testing.assert_close(logits, torch.tensor(expected), atol=1e-6, rtol=0)
     assert not model.training
     assert not logits.requires_grad
+
+
+@pytest.mark.parametrize("name", ["siamese", "cnn", "histogram", "efficientnet_frozen", "efficientnet_finetuned"])
+@pytest.mark.parametrize("block", [2, 3, 16])
+def test_logit_matrix_holds_the_logits_of_the_wanted_pairs(
+    name: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "BLOCK_EDGE", block)
+    monkeypatch.setattr(inference, "SCORING_BATCH_SIZE", block)
+    towers.use_tiny_network(monkeypatch)
+    model = registry.build_model(name, ModelConfig(edge=EDGE // 2, tta=True), seed=1)
+    if isinstance(model, PretrainedModel):
+        torch.nn.init.normal_(model.comparison.weight, generator=torch.Generator().manual_seed(2))
+    photos = class_of(1).images.flatten(0, 2)[:5]
+    wanted = torch.rand((5, 5), generator=torch.Generator().manual_seed(2)) < 0.5
+    logits = inference.predict_logit_matrix(model, photos, wanted)
+    assert torch.equal(logits.isnan(), ~wanted)
+    for left, right in wanted.nonzero().tolist():
+        image = torch.cat([photos[left], photos[right]]).movedim(-1, 0)[None]  # (1, 3, 2S, S)
+        with torch.no_grad():
+            two = model(pair_dataset.scale_to_centred_float(image))[0].double()
+        assert float(logits[left, right]) == pytest.approx(float(two[1] - two[0]), abs=1e-4)
+        if inference.is_symmetric(model) and wanted[right, left]:
+            assert float(logits[left, right]) == pytest.approx(float(logits[right, left]), abs=1e-4)
+
+
+def test_models_on_a_pretrained_network_embed_each_photo_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    towers.use_tiny_network(monkeypatch)
+    monkeypatch.setattr(inference, "BLOCK_EDGE", 3)
+    model = registry.build_pretrained_model("efficientnet_finetuned", PretrainedConfig())
+    embedded, embed = list[int](), model.embed
+
+    def spy(photos: Tensor) -> Tensor:
+        embedded.append(len(photos))
+        return embed(photos)
+
+    monkeypatch.setattr(model, "embed", spy)
+    photos = class_of(2).images.flatten(0, 2)  # 12
+    inference.predict_logit_matrix(model, photos, ~torch.eye(12, dtype=torch.bool))
+    assert embedded == [3, 3, 3, 3]
+
+
+def test_photos_of_an_edge_that_is_no_multiple_are_scaled_for_a_pretrained_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    towers.use_tiny_network(monkeypatch)
+    model = registry.build_model("efficientnet_frozen", ModelConfig(), seed=1)
+    photos = torch.zeros((2, towers.EDGE + 16, towers.EDGE + 16, 3), dtype=torch.uint8)
+    assert inference.predict_logit_matrix(model, photos, ~torch.eye(2, dtype=torch.bool)).isfinite().sum() == 2
+
+
+def test_model_of_one_view_that_sees_the_order_is_not_symmetric() -> None:
+    flags = {
+        (name, tta): inference.is_symmetric(registry.build_model(name, ModelConfig(edge=EDGE, tta=tta), seed=1))
+        for name in ("cnn", "siamese")
+        for tta in (True, False)
+    }
+    assert flags == {("cnn", True): True, ("cnn", False): False, ("siamese", True): True, ("siamese", False): True}
 
 
 class Constant(nn.Module):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import towers
 from torch import Tensor
 
 from shoepair.data import pair_dataset
@@ -21,6 +22,7 @@ from shoepair.training import config, loop
 from shoepair.training.notebook import train_model
 
 EDGE = 32
+FROM_SCRATCH = [name for name in registry.MODEL_CLASSES if not registry.is_pretrained(name)]
 SHAPE = registry.ModelConfig(n=2, kernel_size=3, batch_norm=True, dropout=0.3, edge=EDGE)
 
 
@@ -31,6 +33,11 @@ def images(count: int = 4, edge: int = EDGE, seed: int = 1) -> Tensor:
 def mirror_and_swap(x: Tensor) -> Tensor:
     left, right = x.chunk(2, dim=2)
     return torch.cat([right.flip(3), left.flip(3)], dim=2)
+
+
+@pytest.fixture(autouse=True)
+def _tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    towers.use_tiny_network(monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["siamese", "histogram"])
@@ -106,7 +113,7 @@ def test_all_pairs_get_the_logits_of_single_pairs(name: str) -> None:
             torch.testing.assert_close(logits[student, left, right], model(pair[None])[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(registry.MODEL_CLASSES))
+@pytest.mark.parametrize("name", FROM_SCRATCH)
 def test_larger_photos_are_averaged_down(name: str) -> None:
     model = registry.build_model(name, SHAPE, 1).eval()
     large = images(edge=2 * EDGE)

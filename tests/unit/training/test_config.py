@@ -34,6 +34,7 @@ GOOD: Good = {
         (TrainConfig, "lr", float("nan")),
         (TrainConfig, "weight_decay", -0.1),
         (TrainConfig, "ema_decay", 1.0),
+        (TrainConfig, "optimizer", "sgd"),
         (TrainConfig, "synthetic_ratio", float("inf")),
         (TrainConfig, "lr_schedule", "linear"),
         (TrainConfig, "precision", "float16"),

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from shoepair.data import parquet_files
+from shoepair.data import pairs, parquet_files
 from shoepair.data.schemas import Scores
 from shoepair.runtime.errors import ShoepairError
-from shoepair.training import crossval
+from shoepair.training import checkpoints, crossval
 from shoepair.training.config import TrainConfig
 from shoepair.training.crossval import MIN_STUDENTS_PER_FOLD, CVRun, FoldTask, assign_fold_by_student
 
+CONFIG = TrainConfig(device="cpu", keep_epoch="last")
 STUDENTS = [f"b/u{number:03}" for number in range(40)]
 
 
@@ -60,7 +61,30 @@ def test_kept_scores_with_a_turned_bit_are_computed_again(tmp_path: Path) -> Non
         assert crossval._read_kept_scores(path) is None, position
 
 
+def test_fold_learns_from_so_many_students_of_the_others_and_smaller_draws_are_part_of_larger_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    split = pd.DataFrame(
+        {"batch": "b", "student": [name[2:] for name in STUDENTS], "row": range(40), "split": "train"}
+    )
+    rows = pairs.build_pair_rows(split)
+    monkeypatch.setattr(checkpoints, "compute_run_key", lambda *_: "key")
+    drawn: list[set[str]] = []
+    for count in (2, 5, 32, 0):
+        job, _, held_out = crossval._prepare_fold(FoldTask(CVRun("histogram", 5, 1, CONFIG, (), count), 0, 1), rows)
+        drawn.append(set(job.train_rows["student"]))
+        assert len(drawn[-1]) == (count or 32)
+        assert not drawn[-1] & set(held_out["student"])
+        assert held_out["student"].nunique() == 8, "all of the fold are scored"
+    assert drawn[0] < drawn[1] < drawn[2] == drawn[3]
+    other, *_ = crossval._prepare_fold(FoldTask(CVRun("histogram", 5, 1, CONFIG, (), 5), 0, 2), rows)
+    assert set(other.train_rows["student"]) != drawn[1], "each fold draws its own"
+    with pytest.raises(ShoepairError, match=r"^crossval: 33 students to learn from, found 32 in the other folds"):
+        crossval._prepare_fold(FoldTask(CVRun("histogram", 5, 1, CONFIG, (), 33), 0, 1), rows)
+
+
 def test_task_is_named_with_its_overrides() -> None:
     cv_run = CVRun("cnn", 5, 2, TrainConfig(), (("lr", "5.0e-4"), ("epochs", "3")))
     assert str(cv_run) == "cnn lr=5.0e-4 epochs=3"
+    assert str(CVRun("cnn", 5, 2, TrainConfig(), (("lr", "5.0e-4"),), 5)) == "cnn from 5 students lr=5.0e-4"
     assert str(FoldTask(cv_run, 1, 4)) == "crossval cnn lr=5.0e-4 epochs=3: repeat 2, fold 5"

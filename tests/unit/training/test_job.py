@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support import towers
 
 from shoepair.models import devices, registry
 from shoepair.models.base import Model
 from shoepair.models.cnn import CNN
 from shoepair.models.config import ModelConfig
-from shoepair.training.config import TrainConfig
+from shoepair.runtime.errors import ShoepairError
+from shoepair.runtime.stage_inputs import StageInputs
+from shoepair.training import job
+from shoepair.training.config import AnyTrainConfig, TrainConfig
 from shoepair.training.job import build_model_and_config
 
 META = torch.device("meta")  # a device that every machine has
@@ -44,3 +48,20 @@ def test_model_on_its_device_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> N
     assert result is model
     assert config.device == "cpu"
     assert [weight.data_ptr() for weight in model.parameters()] == before
+
+
+def test_model_on_a_pretrained_network_is_refused_by_the_other_stage() -> None:
+    with pytest.raises(ShoepairError, match=r"(?s)models: 'efficientnet_frozen' .*name it in `pretrained\.models`"):
+        job.train_save_and_summarize("efficientnet_frozen", TrainConfig(), StageInputs())
+
+
+def test_settings_of_scratch_models_do_not_reach_the_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    towers.use_tiny_network(monkeypatch)
+    one, other = (
+        build_model_and_config("efficientnet_finetuned", AnyTrainConfig(lr=lr, epochs=epochs, device="cpu"))[1]
+        for lr, epochs in ((1e-3, 20), (1e-2, 80))
+    )
+    assert one == other
+    assert (one.lr, one.epochs, one.synthetic_ratio) == (3e-4, 6, 0.0)
+    _, scratch = build_model_and_config("cnn", AnyTrainConfig(device="cpu"))
+    assert type(scratch) is TrainConfig, "parameters of fine-tuning are in no key of a model from scratch"
