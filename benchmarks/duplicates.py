@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.output import print_results
-from shoepair.ingestion import near_duplicates, phash
+from shoepair.ingestion import hash_search, phash
 from shoepair.ingestion.config import SplitConfig
 from shoepair.runtime import params
 
@@ -35,7 +35,7 @@ def measure(count: int, bits: int, seed: int) -> dict[str, Any]:
     planted = min(PLANTED, count // 2)
     codes[-planted:] = _flip_bits(codes[:planted], bits, rng)
     start = time.perf_counter()
-    matches = near_duplicates.find_similar_hash_rows(codes, codes, bits)
+    matches = hash_search.find_similar_hash_rows(codes, codes[:, None], np.arange(count), bits)
     seconds = time.perf_counter() - start
     pairs = set(zip(matches["query"], matches["code"], strict=True))
     copies = {(number, count - planted + number) for number in range(planted)}

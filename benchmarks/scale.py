@@ -8,8 +8,8 @@ students are alike; further students have the same photos as other files: the wo
 would refuse them, so it and the following stages are left out there. Memory is the maximum of all processes together
 (PSS). The exponent of growth is the slope of a line through the logarithms: 0 where a stage does not grow, 1 where it
 grows as the class does; for processor seconds also between the two largest classes, where the start of Python counts
-least. With `--stages split pairs audit` there are no photos: digests, fingerprints and pixels are random numbers, as
-many as the photos would give.
+least. With `--stages split pairs audit suspects` there are no photos: digests, fingerprints and pixels are random
+numbers, as many as the photos would give; then 100 students join as a second batch, and the stages run again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import struct
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir
 from functools import partial
@@ -44,7 +44,9 @@ from shoepair.runtime.parallel import scheduling
 from shoepair.synthetic import synthetic_class
 
 BATCH = "scale"
-STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit")
+STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit", "suspects")
+NEEDING_STORES = {"audit", "suspects"}
+SECOND_BATCH, JOINING = "joining", 100
 PER_BATCH = STAGES[:3]
 PHOTO_COLUMNS = list(schemas.AcceptedPhotos.to_schema().columns)
 STATS_COLUMNS = list(schemas.ImageStats.to_schema().columns)
@@ -127,11 +129,14 @@ def measure(students: int, stages: list[str], folder: Path | None, class_folder:
         set_up(project)
         if not set(stages) & set(PER_BATCH):
             (project / paths.RAW_FOLDER).mkdir(parents=True)
-            with chdir(project):
-                names = write_tables(students)
-                if "audit" in stages:
-                    store.write_store(paths.store_path(BATCH), names, random_photos(students), EDGE)
-            return run_stages(project, stages, students)
+            rows = []
+            for batches, first, count in (([BATCH], 0, students), ([BATCH, SECOND_BATCH], students, JOINING)):
+                with chdir(project):
+                    names = write_tables(batches[-1], first, count)
+                    if set(stages) & NEEDING_STORES:
+                        store.write_store(paths.store_path(batches[-1]), names, random_photos(count), EDGE)
+                rows += run_stages(project, stages, students, batches)
+            return rows
         raw = project / paths.raw_path(BATCH)
         if class_folder is None:
             draw(raw, students)
@@ -147,16 +152,17 @@ def measure(students: int, stages: list[str], folder: Path | None, class_folder:
         return [photos_row, *run_stages(project, stages, students)]
 
 
-def run_stages(project: Path, stages: list[str], students: int) -> list[Row]:
-    """Run the stages on the one batch of a project; return a row per stage."""
-    (project / paths.BATCH_LIST).write_text(f"batches: [{BATCH}]\nsynthetic_classes: {{}}\n")
+def run_stages(project: Path, stages: list[str], students: int, batches: Sequence[str] = (BATCH,)) -> list[Row]:
+    """Run the stages on the batches of a project; return a row per stage."""
+    (project / paths.BATCH_LIST).write_text(f"batches: [{', '.join(batches)}]\nsynthetic_classes: {{}}\n")
+    when = f", {JOINING} join" if len(batches) > 1 else ""
     rows: list[Row] = []
     for stage in stages:
         cost = run_measured(["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])], project)
         times = {"seconds": round(cost.seconds, 2), "core_seconds": round(cost.core_seconds, 2)}
         numbers = times | {"pss_mb": cost.pss_mb, "largest_mb": cost.largest_mb}
         written = sum(path.stat().st_size for path in stage_outputs(project, stage))
-        rows.append({"stage": stage, "students": students, **numbers, "bytes_per_student": written / students})
+        rows.append({"stage": stage + when, "students": students, **numbers, "bytes_per_student": written / students})
         print(f"{students:,} students: {cost.output.strip()}, {cost.seconds:.1f} s", file=sys.stderr)
     return rows
 
@@ -167,17 +173,26 @@ def random_photos(students: int) -> Iterator[Pictures]:
     return (rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8) for _ in range(students))
 
 
-def write_tables(students: int) -> list[str]:
-    """Write the tables of ingest and validate without photos: digests and fingerprints are random numbers."""
-    rng = np.random.default_rng(1)
-    names = [f"u{number:07}" for number in range(students)]
+def write_tables(batch: str, first: int, count: int) -> list[str]:
+    """Write a batch's tables of ingest and validate without photos: digests and fingerprints are random numbers.
+
+    Args:
+        batch: its name.
+        first: number of the first student.
+        count: of the students.
+
+    Returns:
+        The students.
+    """
+    rng = np.random.default_rng(1 + first)
+    names = [f"u{number:07}" for number in range(first, first + count)]
     rows = pd.DataFrame(
         [(name, *shoe) for name in names for shoe in naming.SHOE_KEYS], columns=["student", "pair", "side"]
     )
     rows["path"] = rows["student"] + "_" + rows["pair"].astype(str) + "_" + rows["side"] + "_m.png"
     digests = [rng.bytes(32).hex() for _ in range(len(rows))]
     parquet_files.write_table(
-        paths.accepted_path(BATCH),
+        paths.accepted_path(batch),
         rows.assign(subset="train", category="m", bytes=90_000, sha256=digests)[PHOTO_COLUMNS],
         schemas.AcceptedPhotos,
     )
@@ -191,11 +206,11 @@ def write_tables(students: int) -> list[str]:
         "grey_99": 0.9,
         "phashes": hashes,
     }
-    parquet_files.write_table(paths.image_stats_path(BATCH), rows.assign(**stats)[STATS_COLUMNS], schemas.ImageStats)
+    parquet_files.write_table(paths.image_stats_path(batch), rows.assign(**stats)[STATS_COLUMNS], schemas.ImageStats)
     files = len(rows)
     counts = {"files": files, "accepted": files, "quarantined": 0, "ignored": 0}
-    counts |= {"students": students, "quarantined_students": 0}
-    json_files.write_json(paths.validation_report_path(BATCH), counts | {"changed": {}, "flags": {}, "reasons": {}})
+    counts |= {"students": count, "quarantined_students": 0}
+    json_files.write_json(paths.validation_report_path(batch), counts | {"changed": {}, "flags": {}, "reasons": {}})
     return names
 
 
@@ -208,6 +223,7 @@ def stage_outputs(project: Path, stage: str) -> list[Path]:
         "split": [paths.SPLIT, paths.NEAR_DUPLICATES, paths.SPLIT_METRICS, paths.VALIDATION_METRICS],
         "pairs": [paths.PAIRS],
         "audit": [paths.LEAKAGE_REPORT],
+        "suspects": [paths.LABEL_ISSUES, paths.LABEL_ISSUES_PICTURE],
     }
     return [project / path for path in outputs[stage]]
 
@@ -219,17 +235,17 @@ def exponent(students: list[int], values: list[float]) -> float:
 
 def format_table(rows: list[Row]) -> str:
     """Format the table: a line per stage and class, then the exponents of each stage."""
-    head = f"{'stage':10} {'students':>9} {'s':>9} {'core s':>9} {'core ms/student':>15}"
+    head = f"{'stage':18} {'students':>9} {'s':>9} {'core s':>9} {'core ms/student':>15}"
     lines = [f"{head} {'peak MB':>8} {'one process':>11} {'bytes/student':>14}"]
     for row in rows:
         end = f"{row['bytes_per_student']:14,.0f}"
         if "seconds" not in row:
             empty = " ".join(f"{'-':>{width}}" for width in (9, 9, 15, 8, 11))
-            lines.append(f"{row['stage']:10} {row['students']:9,} {empty} {end}")
+            lines.append(f"{row['stage']:18} {row['students']:9,} {empty} {end}")
             continue
         times = f"{row['core_seconds']:9.1f} {1000 * row['core_seconds'] / row['students']:15.2f}"
         memory = f"{row['pss_mb']:8,} {row['largest_mb']:11,}"
-        lines.append(f"{row['stage']:10} {row['students']:9,} {row['seconds']:9.1f} {times} {memory} {end}")
+        lines.append(f"{row['stage']:18} {row['students']:9,} {row['seconds']:9.1f} {times} {memory} {end}")
     sizes = sorted({row["students"] for row in rows})
     if len(sizes) < 2:
         return "\n".join(lines)

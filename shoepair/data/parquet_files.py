@@ -8,7 +8,10 @@ believed, neither pandas' metadata nor Arrow's.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +19,10 @@ import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 from pandera.errors import SchemaError
+from pandera.pandas import DataFrameSchema
 
 from shoepair.data import parquet_pages
+from shoepair.data.parquet_pages import MAX_DECODED_BYTES, MAX_FILE_BYTES
 from shoepair.data.schemas import TableSchema
 from shoepair.runtime import checked_files, input_files
 from shoepair.runtime.atomic_files import atomic_write
@@ -25,15 +30,16 @@ from shoepair.runtime.errors import ShoepairError
 
 FORMAT_VERSION = 2
 METADATA_KEYS = (b"shoepair.table", b"shoepair.format")
-MAX_FILE_BYTES = 2**26
-MAX_DECODED_BYTES = 2**28  # the scores of four models on the nine pairs of 90,000 students
+PIECE_ROWS, ROWS_AT_ONCE = 4096, 64  # of a table that is read in pieces: 16 MB of hashes; decoded at a time
 MAX_LISTED_VALUES, MAX_VALUE_LENGTH = 3, 80  # of a damaged column, in messages
 REBUILD_HINT = "run `dvc repro`, which rebuilds it"
+DELETE_HINT = f"delete it and {REBUILD_HINT}"
 
 
 def write_table(path: Path, rows: pd.DataFrame, schema: type[TableSchema]) -> None:
     """Validate a table against its schema and write it as a Parquet file."""
     content = encode_table(rows, schema)
+    _raise_if_unreadable(content, path)
     with atomic_write(path) as part:
         part.write_bytes(content)
 
@@ -49,6 +55,18 @@ def encode_table(rows: pd.DataFrame, schema: type[TableSchema]) -> bytes:
     return buffer.getvalue()
 
 
+def _raise_if_unreadable(content: bytes, path: Path) -> None:
+    """Raise a ShoepairError if a table is larger than one that is read: no stage could go on with it."""
+    try:
+        if len(content) <= MAX_FILE_BYTES:
+            parquet_pages.measure_decoded_bytes(content, MAX_DECODED_BYTES)
+            return
+    except ValueError:  # more than this
+        pass
+    message = f"{path}: a table of {len(content):,} bytes, expected {MAX_FILE_BYTES:,} at most; nothing was written"
+    raise ShoepairError(message, fix="hand in a class of more than 10,000 students as several batches")
+
+
 def read_table(path: Path, schema: type[TableSchema]) -> pd.DataFrame:
     """Read a Parquet table and validate it against its schema.
 
@@ -59,26 +77,73 @@ def read_table(path: Path, schema: type[TableSchema]) -> pd.DataFrame:
     return decode_table(input_files.read_bytes(path, MAX_FILE_BYTES, REBUILD_HINT), str(path), schema)
 
 
+def iter_table_pieces(path: Path, schema: type[TableSchema], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield some columns of a Parquet table, some thousand rows at a time, checked as `read_table` checks them.
+
+    Args:
+        path: of the file.
+        schema: of the table.
+        columns: in the order of the table.
+
+    Raises:
+        ShoepairError: see `read_table`.
+    """
+    content, location = input_files.read_bytes(path, MAX_FILE_BYTES, REBUILD_HINT), str(path)
+    expected, checks = f"the table {_name(schema)}", schema.to_schema().select_columns(list(columns))
+    with _refused_as_table(location, expected):
+        parquet_pages.measure_decoded_bytes(content, MAX_DECODED_BYTES)
+        parquet_pages.raise_if_long_dictionary(content, MAX_DECODED_BYTES // ROWS_AT_ONCE)
+        file = parquet.ParquetFile(arrow.BufferReader(content), arrow_extensions_enabled=False)
+    _raise_if_other_table(_without_foreign_metadata(file.schema_arrow), location, schema)
+    columns_read = arrow.schema([_arrow_schema(schema).field(name) for name in columns])
+    batches = file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False)
+    for _ in range(0, max(1, file.metadata.num_rows), PIECE_ROWS):  # a table without rows is one piece
+        with _refused_as_table(location, expected):
+            piece = arrow.Table.from_batches(islice(batches, PIECE_ROWS // ROWS_AT_ONCE), columns_read)
+            piece.validate(full=True)
+        yield _validate(piece.to_pandas(ignore_metadata=True), checks, location)
+
+
 def decode_table(content: bytes, location: str, schema: type[TableSchema]) -> pd.DataFrame:
     """Decode a table from the bytes of its file and validate it; `location` names it in messages, see `read_table`."""
-    expected, fix = schema.__name__.lower(), f"delete it and {REBUILD_HINT}"
-    table = decode_any_table(content, location, f"the table {expected}")
-    metadata = table.schema.metadata or {}
+    table = decode_any_table(content, location, f"the table {_name(schema)}")
+    _raise_if_other_table(table.schema, location, schema)
+    return _validate(table.to_pandas(ignore_metadata=True), schema.to_schema(), location)
+
+
+def _name(schema: type[TableSchema]) -> str:
+    return schema.__name__.lower()
+
+
+def _raise_if_other_table(found: arrow.Schema, location: str, schema: type[TableSchema]) -> None:
+    expected, columns, metadata = _name(schema), _arrow_schema(schema), found.metadata or {}
     name, version = (metadata.get(key, b"unknown").decode("ascii", "replace") for key in METADATA_KEYS)
     if (name, version) != (expected, str(FORMAT_VERSION)):
         message = f"{location}: table {name} of format {version}, expected {expected} of format {FORMAT_VERSION}"
-        raise ShoepairError(message, fix=fix)
-    columns = _arrow_schema(schema)
-    if not table.schema.equals(columns):
-        found = [f"column {column.name!r} of type {column.type}" for column in table.schema if column not in columns]
+        raise ShoepairError(message, fix=DELETE_HINT)
+    if not found.equals(columns):
+        others = [f"column {column.name!r} of type {column.type}" for column in found if column not in columns]
         message = f"{location}: not the columns of the table {expected}, {', '.join(columns.names)}"
-        raise ShoepairError(message, problems=found, fix=fix)
+        raise ShoepairError(message, problems=others, fix=DELETE_HINT)
+
+
+def _validate(rows: pd.DataFrame, schema: DataFrameSchema, location: str) -> pd.DataFrame:
     try:
-        frame: pd.DataFrame = schema.validate(table.to_pandas(ignore_metadata=True))
+        return schema.validate(rows)
     except SchemaError as error:
         message = f"{location}: column {getattr(error.schema, 'name', '')!r} breaks {error.check or error.reason_code}"
-        raise ShoepairError(message, problems=_list_failures(error), fix=fix) from None
-    return frame
+        raise ShoepairError(message, problems=_list_failures(error), fix=DELETE_HINT) from None
+
+
+@contextmanager
+def _refused_as_table(location: str, expected: str) -> Iterator[None]:
+    """Raise what goes wrong while a file is decoded as a ShoepairError."""
+    try:
+        yield
+    except (arrow.ArrowException, ValueError, OSError, MemoryError) as error:
+        message = f"{location}: not a Parquet file that can be read, expected {expected}"
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise ShoepairError(message, problems=[problem], fix=DELETE_HINT) from None
 
 
 def read_any_table(path: Path) -> arrow.Table:
@@ -100,16 +165,11 @@ def decode_any_table(content: bytes, location: str, expected: str = "a table") -
     Raises:
         ShoepairError: it is not a table, has a form that this project never wrote, or is too large.
     """
-    fix = f"delete it and {REBUILD_HINT}"
-    input_files.raise_if_too_long(len(content), MAX_FILE_BYTES, location, fix)
-    try:
+    input_files.raise_if_too_long(len(content), MAX_FILE_BYTES, location, DELETE_HINT)
+    with _refused_as_table(location, expected):
         known_bytes = parquet_pages.measure_decoded_bytes(content, MAX_DECODED_BYTES)
         file = parquet.ParquetFile(arrow.BufferReader(content), arrow_extensions_enabled=False)
         return _decode_texts_last(content, _without_foreign_metadata(file.schema_arrow), known_bytes)
-    except (arrow.ArrowException, ValueError, OSError, MemoryError) as error:
-        message = f"{location}: not a Parquet file that can be read, expected {expected}"
-        problem = " ".join(str(error).split()) or type(error).__name__
-        raise ShoepairError(message, problems=[problem], fix=fix) from None
 
 
 def _decode_texts_last(content: bytes, columns: arrow.Schema, known_bytes: int) -> arrow.Table:

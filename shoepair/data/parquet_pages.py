@@ -17,6 +17,8 @@ from typing import Any
 
 from shoepair.data.thrift_structs import StructReader
 
+MAX_FILE_BYTES = 2**28  # the image stats of a batch of 11,000 students, which hardly compress
+MAX_DECODED_BYTES = 2**29  # the scores of four models on the nine pairs of 180,000 students; texts count twice
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 100
 MAX_PAGES = 20_000
@@ -64,6 +66,15 @@ def measure_decoded_bytes(content: bytes, max_bytes: int) -> int:
             _require(values == rows, f"a column of {values:,} values, expected {rows:,}")
     _require(total_rows == footer[FOOTER_ROWS], "row groups that do not add up to the number of rows")
     return decoded_bytes
+
+
+def raise_if_long_dictionary(content: bytes, max_bytes: int) -> None:
+    """Raise a ValueError if a column has a dictionary of more bytes: each row might repeat a text of that length."""
+    for group in _structs(_read_footer(content), FOOTER_GROUPS):
+        for column in _structs(group, GROUP_COLUMNS) if _natural(group, GROUP_ROWS) else ():
+            for page in _iter_pages(content, column):
+                is_short = not page.is_dictionary or page.uncompressed_bytes <= max_bytes
+                _require(is_short, f"a dictionary of more than {max_bytes:,} bytes")
 
 
 def _read_footer(content: bytes) -> dict[int, Any]:

@@ -6,8 +6,8 @@ Letters: B pairs, N students, G groups of L left and L right shoes, S edge of an
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
@@ -24,6 +24,11 @@ STORE_ERRORS = (ShoepairError, OSError)  # of a store that is damaged, and of a 
 PREFETCHED_MINI_BATCHES = 4  # mini-batches that each process holds ready
 
 
+def open_photo_store(batch: str, *, use_remote_root: bool = True) -> Store:
+    """Open the store of the photos of a batch, under `SHOEPAIR_ROOT` if that is set and wanted."""
+    return Store(paths.store_path(batch), use_remote_root=use_remote_root)
+
+
 @dataclass(frozen=True)
 class StreamedPairs:
     """Pairs whose photos are read from the stores on demand, by prefetching processes that open the files themselves.
@@ -31,8 +36,10 @@ class StreamedPairs:
     Args:
         student_rows: N rows with `batch` and `row`, the store and store row of each student.
         pair_index, same, is_synthetic_student: see `PairSource`.
-        edge: S, the edge that photos are averaged down to.
+        edge: S, the edge that photos are averaged down to; 0: they are features, which stay as they are.
         device: device of the mini-batches.
+        reads_itself: whether this process reads the photos, one mini-batch at a time, instead of others ahead of it.
+        open_store: opens the store of a batch; the processes call it, so it can be pickled.
     """
 
     student_rows: pd.DataFrame
@@ -41,9 +48,15 @@ class StreamedPairs:
     is_synthetic_student: Tensor
     edge: int
     device: torch.device = torch.device("cpu")  # noqa: RUF009  # a constant
+    reads_itself: bool = False
+    open_store: Callable[[str], Store] = open_photo_store
 
     def __len__(self) -> int:
         return len(self.pair_index)
+
+    def downsample(self, edge: int) -> StreamedPairs:
+        """Return the same pairs with all photos averaged down to an edge length when they are read."""
+        return replace(self, edge=edge)
 
     def iter_pair_photos(self, mini_batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the photos of each mini-batch of pairs, see `PairSource`."""
@@ -58,9 +71,9 @@ class StreamedPairs:
         )
 
     def _iter_shoes(self, shoe_indices: list[_ShoeIndices]) -> Iterator[Tensor]:
-        workers = min(READER_PROCESSES, len(shoe_indices))
+        workers = 0 if self.reads_itself else min(READER_PROCESSES, len(shoe_indices))
         loader = DataLoader(
-            _ShoeDataset(self.student_rows, self.edge),
+            _ShoeDataset(self.student_rows, self.edge, self.open_store),
             batch_size=None,
             sampler=shoe_indices,  # any sequence of dataset indices
             num_workers=workers,
@@ -83,11 +96,14 @@ class _ShoeDataset(Dataset[Tensor | ShoepairError | OSError]):
     An error of a store is returned as an item: raised in a worker, it would reach the user as a traceback.
     """
 
-    def __init__(self, student_rows: pd.DataFrame, edge: int) -> None:
+    def __init__(
+        self, student_rows: pd.DataFrame, edge: int, open_store: Callable[[str], Store] = open_photo_store
+    ) -> None:
         self.store_rows = [
             (str(batch), int(row)) for batch, row in zip(student_rows["batch"], student_rows["row"], strict=True)
         ]
         self.edge = edge
+        self.open_store = open_store
         self._stores: dict[str, Store] = {}
 
     def __getitem__(self, shoe_indices: _ShoeIndices) -> Tensor | ShoepairError | OSError:
@@ -98,13 +114,20 @@ class _ShoeDataset(Dataset[Tensor | ShoepairError | OSError]):
 
     def _read_shoes(self, shoe_indices: _ShoeIndices) -> Tensor:
         groups = []
+        photos_of: dict[int, Tensor] = {}  # nine pairs have the photos of one student
         for student, left, right in zip(*shoe_indices, strict=True):
-            batch, row = self.store_rows[int(student)]
-            if batch not in self._stores:
-                self._stores[batch] = Store(paths.store_path(batch), use_remote_root=True)
-                # Close before interpreter shutdown: later, HDF5 would read from SHOEPAIR_ROOT and crash.
-                weakref.finalize(self, self._stores[batch].close)
-            photos = torch.from_numpy(self._stores[batch].read_students([row])[0])  # (3, 2, S, S, 3)
+            if int(student) not in photos_of:
+                photos_of[int(student)] = self._read_student(int(student))
+            photos = photos_of[int(student)]
             groups.append(torch.stack([photos[left, 0], photos[right, 1]], dim=1))
         shoes = torch.stack(groups)  # (G, L, 2, S, S, 3)
-        return shoes if shoes.shape[3] == self.edge else downsample_to_float(shoes, self.edge)
+        return shoes if self.edge in (0, shoes.shape[3]) else downsample_to_float(shoes, self.edge)
+
+    def _read_student(self, student: int) -> Tensor:
+        """Return the photos of a student: (3, 2, S, S, 3)."""
+        batch, row = self.store_rows[student]
+        if batch not in self._stores:
+            self._stores[batch] = self.open_store(batch)
+            # Close before interpreter shutdown: later, HDF5 would read from SHOEPAIR_ROOT and crash.
+            weakref.finalize(self, self._stores[batch].close)
+        return torch.from_numpy(self._stores[batch].read_students([row])[0])

@@ -15,7 +15,7 @@ Each becomes a probability, given an assumed prior; `issue_probability` is the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 from shoepair.data import naming
 from shoepair.data.histogram_distance import bhattacharyya_distance
 from shoepair.data.schemas import LabelIssues
+from shoepair.evaluation import student_samples
 
 FOLD_COUNT = 5
 MIN_STUDENTS = 2 * FOLD_COUNT  # with fewer, no student is ranked
@@ -47,6 +48,8 @@ OUTLIER_DEVIATIONS = 13  # robust deviations from the median at which a photo is
 SHOWN_STUDENTS = 10  # on the contact sheet
 THUMBNAIL_EDGE, CAPTION_HEIGHT = 112, 22  # of a photo and of a line of text on the contact sheet, pixels
 DIGITS = 4
+MAX_FITTED_STUDENTS = 2000  # whose photos the models are fitted to; all are ranked
+MEASURE_SHAPES = {"distances": (9, 16), "grey": (6, COARSE_EDGE**2)}  # of a student: all that the models need
 PAIRINGS = list(permutations(range(len(naming.PAIR_NUMBERS))))  # the first one is how the photos are named
 
 Array = NDArray[np.float64]
@@ -101,25 +104,37 @@ def _standardize(grey: Array) -> Array:
     return np.asarray((grey - grey.mean()) / (grey.std() + 1e-3))
 
 
-def rank_suspect_rows(students: pd.DataFrame, photos: Iterable[NDArray[np.uint8]]) -> pd.DataFrame:
+def measure_student(photos: NDArray[np.uint8]) -> dict[str, Array]:
+    """Return what the models need of one student's photos (3, 2, S, S, 3): see `MEASURE_SHAPES`.
+
+    `distances` of all nine left and right shoes; `grey` thumbnails of the six photos.
+    """
+    features = {name: values[None] for name, values in extract_student_features_by_name(photos).items()}
+    nine = [_pair_distances(features, left, right)[0] for left in range(3) for right in range(3)]
+    return {"distances": np.stack(nine), "grey": features["grey"].reshape(6, -1)}
+
+
+def rank_suspect_rows(students: pd.DataFrame, measures: Iterable[Mapping[str, Array]]) -> pd.DataFrame:
     """Rank students by the probability that their photos are mislabelled and return `LabelIssues` rows.
 
     Args:
         students: N rows with `batch` and `student`.
-        photos: their photos, N arrays (3, 2, S, S, 3); one at a time is in memory.
+        measures: of each of them, see `measure_student`.
 
     Returns:
         N rows, the most suspicious student first; no rows for fewer than `MIN_STUDENTS` students.
     """
     if len(students) < MIN_STUDENTS:
         return pd.DataFrame({name: [] for name in LabelIssues.to_schema().columns})
-    by_student = [extract_student_features_by_name(six_photos) for six_photos in photos]
-    features = {name: np.stack([values[name] for values in by_student]) for name in by_student[0]}
+    distances, grey = (np.empty((len(students), *shape)) for shape in MEASURE_SHAPES.values())
+    for row, values in zip(range(len(students)), measures, strict=True):
+        distances[row], grey[row] = values["distances"], values["grey"]
+    is_fitted = student_samples.select_students(students, MAX_FITTED_STUDENTS)
     with threadpool_limits(1):  # the number of threads changes the last bits of sums
         issues = {
-            "mispaired": _mispaired_probability(features),
-            "swapped": _swapped_probability(features),
-            "not_a_shoe": _not_a_shoe_probability(features),
+            "mispaired": _mispaired_probability(distances, is_fitted),
+            "swapped": _swapped_probability(grey, is_fitted),
+            "not_a_shoe": _not_a_shoe_probability(grey, is_fitted),
         }
     probabilities = pd.DataFrame({name: values for name, (values, _) in issues.items()})
     probabilities.insert(0, "issue_probability", 1 - (1 - probabilities).prod(axis=1))
@@ -132,28 +147,37 @@ def rank_suspect_rows(students: pd.DataFrame, photos: Iterable[NDArray[np.uint8]
     return frame
 
 
-def _cross_val_logits(features: Array, labels: NDArray[np.int64], components: int = 0) -> Array:
+def _list_folds(is_fitted: NDArray[np.bool_], rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return, for each fold over students, which of N x `rows` rows a model is fitted to, and which it scores."""
+    groups = np.repeat(np.arange(len(is_fitted)), rows)
+    folds = GroupKFold(FOLD_COUNT).split(groups, groups=groups)
+    return [(train[is_fitted[groups[train]]], test) for train, test in folds]
+
+
+def _cross_val_logits(
+    features: Array, labels: NDArray[np.int64], is_fitted: NDArray[np.bool_], components: int = 0
+) -> Array:
     """Return the logits of a linear model out of fold, cross-validated by student: (N, R) for N students of R rows.
 
     Args:
         features: (N, R, F).
         labels: (R,), 0 or 1, the same for every student.
+        is_fitted: (N,), whose rows the model may be fitted to.
         components: number of principal components; 0 for the features as they are.
     """
     count, rows, _ = features.shape
-    flat, groups = features.reshape(count * rows, -1), np.repeat(np.arange(count), rows)
+    flat = features.reshape(count * rows, -1)
     reduce = [PCA(components, svd_solver="full")] if components else []
     model = make_pipeline(StandardScaler(), *reduce, LogisticRegression(C=0.1, class_weight="balanced", max_iter=3000))
-    folds, tiled = GroupKFold(FOLD_COUNT), np.tile(labels, count)
-    logits = cross_val_predict(model, flat, tiled, groups=groups, cv=folds, method="decision_function")
+    folds, tiled = _list_folds(is_fitted, rows), np.tile(labels, count)
+    logits = cross_val_predict(model, flat, tiled, cv=folds, method="decision_function")
     return np.asarray(logits.reshape(count, rows))
 
 
-def _mispaired_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
+def _mispaired_probability(nine: Array, is_fitted: NDArray[np.bool_]) -> tuple[Array, list[str]]:
     """Return (N,) the probability that another pairing is right or a pair does not match, and the likeliest reason."""
-    nine = np.stack([_pair_distances(features, left, right) for left in range(3) for right in range(3)], axis=1)
     # Logarithm: the same difference means more between similar shoes than between dissimilar ones.
-    same = _cross_val_logits(np.log(nine + 0.02), np.eye(3, dtype=np.int64).ravel()).reshape(-1, 3, 3)
+    same = _cross_val_logits(np.log(nine + 0.02), np.eye(3, dtype=np.int64).ravel(), is_fitted).reshape(-1, 3, 3)
     scores = [same[:, range(3), pairing].sum(axis=1) for pairing in PAIRINGS]
     without_pair = [sum(same[:, other, other] for other in range(3) if other != pair) for pair in range(3)]
     others = np.stack([*scores[1:], *without_pair], axis=1)
@@ -186,11 +210,10 @@ def _mean_abs_difference(one: Array, other: Array) -> Array:
     return np.asarray(np.abs(one - other).reshape(len(one), -1).mean(axis=1, keepdims=True))
 
 
-def _swapped_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
+def _swapped_probability(grey: Array, is_fitted: NDArray[np.bool_]) -> tuple[Array, list[str]]:
     """Return (N,) the probability that left and right are swapped in a pair, and the likeliest pair as text."""
-    grey = features["grey"].reshape(len(features["grey"]), 6, -1)
     components = PCA_COMPONENTS if len(grey) > PCA_COMPONENTS else MIN_STUDENTS // 2
-    is_right = _cross_val_logits(grey, np.tile([0, 1], 3), components).reshape(-1, 3, 2)
+    is_right = _cross_val_logits(grey, np.tile([0, 1], 3), is_fitted, components).reshape(-1, 3, 2)
     margins = is_right[..., 1] - is_right[..., 0]  # (N, 3), above 0 if named correctly
     # Calibrate margins by how often they are right: slope 0 where photos do not show the side.
     both = np.concatenate([margins.ravel(), -margins.ravel()])[:, None]
@@ -202,12 +225,12 @@ def _swapped_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
     return 1 - (1 - probabilities).prod(axis=1), [texts[worst] for worst in probabilities.argmax(axis=1)]
 
 
-def _not_a_shoe_probability(features: dict[str, Array]) -> tuple[Array, list[str]]:
+def _not_a_shoe_probability(grey: Array, is_fitted: NDArray[np.bool_]) -> tuple[Array, list[str]]:
     """Return (N,) the probability that a photo shows no shoe, and the photo as text."""
-    count = len(features["grey"])
-    flat, groups = features["grey"].reshape(count * 6, -1), np.repeat(np.arange(count), 6)
+    count = len(grey)
+    flat = grey.reshape(count * 6, -1)
     errors = np.empty(count * 6)  # of reconstruction
-    for train, test in GroupKFold(FOLD_COUNT).split(flat, groups=groups):
+    for train, test in _list_folds(is_fitted, 6):
         model = PCA(min(PCA_COMPONENTS, len(train) // 4), svd_solver="full").fit(flat[train])
         residuals = flat[test] - model.inverse_transform(model.transform(flat[test]))
         errors[test] = (residuals**2).mean(axis=1)

@@ -22,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from shoepair.data.photo_loading import PairPhotos
+from shoepair.data.wording import count_with_noun
+from shoepair.evaluation import student_samples
 from shoepair.evaluation.metrics import compute_metrics
 from shoepair.runtime.errors import ShoepairError
 
@@ -29,7 +31,8 @@ FOLD_COUNT = 5
 MIN_STUDENTS = 2 * FOLD_COUNT  # with fewer, no probe is trained
 THUMBNAIL_EDGE = 8  # pixels
 BORDER_WIDTH = 4  # pixels
-PAIRS_PER_CHUNK = 64  # pairs processed together; no result depends on it
+MAX_STUDENTS = 2000  # a probe that beats chance by a percentage point shows it on as many
+PAIRS_PER_CHUNK = 60  # pairs processed together; no result depends on it
 OTHER_EXTENSIONS = ("png", "webp")  # besides jpg, which nearly all files have
 CHANCE_ACCURACY = 0.5
 
@@ -73,6 +76,11 @@ PROBE_INPUTS = {
 }
 
 
+def sample_pair_rows(pair_rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the standard pairs of at most `MAX_STUDENTS` students: `Pairs` rows, in the same order."""
+    return pair_rows[pair_rows["standard"] & student_samples.select_students(pair_rows, MAX_STUDENTS)]
+
+
 def photo_features_by_probe(pairs: PairPhotos) -> dict[str, Features]:
     """Compute each photo probe's features of P pairs, from the images as the networks get them: (P, features)."""
     chunks: dict[str, list[Features]] = {name: [] for name in PHOTO_PROBES}
@@ -93,7 +101,8 @@ def file_length_and_type_features(pairs: pd.DataFrame, photos_by_batch: Mapping[
     Returns:
         (P, 6): log of the length, is PNG, is WebP; of the left shoe's file, then of the right shoe's.
     """
-    photos = pd.concat([table.assign(batch=batch) for batch, table in photos_by_batch.items()])
+    of_pairs = {batch: table["student"].isin(pairs["student"]) for batch, table in photos_by_batch.items()}
+    photos = pd.concat([table[of_pairs[batch]].assign(batch=batch) for batch, table in photos_by_batch.items()])
     photos["length"] = np.log(photos["bytes"])
     for extension in OTHER_EXTENSIONS:
         photos[extension] = photos["path"].str.lower().str.endswith(f".{extension}").astype(float)
@@ -103,7 +112,7 @@ def file_length_and_type_features(pairs: pd.DataFrame, photos_by_batch: Mapping[
 
 
 def cross_validate_probes_by_name(
-    pairs: pd.DataFrame, features: Mapping[str, Features], resamples: int, seed: int
+    pairs: pd.DataFrame, features: Mapping[str, Features], resamples: int, seed: int, student_count: int = 0
 ) -> dict[str, Any]:
     """Cross-validate each probe by student and return its balanced accuracy and whether it beats chance.
 
@@ -112,15 +121,20 @@ def cross_validate_probes_by_name(
         features: probe -> (P, features).
         resamples: number of bootstrap resamples of students.
         seed: of the resamples.
+        student_count: of the class, if the pairs are of a sample.
 
     Returns:
-        probe -> `balanced` accuracy out of fold with its 95 % interval `low`, `high`, and `leaks`; empty for fewer
-        than `MIN_STUDENTS` students.
+        probe -> `balanced` accuracy out of fold with its 95 % interval `low`, `high`, and `leaks`; of a sample also
+        `students` in it and `of_students` of the class; empty for fewer than `MIN_STUDENTS` students.
     """
     students = (pairs["batch"] + "/" + pairs["student"]).to_numpy()
-    if len(set(students)) < MIN_STUDENTS:
+    count = len(set(students))
+    if count < MIN_STUDENTS:
         return {}
-    return {name: _probe_accuracy(pairs, students, values, resamples, seed) for name, values in features.items()}
+    sample = {"students": count, "of_students": student_count} if count < student_count else {}
+    return {
+        name: _probe_accuracy(pairs, students, values, resamples, seed) | sample for name, values in features.items()
+    }
 
 
 def _probe_accuracy(
@@ -148,7 +162,7 @@ def raise_if_leaking(probe_results: Mapping[str, dict[str, Any]]) -> None:
         if result["leaks"]
     ]
     if problems:
-        count = f"{len(problems)} probe{'s' if len(problems) > 1 else ''}"
+        count = count_with_noun(len(problems), "probe")
         message = f"audit: leakage, {count} predict the label without comparing the shoes, expected 50 % accuracy"
         fix = "build and photograph same and different pairs alike; see shoepair/data/pairs.py and photo_loading.py"
         raise ShoepairError(message, problems=problems, fix=fix)

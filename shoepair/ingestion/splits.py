@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from shoepair.data import naming
 from shoepair.data.naming import NON_TEST_SPLITS, SPLITS
+from shoepair.data.wording import count_with_noun
 from shoepair.runtime.errors import ShoepairError
 
 
@@ -41,17 +43,26 @@ def assign_splits_by_hash(
         raise ShoepairError(message, fix="put the name of a folder of data/raw into the list `batches`")
     problems = find_batch_overlaps(accepted_by_batch)
     if problems:
-        message = f"data/raw: {len(problems)} problem{'s' if len(problems) > 1 else ''} between batches"
+        message = f"data/raw: {count_with_noun(len(problems), 'problem')} between batches"
         fix = "give each student one batch and one number, then run `dvc repro`"
         raise ShoepairError(message, problems=problems, fix=fix)
-    rows = []
-    for batch, photos in accepted_by_batch.items():
-        for row, (student, subset) in enumerate(photos.groupby("student", sort=True)["subset"].first().items()):
-            split = "valid" if hash_to_unit_interval(salt, batch, str(student)) < valid_fraction else "train"
-            rows.append((batch, student, row, split if subset == "train" else subset))
-    split_rows = pd.DataFrame(rows, columns=["batch", "student", "row", "split"])
+    split_rows = pd.concat(
+        [_assign_batch(batch, photos, salt, valid_fraction) for batch, photos in accepted_by_batch.items()],
+        ignore_index=True,
+    )
     _raise_if_split_empty(split_rows, salt, valid_fraction)
     return split_rows
+
+
+def _assign_batch(batch: str, photos: pd.DataFrame, salt: str, valid_fraction: float) -> pd.DataFrame:
+    """Assign the students of one batch; return `StudentSplits` rows."""
+    students = photos[["student", "subset"]].drop_duplicates("student").sort_values("student", kind="stable")
+    hashes = np.array([hash_to_unit_interval(salt, batch, student) for student in students["student"]])
+    by_hash = np.where(hashes < valid_fraction, "valid", "train")
+    split = np.where(students["subset"] == "train", by_hash, students["subset"])
+    return pd.DataFrame(
+        {"batch": batch, "student": students["student"].array, "row": range(len(students)), "split": split}
+    )
 
 
 def find_batch_overlaps(photos_by_batch: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -60,19 +71,24 @@ def find_batch_overlaps(photos_by_batch: Mapping[str, pd.DataFrame]) -> list[str
     Args:
         photos_by_batch: batch -> rows with `path`, `student` and `sha256`; a photo without a digest equals no other.
     """
-    rows = pd.concat(
-        [photos.assign(batch=batch, photo=f"{batch}/" + photos["path"]) for batch, photos in photos_by_batch.items()]
-    )
+    columns = ["path", "student", "sha256"]
+    rows = pd.concat([photos[columns].assign(batch=batch) for batch, photos in photos_by_batch.items()])
     problems = []
-    for _, group in rows.groupby(rows["student"].map(naming.strip_leading_zeros)):
-        students, batches = sorted(group["student"].unique()), group["batch"].unique()
-        if len(batches) > 1:
-            problems.append(f"{' and '.join(students)}: in the batches {' and '.join(batches)}, expected one")
-    for _, group in rows.groupby("sha256"):
-        if group["batch"].nunique() > 1:
-            first, *others = group["photo"]
-            problems.append(f"{first}: same content as {', '.join(others)}")
+    students = rows[["student", "batch"]].drop_duplicates()
+    students["number"] = students["student"].map(naming.strip_leading_zeros)
+    for _, group in _rows_in_several_batches(students, "number").groupby("number"):
+        names, batches = sorted(group["student"].unique()), group["batch"].unique()
+        problems.append(f"{' and '.join(names)}: in the batches {' and '.join(batches)}, expected one")
+    for _, group in _rows_in_several_batches(rows.dropna(subset="sha256"), "sha256").groupby("sha256"):
+        first, *others = group["batch"] + "/" + group["path"]
+        problems.append(f"{first}: same content as {', '.join(others)}")
     return sorted(problems)
+
+
+def _rows_in_several_batches(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return the rows whose key is in more than one batch; hardly ever any."""
+    keys = rows[[key, "batch"]].drop_duplicates()[key]
+    return rows[rows[key].isin(keys[keys.duplicated()])]
 
 
 def _raise_if_split_empty(split_rows: pd.DataFrame, salt: str, valid_fraction: float) -> None:

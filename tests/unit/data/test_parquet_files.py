@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pandera.errors import SchemaError
 
-from shoepair.data import naming, parquet_files, schemas
+from shoepair.data import naming, parquet_files, parquet_pages, schemas
 from shoepair.runtime.batch_names import BATCH_NAME_PATTERN
 from shoepair.runtime.errors import ShoepairError
 
@@ -98,3 +98,54 @@ def test_other_readers_get_the_same_rows(tmp_path: Path) -> None:
     parquet_files.write_table(tmp_path / "a.parquet", rows, schemas.Scores)
     for read in (pd.read_parquet(tmp_path / "a.parquet"), parquet.read_table(tmp_path / "a.parquet").to_pandas()):
         assert_frame_equal(read, rows)
+
+
+def test_table_that_nobody_could_read_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "split.parquet"
+    rows = pd.DataFrame(
+        {"batch": ["a"] * 40, "student": [f"u{n}" for n in range(40)], "row": range(40), "split": "train"}
+    )
+    for name in ("MAX_FILE_BYTES", "MAX_DECODED_BYTES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(parquet_files, name, 100)
+            with pytest.raises(ShoepairError, match=r"at most; nothing was written\nhand in .* several batches"):
+                parquet_files.write_table(path, rows, schemas.StudentSplits)
+            assert not path.exists()
+    parquet_files.write_table(path, rows, schemas.StudentSplits)
+    assert parquet_files.read_table(path, schemas.StudentSplits)["student"].tolist() == rows["student"].tolist()
+
+
+def test_table_in_pieces_is_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_files, "PIECE_ROWS", 4)
+    monkeypatch.setattr(parquet_files, "ROWS_AT_ONCE", 2)
+    columns = ["batch", "student", "model"]
+    for count in (0, 1, 4, 11):
+        frame = scores(*(("train", "a", f"u{number}", number, 1, 2, 0, True, "cnn", 0.1) for number in range(count)))
+        parquet_files.write_table(tmp_path / "a", frame, schemas.Scores)
+        pieces = list(parquet_files.iter_table_pieces(tmp_path / "a", schemas.Scores, columns))
+        assert [len(piece) for piece in pieces] == {0: [0], 1: [1], 4: [4], 11: [4, 4, 3]}[count]
+        assert_frame_equal(pd.concat(pieces, ignore_index=True), frame[columns])
+
+
+@pytest.mark.parametrize("damage", ["not Parquet", "cut", "another table", "value", "long dictionary"])
+def test_table_in_pieces_is_refused_as_a_whole_one_is(damage: str, tmp_path: Path) -> None:
+    path, name = tmp_path / "a", "cnn"
+    if damage == "long dictionary":  # a short file of many rows that say one long text
+        name = "x" * (parquet_pages.MAX_DECODED_BYTES // parquet_files.ROWS_AT_ONCE + 1)
+    rows = scores(ONE, ("valid", "a", "u2", 1, 1, 1, 1, True, name, -0.2))
+    parquet_files.write_table(path, rows, schemas.Scores)
+    if damage == "not Parquet":
+        path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-50])
+    if damage == "value":
+        table = parquet.read_table(path)
+        changed = table.set_column(2, "student", [["u1", "../x"]])
+        parquet.write_table(changed.cast(table.schema), path)
+    schema = schemas.Pairs if damage == "another table" else schemas.Scores
+    with pytest.raises(ShoepairError, match=str(path)) as caught:
+        list(parquet_files.iter_table_pieces(path, schema, ["batch", "student"]))
+    if damage != "long dictionary":  # read as a whole, that takes less
+        with pytest.raises(ShoepairError) as as_a_whole:
+            parquet_files.read_table(path, schema)
+        assert str(caught.value) == str(as_a_whole.value)

@@ -75,13 +75,13 @@ def test_nested_and_binary_columns_are_refused(column: Any) -> None:
 def test_texts_of_a_dictionary_are_counted_before_they_are_decoded() -> None:
     content = parquet_bytes({"a": constant("x" * 100_000, MANY)}, store_schema=False)  # 200 GB
     assert len(content) < 100_000
-    assert "more than 268,435,456 bytes when decoded" in refusal(content)
+    assert "more than 536,870,912 bytes when decoded" in refusal(content)
 
 
 def test_numbers_of_a_dictionary_are_counted_before_they_are_decoded() -> None:
-    content = parquet_bytes({f"c{number}": np.zeros(MANY, np.int64) for number in range(20)})  # 320 MB
-    assert len(content) < 200_000
-    assert "more than 268,435,456 bytes when decoded" in refusal(content)
+    content = parquet_bytes({f"c{number}": np.zeros(MANY, np.int64) for number in range(40)})  # 640 MB
+    assert len(content) < 400_000
+    assert "more than 536,870,912 bytes when decoded" in refusal(content)
 
 
 def test_too_many_rows_columns_or_footer_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

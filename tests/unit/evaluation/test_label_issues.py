@@ -23,7 +23,9 @@ def photos(students: int) -> NDArray[np.uint8]:
 def ranked(images: NDArray[np.uint8]) -> pd.DataFrame:
     """Return the ranking of students u000, u001, ..."""
     students = pd.DataFrame({"batch": "b", "student": [f"u{number:03}" for number in range(len(images))]})
-    return schemas.LabelIssues.validate(label_issues.rank_suspect_rows(students, images))
+    return schemas.LabelIssues.validate(
+        label_issues.rank_suspect_rows(students, map(label_issues.measure_student, images))
+    )
 
 
 def test_features_have_the_documented_shapes_and_histograms_of_sum_1() -> None:
@@ -67,3 +69,15 @@ def test_student_with_mispaired_shoes_is_ranked_first() -> None:
     assert first["mispaired"] > 0.5
     assert first["rank"] == 1
     assert first["reason"] == "would match better: left 1 with right 3, left 2 with right 1, left 3 with right 2"
+
+
+def test_large_class_is_ranked_by_models_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = photos(20)
+    images[7, :, 1] = images[7, [1, 2, 0], 1]
+    monkeypatch.setattr(label_issues, "MAX_FITTED_STUDENTS", 20)
+    whole = ranked(images)
+    monkeypatch.setattr(label_issues, "MAX_FITTED_STUDENTS", 14)
+    part = ranked(images)
+    assert sorted(part["student"]) == sorted(whole["student"]), "all are ranked"
+    assert part["student"][0] == "u007"
+    assert not part.equals(whole)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shoepair.data import pairs
 from shoepair.data.photo_loading import PairPhotos
+from shoepair.data.store import scale_to_centred_float
 from shoepair.evaluation import leakage
 from shoepair.runtime.errors import ShoepairError
 
@@ -50,12 +51,13 @@ def make_pairs(leak: Leak | None = None) -> PairPhotos:
         """Pairs with images that reveal the label."""
 
         def read_shoes(self, first: int, end: int) -> Shoes:
-            shoes = super().read_shoes(first, end)
+            student, left, right = self.pair_index[first:end].T
+            shoes = scale_to_centred_float(np.stack([DATA[student, left, 0], DATA[student, right, 1]], axis=1))
             if leak:
                 shoes[is_different[first:end]] = leak(shoes[is_different[first:end]])
             return shoes
 
-    return LeakingPairs(DATA, index)
+    return LeakingPairs(pair_rows, index, {})
 
 
 def swapped(shoes: Shoes) -> Shoes:
@@ -133,3 +135,15 @@ def test_few_students_are_not_audited() -> None:
     few = rows()
     few = few[few["student"] < f"u{leakage.MIN_STUDENTS - 1:03}"]
     assert leakage.cross_validate_probes_by_name(few, {"file": np.zeros((len(few), 2))}, 200, 1) == {}
+
+
+def test_large_class_is_audited_on_a_stated_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leakage, "MAX_STUDENTS", 15)
+    all_rows, part = rows(), leakage.sample_pair_rows(rows())
+    assert part["student"].nunique() == 15
+    without = all_rows[all_rows["student"] != "u001"]
+    assert len(set(part["student"]) ^ set(leakage.sample_pair_rows(without)["student"])) <= 2, "others hardly move"
+    results = leakage.cross_validate_probes_by_name(part, {"file": np.ones((len(part), 2))}, 200, 1, STUDENTS)
+    assert (results["file"]["students"], results["file"]["of_students"]) == (15, STUDENTS)
+    whole = leakage.cross_validate_probes_by_name(all_rows, {"file": np.ones((len(all_rows), 2))}, 200, 1, STUDENTS)
+    assert "students" not in whole["file"]

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shoepair.ingestion import decoding, near_duplicates, phash, quality
+from shoepair.ingestion import decoding, near_duplicates, quality
 from shoepair.synthetic import synthetic_class
 
 Change = Callable[[Image.Image], Image.Image]
@@ -66,7 +65,7 @@ def test_changed_copies_are_found_and_nothing_else(
         (tmp_path / name).mkdir()
     copies = [CHANGES[change](image) for image in synthetic_photos]
     stats = {"old": measure(synthetic_photos, tmp_path / "old", 95), "new": measure(copies, tmp_path / "new", 60)}
-    duplicates = near_duplicates.find_near_duplicate_rows(stats, 20)
+    duplicates = near_duplicates.find_near_duplicate_rows(stats.items(), 20)[0]
     between = duplicates[(duplicates["batch"] == "old") & (duplicates["other_batch"] == "new")]
     assert list(between["path"]) == list(between["other_path"]), "different photos were matched"
     assert len(between) >= 0.9 * len(synthetic_photos), "copies were missed"
@@ -80,27 +79,6 @@ def test_copies_cropped_at_random_are_found(synthetic_photos: list[Image.Image],
         (tmp_path / name).mkdir()
     copies = [crop(image, *rng.uniform(0, 0.04, 4)) for image in synthetic_photos]
     stats = {"old": measure(synthetic_photos, tmp_path / "old", 95), "new": measure(copies, tmp_path / "new", 80)}
-    duplicates = near_duplicates.find_near_duplicate_rows(stats, 20)
+    duplicates = near_duplicates.find_near_duplicate_rows(stats.items(), 20)[0]
     assert (duplicates["path"] == duplicates["other_path"]).all(), "different photos were matched"
     assert len(duplicates) >= 2 * 0.9 * len(synthetic_photos), "copies were missed"
-
-
-def test_search_equals_an_exhaustive_comparison() -> None:
-    rng = np.random.default_rng(2)
-    hashes = rng.integers(0, 256, (400, 32), np.uint8)
-    queries = np.concatenate([flip_bits(hashes[:60], bits, rng) for bits in range(30)])
-    distances = np.unpackbits(hashes[None] ^ queries[:, None], axis=-1).sum(axis=-1)
-    for bits in (0, 7, 24, near_duplicates.MAX_SEARCHABLE_DISTANCE):
-        matches = near_duplicates.find_similar_hash_rows(hashes, queries, bits)
-        expected = np.argwhere(distances <= bits)
-        assert matches[["query", "code"]].to_numpy().tolist() == expected.tolist()
-        assert matches["hash_distance"].tolist() == distances[tuple(expected.T)].tolist()
-    with pytest.raises(ValueError, match="expected 25 at most"):
-        near_duplicates.find_similar_hash_rows(hashes, queries, near_duplicates.MAX_SEARCHABLE_DISTANCE + 1)
-
-
-def flip_bits(hashes: NDArray[np.uint8], count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    bits = np.unpackbits(hashes, axis=-1)
-    for row in bits:
-        row[rng.choice(phash.HASH_BITS, count, replace=False)] ^= 1
-    return np.packbits(bits, axis=-1)
