@@ -45,7 +45,7 @@ def export_and_compare_onnx(output_path: Path | None = None) -> tuple[Path, int,
         import onnxscript  # noqa: F401  # torch's exporter needs it
     except ImportError as error:
         message = f"export onnx: {error.name} is not installed"
-        raise ShoepairError(message, fix="install it: python -m pip install 'shoepair[onnx]'") from None
+        raise ShoepairError(message, fix="install it: python -m pip install -e '.[onnx]'") from None
     predictor = load_predictor()
     target = output_path or Path("reports") / f"{predictor.decision_rule.model}.onnx"
     with atomic_files.atomic_write(target) as part:

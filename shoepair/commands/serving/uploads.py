@@ -7,6 +7,7 @@ browser reads no answer before it has sent everything.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ FRAMING_BYTES = 2**16  # bytes of a request besides the photos: boundaries, name
 MAX_BODY_BYTES = 2 * MAX_PHOTO_BYTES + FRAMING_BYTES
 MAX_DISCARDED_BYTES = 5 * MAX_BODY_BYTES  # bytes of a refused request that are read and discarded
 BUSY_MESSAGE = "Too many requests at this moment. Wait a few seconds, then try again."
+STALLED_MESSAGE = "The photos did not arrive: the connection is too slow, or broke. Try again, or use smaller photos."
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log uploaded bytes
 
 
@@ -65,20 +67,25 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = 0  # of tempfile.SpooledTemporaryFile: 0 never moves it to disk
 
 
-async def read_photos(request: Request, memory: UploadMemory) -> dict[str, bytes]:
+async def read_photos(request: Request, memory: UploadMemory, stall_seconds: float) -> dict[str, bytes]:
     """Read the left and the right photo of a multipart form into memory, which the caller releases.
 
+    Args:
+        request: whose form it is.
+        memory: counts the bytes.
+        stall_seconds: that an upload may pause.
+
     Returns:
-        The bytes of `left` and `right`.
+        The bytes of `left` and `right`; of one of them, if the form's field `look` names it.
 
     Raises:
-        RequestError: the request is too large, not a form, or lacks a photo; or there is no memory for it.
+        RequestError: the request is too large, not a form, or lacks a photo; there is no memory for it; or it stops.
     """
     body = request.stream()
     try:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             raise RequestError(415, "Expected a form with two photos.")
-        counted = _count_body(body, request, memory)
+        counted = _count_body(body, request, memory, stall_seconds)
         form = await _InMemoryParser(request.headers, counted, max_files=2, max_fields=2).parse()
     except RequestError:
         memory.release(request)
@@ -89,7 +96,9 @@ async def read_photos(request: Request, memory: UploadMemory) -> dict[str, bytes
         await discard_body(body)
         raise RequestError(400, "The form could not be read. Reload this page and choose both photos.") from None
     try:
-        return {side: _photo_bytes(form.get(side), side) for side in SHOE_NAMES}
+        look = form.get("look")
+        sides = [look] if isinstance(look, str) and look in SHOE_NAMES else list(SHOE_NAMES)
+        return {side: _photo_bytes(form.get(side), side) for side in sides}
     finally:
         await form.close()
 
@@ -105,10 +114,17 @@ def _photo_bytes(upload: UploadFile | str | None, side: str) -> bytes:
 
 
 async def _count_body(
-    body: AsyncGenerator[bytes, None], request: Request, memory: UploadMemory
+    body: AsyncGenerator[bytes, None], request: Request, memory: UploadMemory, stall_seconds: float
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the body and count it; raise RequestError where it is too large."""
-    async for chunk in body:
+    """Yield the body and count it; raise RequestError where it is too large, or stops."""
+    while True:
+        try:
+            async with asyncio.timeout(stall_seconds):
+                chunk = await anext(body, None)
+        except TimeoutError:
+            raise RequestError(408, STALLED_MESSAGE) from None
+        if chunk is None:
+            return
         memory.add(request, len(chunk))
         yield chunk
 

@@ -27,19 +27,43 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shoepair.commands.serving import connections, predictor, uploads
+from shoepair.commands.serving import addresses, connections, predictor, uploads
 from shoepair.commands.serving.connections import BoundedProtocol
-from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, Prediction
+from shoepair.commands.serving.predictor import (
+    COPY_VERDICT,
+    DIFFERENT_VERDICT,
+    NOT_SURE_VERDICT,
+    PROBABLY_DIFFERENT_VERDICT,
+    PROBABLY_SAME_VERDICT,
+    SAME_VERDICT,
+    Prediction,
+)
 from shoepair.commands.serving.uploads import BUSY_MESSAGE, RequestError, UploadMemory
-from shoepair.commands.serving.workers import MAX_PIXELS, SHOE_NAMES, UnusablePhoto, WorkerDiedError, WorkerPool
-from shoepair.data.naming import FORMAT_NAMES
+from shoepair.commands.serving.worker_pool import WorkerPool
+from shoepair.commands.serving.workers import (
+    MAX_PIXELS,
+    SHOE_NAMES,
+    Answer,
+    SeenPhoto,
+    UnusablePhoto,
+    WorkerDiedError,
+)
 from shoepair.reports.formatting import read_template
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
 
-REQUEST_SECONDS = 10.0  # from the first byte of a request to its response
+REQUEST_SECONDS = 10.0  # from the last byte of a request to its response; and that an upload may pause
+UPLOAD_FACTOR = 12  # of these, for the upload: two minutes
 RETRY_HEADERS = {"Retry-After": "5"}  # seconds; for requests that may succeed later
-VERDICT_CSS_CLASSES = {SAME_VERDICT: "same", DIFFERENT_VERDICT: "different", NOT_SURE_VERDICT: "unsure"}
+VERDICT_CSS_CLASSES = {
+    SAME_VERDICT: "same",
+    PROBABLY_SAME_VERDICT: "same probable",
+    DIFFERENT_VERDICT: "different",
+    PROBABLY_DIFFERENT_VERDICT: "different probable",
+    NOT_SURE_VERDICT: "unsure",
+    COPY_VERDICT: "unsure",
+}
+EXAMPLES = ("left", "right")  # photos of a drawn pair, to try the page with
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -61,14 +85,19 @@ class Page:
         self._template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
         parts = {name: folder.joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
         self._parts = parts | {"css": read_template("base.css") + parts["css"]}
+        self._examples = {
+            side: base64.b64encode(folder.joinpath(f"example_{side}.webp").read_bytes()).decode() for side in EXAMPLES
+        }
         style, script = (_csp_hash(self._parts[name]) for name in ("css", "js"))
         self.security_policy = (
             f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src blob: data:; "
             "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
 
-    def __call__(self, answer: Prediction | None = None, error: RequestError | None = None) -> str:
-        """Render the page: empty, with a prediction, or with an error."""
+    def __call__(
+        self, answer: Prediction | None = None, error: RequestError | None = None, seen: SeenPhoto | None = None
+    ) -> str:
+        """Render the page: empty, with a prediction, with an error, or with a remark on a single photo."""
         limits = {
             "megabytes": uploads.MAX_PHOTO_MEGABYTES,
             "megapixels": MAX_PIXELS // 10**6,
@@ -76,7 +105,14 @@ class Page:
         }
         css_class = VERDICT_CSS_CLASSES[answer.verdict] if answer else ""
         return self._template.render(
-            answer=answer, css_class=css_class, error=error, shoes=SHOE_NAMES, **limits, **self._parts
+            answer=answer,
+            css_class=css_class,
+            error=error,
+            seen=seen,
+            shoes=SHOE_NAMES,
+            examples=self._examples,
+            **limits,
+            **self._parts,
         )
 
 
@@ -91,7 +127,7 @@ class RequestHandler:
 
     workers: WorkerPool
     max_requests: int  # whose verdicts are predicted at once; others get status 503
-    time_limit: float  # of a request, from the end of its header to its response, in seconds
+    time_limit: float  # of a request, from the end of its body to its response; and of pauses in it, in seconds
     page: Page = field(default_factory=Page)
     active_requests: int = 0
 
@@ -108,6 +144,8 @@ class RequestHandler:
             answer = await self._answer(request)
         except RequestError as error:
             return self._respond(request, error.status, {"error": error.message, "field": error.side}, error=error)
+        if isinstance(answer, SeenPhoto):
+            return self._respond(request, 200, vars(answer), seen=answer)
         document = answer.to_dict() | {"look": VERDICT_CSS_CLASSES[answer.verdict]}
         return self._respond(request, 200, document, answer=answer)
 
@@ -117,34 +155,36 @@ class RequestHandler:
             return JSONResponse(document, status, headers)
         return HTMLResponse(self.page(**page_content), status, headers)
 
-    async def _answer(self, request: Request) -> Prediction:
+    async def _answer(self, request: Request) -> Prediction | SeenPhoto:
         if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             raise RequestError(403, "Another site sent this request. Open this page directly.")
-        deadline = asyncio.get_running_loop().time() + self.time_limit
-        late = RequestError(408, f"The photos did not arrive within {self.time_limit:.0f} seconds. Use smaller ones.")
+        clock = asyncio.get_running_loop().time
+        late = RequestError(408, uploads.STALLED_MESSAGE)
         try:
-            photos = await self._await_until(deadline, uploads.read_photos(request, self.memory), late)
+            reading = uploads.read_photos(request, self.memory, self.time_limit)
+            photos = await self._await_until(clock() + UPLOAD_FACTOR * self.time_limit, reading, late)
             if self.active_requests >= self.max_requests:
                 raise RequestError(503, BUSY_MESSAGE)
             self.active_requests += 1
             try:
-                return await self._predict(photos, deadline)
+                return await self._predict(photos, clock() + self.time_limit)
             finally:
                 self.active_requests -= 1
         finally:
             self.memory.release(request)
 
-    async def _predict(self, photos: dict[str, bytes], deadline: float) -> Prediction:
-        """Predict the verdict for photos that have arrived."""
+    async def _predict(self, photos: dict[str, bytes], deadline: float) -> Prediction | SeenPhoto:
+        """Predict the verdict for photos that have arrived, or look at a single one."""
         slow = f"This took longer than {self.time_limit:.0f} seconds and was stopped. Use smaller photos."
         try:
             worker = await self._await_until(deadline, self.workers.take(), RequestError(503, BUSY_MESSAGE))
-            result = await self._await_until(deadline, self.workers.predict(worker, **photos), RequestError(504, slow))
+            working = self.workers.predict(worker, photos)
+            result: Answer = await self._await_until(deadline, working, RequestError(504, slow))
         except WorkerDiedError:
             message = "The photos could not be processed. Try again in a few seconds, or with smaller ones."
             raise RequestError(503, message) from None
         if isinstance(result, UnusablePhoto):
-            message = f"The photo of {SHOE_NAMES[result.side]}: {result.reason}. Use a {FORMAT_NAMES} photo."
+            message = f"The photo of {SHOE_NAMES[result.side]} {result.reason}."
             raise RequestError(422, message, result.side)
         return result
 
@@ -207,19 +247,18 @@ def serve(
         host: address to listen at.
         port: 0 uses a free one.
         max_requests: whose verdicts are predicted at once; others get status 503.
-        print_line: gets a line with the address when the server listens.
-        time_limit: of a request, in seconds.
+        print_line: gets a line with the address when the server listens, and what other machines open.
+        time_limit: of a request, after its upload, in seconds.
 
     Raises:
         ShoepairError: the address is not available, or there is no trained model.
     """
     predictor.load_predictor()  # reports what is missing before a process starts
     listener = _listen(host, port)
-    url_host = f"[{host}]" if ":" in host else host
-    address = f"http://{url_host}:{listener.getsockname()[1]}/"
     workers = WorkerPool(min(max_requests, count_cores()))
-    on_started = partial(print_line, f"listening at {address} (stop with Ctrl-C)")
-    limits, backlog = connections.limit_connections(time_limit + connections.RESPONSE_SECONDS)
+    on_started = partial(addresses.print_addresses, host, listener.getsockname()[1], print_line)
+    exchange_seconds = (UPLOAD_FACTOR + 1) * time_limit + connections.RESPONSE_SECONDS
+    limits, backlog = connections.limit_connections(exchange_seconds)
     config = uvicorn.Config(
         build_app(workers, max_requests, on_started, time_limit),
         http=partial(BoundedProtocol, limits=limits),  # type: ignore[arg-type]  # uvicorn calls it like a class

@@ -8,21 +8,17 @@ Photos arrive as bytes and are decoded in memory; no file outside the project is
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
+from shoepair.commands.serving import photo_issues
 from shoepair.commands.serving.predictor import PairPredictor, Prediction, load_predictor
 from shoepair.data.naming import PhotoError
 from shoepair.runtime import interruption
@@ -30,11 +26,7 @@ from shoepair.runtime.errors import ShoepairError
 
 MAX_PIXELS = 120_000_000  # of an uploaded photo
 SHOE_NAMES = {"left": "the left shoe", "right": "the right shoe"}  # field of the form -> what to call it
-MAX_PAUSE = 30  # seconds before a process is replaced, if those before it died without an answer
 EXIT_SECONDS = 30  # that the end of a process is waited for after the end of its pipe
-
-Result = TypeVar("Result")
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,19 @@ class UnusablePhoto:
     """An uploaded photo that cannot be decoded, and why."""
 
     side: str  # `left` or `right`
-    reason: str  # what is wrong with it
+    reason: str  # what is wrong with it, and what to do: "is a film; take a photo instead"
+
+
+@dataclass(frozen=True)
+class SeenPhoto:
+    """What one photo looks like, before there is another to compare it with."""
+
+    side: str  # `left` or `right`
+    is_good: bool
+    sentence: str
+
+
+Answer = Prediction | SeenPhoto | UnusablePhoto
 
 
 class WorkerDiedError(Exception):
@@ -57,7 +61,7 @@ def _run_worker(connection: Connection) -> None:
             predictor = load_predictor()
             connection.send(None)
             while True:
-                connection.send(_predict(predictor, *connection.recv()))
+                connection.send(_predict(predictor, connection.recv()))
         except (
             MemoryError,
             OSError,
@@ -68,15 +72,21 @@ def _run_worker(connection: Connection) -> None:
             sys.exit(1)
 
 
-def _predict(predictor: PairPredictor, left: bytes, right: bytes) -> Prediction | UnusablePhoto:
-    """Predict the verdict for two photos; both are decoded before the model runs."""
-    photos = {}
-    for side, content in (("left", left), ("right", right)):
+def _predict(predictor: PairPredictor, photos: dict[str, bytes]) -> Answer:
+    """Predict the verdict for two photos, by side; or look at a single one. All are decoded before the model runs."""
+    prepared = {}
+    for side, content in photos.items():
         try:
-            photos[side] = predictor.prepare_photo(content, MAX_PIXELS)
+            prepared[side] = predictor.prepare_photo(content, MAX_PIXELS)
         except PhotoError as error:
-            return UnusablePhoto(side, str(error))
-    return predictor.predict(**photos)
+            return UnusablePhoto(side, photo_issues.explain_unreadable(content, str(error)))
+    if len(prepared) == 2:
+        return predictor.predict(**prepared)
+    ((side, photo),) = prepared.items()
+    sentence = photo_issues.describe_photo(
+        SHOE_NAMES[side], photo.issues, is_shoe_known=predictor.detector is not None
+    )
+    return SeenPhoto(side, not photo.issues, sentence)
 
 
 class Worker:
@@ -112,10 +122,10 @@ class Worker:
         self.process = process
         self._receive()
 
-    def predict(self, left: bytes, right: bytes) -> Prediction | UnusablePhoto:
-        """Send a pair and return the answer; raise WorkerDiedError if the process died."""
+    def predict(self, photos: dict[str, bytes]) -> Answer:
+        """Send one or two photos, by side, and return the answer; raise WorkerDiedError if the process died."""
         with suppress(OSError):  # it died, perhaps with a last message
-            self.connection.send((left, right))
+            self.connection.send(photos)
         return self._receive()  # type: ignore[no-any-return]
 
     def explain_death(self) -> WorkerDiedError:
@@ -147,149 +157,3 @@ class Worker:
         if code == -signal.SIGKILL:
             return "killed by SIGKILL, perhaps for want of memory"
         return f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
-
-
-class WorkerPool:
-    """A fixed number of workers; one that dies is replaced.
-
-    The first replacement starts at once; while the processes of a worker die without an answer, the pauses between
-    them double up to `MAX_PAUSE`, so that a machine without memory is not kept busy with starting them. All methods
-    but `start` belong to one event loop.
-
-    Args:
-        count: number of processes; more than the machine has cores are useless.
-    """
-
-    def __init__(self, count: int) -> None:
-        # A fork server with the libraries loaded: new processes start fast, and inherit no thread.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__])
-        self._count = count
-        self._workers: set[Worker] = set()  # that run
-        self._idle: list[Worker] = []
-        self._paused = 0  # workers that died and are not yet started again
-        self._changed = asyncio.Event()  # one of the last two has changed
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._threads = ThreadPoolExecutor(count)  # one for each worker: its methods block
-        self._closed = False
-
-    def start(self) -> None:
-        """Start the first worker.
-
-        Raises:
-            ShoepairError: it died.
-        """
-        worker = Worker(self._context)
-        self._workers.add(worker)
-        try:
-            worker.start()
-        except WorkerDiedError as death:
-            message = f"serve: the process that predicts cannot start ({death})"
-            raise ShoepairError(
-                message, fix="if memory is short, free some; then run `shoepair serve` again"
-            ) from None
-
-    def open(self) -> None:
-        """Offer the first worker, and start the others in the background."""
-        for worker in self._workers:
-            self._offer(worker)
-        for _ in range(self._count - len(self._workers)):
-            self._run(self._start_worker())
-
-    async def take(self) -> Worker:
-        """Wait for an idle worker and return it; its holder calls `predict` at once.
-
-        Raises:
-            WorkerDiedError: all died, and the next ones start only after a pause.
-        """
-        while not self._idle:
-            if self._paused == self._count:
-                text = "all workers died"
-                raise WorkerDiedError(text)
-            self._changed.clear()
-            await self._changed.wait()
-        worker = self._idle.pop()
-        asyncio.get_running_loop().remove_reader(worker.connection)
-        return worker
-
-    async def predict(self, worker: Worker, left: bytes, right: bytes) -> Prediction | UnusablePhoto:
-        """Predict the verdict for two photos. Cancelling stops the process.
-
-        Raises:
-            WorkerDiedError: the process died instead of answering.
-        """
-        try:
-            answer = await self._in_thread(worker.predict, left, right)
-        except WorkerDiedError as death:
-            self._replace(worker, death)
-            raise
-        except asyncio.CancelledError:
-            self._replace(worker)
-            raise
-        worker.pause = 0
-        self._offer(worker)
-        return answer
-
-    def close(self) -> None:
-        """Stop all processes."""
-        self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        self._kill_all()
-        self._threads.shutdown()
-        self._kill_all()  # one that was being started
-
-    def _kill_all(self) -> None:
-        for worker in self._workers:
-            worker.kill()
-
-    def _offer(self, worker: Worker) -> None:
-        """Make a worker idle. If its pipe becomes readable then, the process has died."""
-        self._idle.append(worker)
-        self._changed.set()
-        asyncio.get_running_loop().add_reader(worker.connection, self._handle_idle_death, worker)
-
-    def _handle_idle_death(self, worker: Worker) -> None:
-        asyncio.get_running_loop().remove_reader(worker.connection)
-        self._idle.remove(worker)
-        self._run(self._replace_idle(worker))
-
-    async def _replace_idle(self, worker: Worker) -> None:
-        self._replace(worker, await self._in_thread(worker.explain_death))
-
-    def _replace(self, worker: Worker, death: WorkerDiedError | None = None) -> None:
-        """Replace a worker that died, after its pause; or one that was stopped, at once."""
-        worker.kill()
-        self._workers.discard(worker)
-        if self._closed:
-            return
-        if death is None:
-            self._run(self._start_worker())
-        else:
-            logger.warning("a worker died: %s; the next one starts in %d s", death, worker.pause)
-            self._run(self._start_worker(worker.pause, min(2 * worker.pause + 1, MAX_PAUSE)))
-
-    async def _start_worker(self, delay: int = 0, pause: int = 0) -> None:
-        """Start a worker after a delay; `pause` is the delay of the next one if this one dies without an answer."""
-        if delay:
-            self._paused += 1
-            self._changed.set()
-            await asyncio.sleep(delay)
-            self._paused -= 1
-        worker = Worker(self._context, pause)
-        self._workers.add(worker)
-        try:
-            await self._in_thread(worker.start)
-        except WorkerDiedError as death:
-            self._replace(worker, death)
-        else:
-            self._offer(worker)
-
-    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine in the background, until `close`."""
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

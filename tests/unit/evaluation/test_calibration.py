@@ -101,3 +101,24 @@ def test_calibration_error_by_hand() -> None:
     assert calibration.expected_calibration_error(more, np.full(4, 0.5)) == pytest.approx(0), (
         "labels weigh the same, however many pairs have them"
     )
+
+
+def scores_of_students(students: int, scale: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, logits and students; `scale` times the logits of right probabilities."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, 6 * students)
+    same = rng.uniform(size=len(logits)) < 1 / (1 + np.exp(-logits))
+    return same, scale * logits, np.repeat([f"u{number}" for number in range(students)], 6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_temperature_is_used_only_where_it_helps_students_it_was_not_fitted_to(seed: int) -> None:
+    assert calibration.fit_temperature_where_it_helps(*scores_of_students(30, 1, seed)) == 1
+    same, logits, students = scores_of_students(30, 8, seed)
+    temperature = calibration.fit_temperature_where_it_helps(same, logits, students)
+    assert temperature == calibration.fit_temperature(same, logits) > 2
+
+
+def test_single_student_or_none_gets_no_temperature() -> None:
+    for students in (0, 1):
+        assert calibration.fit_temperature_where_it_helps(*scores_of_students(students, 8, 1)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERD
 from shoepair.data.naming import PhotoError
 from shoepair.runtime.errors import ShoepairError
 
-YES = Prediction(SAME_VERDICT, 0.987654, ("Because.",), ("Wear them.",))
-NO = Prediction(DIFFERENT_VERDICT, 0.001, ("Because not.",), ("Look again.",))
-PERHAPS = Prediction(NOT_SURE_VERDICT, 0.5, ("One reason.", "Another one."), ("Ask.",))
+YES = Prediction(SAME_VERDICT, 0.987654, ("Because.",), ("Wear them.",), "Learnt.")
+NO = Prediction(DIFFERENT_VERDICT, 0.001, ("Because not.",), ("Look again.",), "Learnt.")
+PERHAPS = Prediction(NOT_SURE_VERDICT, 0.5, ("One reason.", "Another one."), ("Ask.",), "Learnt.")
 
 
 class FakePredictor:
@@ -60,25 +61,33 @@ def make_matching(*pairs: MatchedPair, **changes: Any) -> FolderMatching:
 def test_answer_is_the_verdict_then_reasons_then_advice_and_its_status(answer: Prediction, status: int) -> None:
     Path("left.jpg").write_text(answer.verdict)
     plain = run("check", "left.jpg", "right.jpg")
-    assert plain.output.splitlines() == [answer.verdict, *answer.reasons, *answer.advice]
+    assert plain.output.splitlines() == [answer.verdict, *answer.advice, *answer.reasons, answer.learning]
     as_json = run("check", "--json", "left.jpg", "right.jpg")
     assert json.loads(as_json.output) == {
-        **{"verdict": answer.verdict, "score": round(answer.score, 4)},
-        **{"reasons": list(answer.reasons), "advice": list(answer.advice)},
+        **{"verdict": answer.verdict, "sure": status == 0, "score": round(answer.score, 4)},
+        **{"reasons": list(answer.reasons), "advice": list(answer.advice), "learning": answer.learning},
     }
     assert (plain.exit_code, as_json.exit_code) == (status, status)
+
+
+def test_photos_are_taken_in_the_order_that_their_names_say() -> None:
+    Path("left.jpg").write_text(YES.verdict)
+    assert run("check", "right.jpg", "left.jpg").output == run("check", "left.jpg", "right.jpg").output
 
 
 def test_folder_matching_is_formatted_line_by_line() -> None:
     pairs = (MatchedPair("a left", "a right", YES), MatchedPair("b left", "b right", PERHAPS))
     result = make_matching(*pairs, unmatched=("c left",), unreadable={"notes.txt": "no image"}, sides_known=False)
+    result = replace(result, left_out={"mug.jpg": "shows no shoe"}, learning="Learnt.")
     assert list(cli.iter_matching_lines(result)) == [
         "a left + a right: 99 %",
         "b left + b right: 50 %; not sure: One reason. Another one.",
         "2 pairs found",
         "unmatched: c left, no partner found",
+        "left out: mug.jpg shows no shoe",
         "unreadable: notes.txt: no image",
         "not all file names say left or right: two shoes of the same side may be matched",
+        "Learnt.",
     ]
     assert list(cli.iter_matching_lines(make_matching(pairs[0])))[1:] == ["1 pair found"]
     assert list(cli.iter_matching_lines(make_matching())) == ["0 pairs found"]
@@ -91,8 +100,9 @@ def test_folder_matching_is_formatted_line_by_line() -> None:
         (make_matching(MatchedPair("a", "b", YES), MatchedPair("c", "d", NO), unmatched=("e",), sides_known=False), 0),
         (make_matching(MatchedPair("a", "b", YES), MatchedPair("c", "d", PERHAPS)), 3),
         (make_matching(MatchedPair("a", "b", YES), unreadable={"c": "no image"}), 3),
+        (make_matching(MatchedPair("a", "b", YES), left_out={"c": "shows no shoe"}), 3),
     ],
-    ids=["nothing", "sure", "a doubt", "unreadable"],
+    ids=["nothing", "sure", "a doubt", "unreadable", "left out"],
 )
 def test_folder_is_not_sure_if_a_pair_is_doubtful_or_a_file_unreadable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, result: FolderMatching, status: int
@@ -118,11 +128,25 @@ def test_folder_is_not_sure_if_a_pair_is_doubtful_or_a_file_unreadable(
             ".: not a file, expected two photos, or one folder\n"
             "run `shoepair check LEFT RIGHT`, or `shoepair check FOLDER`",
         ),
-        (["right.jpg", "left.jpg"], "left.jpg: cannot be decoded\nuse a JPEG, HEIC, PNG, WebP or AVIF photo"),
+        (
+            ["a left.jpg", "b-left.png"],
+            "check: a left.jpg and b-left.png are both left shoes by their names, expected a left and a right one\n"
+            "choose one photo of each shoe, or rename the file",
+        ),
+        (
+            ["--picture", "x.jpg", "left.jpg", "right.jpg"],
+            "check: --picture x.jpg, expected a name that ends with .png\nwrite `--picture pairs.png`",
+        ),
+        (
+            ["right.jpg", "left.jpg"],
+            "left.jpg: cannot be decoded\n"
+            "the photo is damaged or did not arrive whole; send it again, or take a new one",
+        ),
     ],
 )
 def test_wrong_call_is_explained(words: list[str], message: str) -> None:
-    Path("left.jpg").write_text("broken")
+    for name in ("left.jpg", "a left.jpg", "b-left.png"):
+        Path(name).write_text("broken")
     error = run("check", *words).exception
     assert isinstance(error, ShoepairError)
     assert str(error) == message
@@ -136,7 +160,7 @@ def test_server_without_its_libraries_says_how_to_install_them(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, library, None)
     error = run("serve", "--port", "0").exception
     assert isinstance(error, ShoepairError)
-    assert error.fix == "install it: python -m pip install 'shoepair[serve]'"
+    assert error.fix == "install it: python -m pip install -e '.[serve]'"
     assert error.message.endswith(" is not installed")
 
 

@@ -33,7 +33,7 @@ def test_onnx_without_its_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     mark_as_project()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ShoepairError, match=r"install it: python -m pip install 'shoepair\[onnx\]'"):
+    with pytest.raises(ShoepairError, match=r"install it: python -m pip install -e '\.\[onnx\]'"):
         export("onnx")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from benchmarks.heif_files import encode_tile, make_heif
 from shoepair.commands.main import app
 from shoepair.commands.serving import predictor
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, ShoePhoto
-from shoepair.evaluation.thresholds import DecisionRule
+from shoepair.evaluation.thresholds import AnswerRates, DecisionRule
 from shoepair.ingestion import decoding, heif_structure
 from shoepair.models import registry
 from shoepair.reports.formatting import format_percent
@@ -28,6 +29,8 @@ from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
 RULE = usage.rule(temperature=2.0)
+rng = np.random.default_rng(1)
+OTHER = ShoePhoto(rng.integers(0, 255, (EDGE, EDGE, 3), np.uint8))
 GREY = ShoePhoto(np.full((EDGE, EDGE, 3), 90, np.uint8))
 
 
@@ -65,7 +68,7 @@ def test_probability_is_the_logistic_function_of_logit_over_temperature(logit: f
     ],
 )
 def test_answer_is_given_beyond_its_threshold(score: float, verdict: str) -> None:
-    answer = predictor.make_prediction(RULE, score, {"the left shoe": GREY, "the right shoe": GREY})
+    answer = predictor.make_prediction(RULE, score, {"the left shoe": GREY, "the right shoe": OTHER})
     assert answer.verdict == verdict
     assert len(answer.reasons) == len(answer.advice) == 1
 
@@ -82,6 +85,74 @@ def test_model_without_thresholds_is_never_sure() -> None:
     answer = predictor.make_prediction(usage.rule(same_above=1.0, different_below=0.0), 1.0, {"a": GREY})
     assert answer.verdict == NOT_SURE_VERDICT
     assert "not right often enough" in answer.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict", "errors"),
+    [
+        (0.9, "probably same pair", "Of 40 people whose shoes were tested and who got this answer, 2 got a wrong one"),
+        (0.1, "probably different pairs", None),
+        (0.97, SAME_VERDICT, None),
+    ],
+)
+def test_probable_answer_says_how_often_it_was_wrong(score: float, verdict: str, errors: str | None) -> None:
+    counted = {"students": 40, "wrong": 2, "low": 0.006, "high": 0.169}
+    nobody = {"students": 0, "wrong": 0, "low": 0.0, "high": 1.0}
+    shares = {"answered": 0.5, "wrong": 0.05, "sure": 0.1, "sure_wrong": 0.0}
+    rates = AnswerRates.model_validate(shares | {"same": counted, "different": nobody})
+    rule = usage.rule(sure_same_above=0.95, sure_different_below=0.0, sets={"test": rates})
+    answer = predictor.make_prediction(rule, score, {"the left shoe": GREY, "the right shoe": OTHER})
+    assert (answer.verdict, answer.is_sure) == (verdict, verdict == SAME_VERDICT)
+    assert (len(answer.reasons) == 2) == (errors is not None)
+    if errors:
+        assert answer.reasons[1] == f"{errors}: 5 %, with 95 % confidence under 1 % to 17 %."
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"photographed": 0, "drawn": 80}, "This program learnt from drawings, not from photos; do not rely on it."),
+        ({"right": None}, "This program learnt from photos of the shoes of 60 people; it was tested on nobody else."),
+        (
+            {},
+            "This program learnt from photos of the shoes of 60 people; of 33 others it told 91 % of the pairs right "
+            "(95 % confidence: 84 % to 96 %).",
+        ),
+    ],
+)
+def test_what_was_learnt_from_is_said(change: dict[str, object], sentence: str) -> None:
+    rule = usage.rule(learning=usage.rule().learning.model_copy(update=change))
+    answer = predictor.make_prediction(rule, 0.99, {"a": GREY, "b": OTHER})
+    assert answer.learning == answer.to_dict()["learning"] == sentence
+
+
+def textured(seed: int) -> ShoePhoto:
+    noise = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
+    return ShoePhoto(np.asarray(Image.fromarray(noise).resize((64, 64), Image.Resampling.BICUBIC)))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_same_photo_twice_is_no_pair(mirrored: bool) -> None:
+    photo = textured(1)
+    copy = ShoePhoto(photo.pixels[:, ::-1] if mirrored else photo.pixels)
+    answer = predictor.make_prediction(RULE, 0.99, {"the left shoe": photo, "the right shoe": copy})
+    assert (answer.verdict, answer.is_sure) == ("same shoe twice", False)
+    assert "this looks like the same shoe twice" in answer.reasons[0]
+    other = predictor.make_prediction(RULE, 0.99, {"the left shoe": photo, "the right shoe": textured(2)})
+    assert other.verdict == SAME_VERDICT
+
+
+def test_photo_without_a_shoe_is_told_by_the_detector(pairs: dict[str, usage.Pair]) -> None:
+    class NoShoe:
+        def find_issues(self, pixels: np.ndarray) -> tuple[str, ...]:
+            assert pixels.shape == (EDGE, EDGE, 3)
+            return ("no_shoe",)
+
+    loaded = replace(predictor.load_predictor(), detector=NoShoe())
+    left, right = map(loaded.prepare_photo, pairs[SAME_VERDICT])
+    answer = loaded.predict(left, right)
+    assert answer.verdict == NOT_SURE_VERDICT
+    assert answer.reasons[0] == "The photo of the left shoe shows no shoe."
 
 
 def test_flawed_photo_gets_no_answer_but_its_reason() -> None:
@@ -107,14 +178,15 @@ def test_verdict_stands_alone_on_the_first_line(pairs: dict[str, usage.Pair], ve
     exit_status, output = check(*pairs[verdict])
     assert exit_status == status
     assert output.splitlines()[0] == verdict
-    assert len(output.splitlines()) == 3
+    assert len(output.splitlines()) == 4
+    assert output.splitlines()[3].startswith("This program learnt from photos of the shoes of 60 people; of 33 others")
 
 
 def test_verdict_for_programs(pairs: dict[str, usage.Pair]) -> None:
     status, output = check("--json", *pairs[SAME_VERDICT])
     document = json.loads(output)
     assert status == 0
-    assert list(document) == ["verdict", "score", "reasons", "advice"]
+    assert list(document) == ["verdict", "sure", "score", "reasons", "advice", "learning"]
     assert document["verdict"] == SAME_VERDICT
     assert 0 < document["score"] <= 1
 
@@ -162,7 +234,7 @@ def test_heic_that_plays_is_refused_by_name(pairs: dict[str, usage.Pair], tmp_pa
     status, message = check(path, pairs[SAME_VERDICT][1])
     assert status == 1
     assert "a film, or a burst that plays, expected a single picture" in message
-    assert "use a JPEG, HEIC, PNG, WebP or AVIF photo" in message
+    assert "is a film or a burst; choose a single photo of it" in message
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from shoepair.commands.serving import uploads
 from shoepair.commands.serving.uploads import RequestError, UploadMemory
 
 BOUNDARY = "--shoes"
+STALL = 60.0  # seconds
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
@@ -53,7 +54,7 @@ def read(
     """Return the photos of a body that is sent in chunks of a size."""
     memory = memory or UploadMemory(uploads.MAX_BODY_BYTES)
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    return asyncio.run(uploads.read_photos(Sender(chunks or [b""], content_type).request, memory))
+    return asyncio.run(uploads.read_photos(Sender(chunks or [b""], content_type).request, memory, STALL))
 
 
 def refusal(body: bytes, content_type: str = FORM) -> tuple[int, str, str]:
@@ -137,7 +138,7 @@ def send_too_much(monkeypatch: pytest.MonkeyPatch, chunks: int, content_type: st
     body = part("left", bytes(10 * chunks))
     sender = Sender([body[10 * number : 10 * number + 10] for number in range(chunks)], content_type)
     with pytest.raises(RequestError) as error:
-        asyncio.run(uploads.read_photos(sender.request, UploadMemory(99)))
+        asyncio.run(uploads.read_photos(sender.request, UploadMemory(99), STALL))
     return error.value, sender.read_chunks
 
 
@@ -183,3 +184,29 @@ def test_upload_that_is_refused_holds_no_memory(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(RequestError):
         read(body, 100, memory=memory)
     assert memory.sizes == {}
+
+
+def test_single_photo_may_be_looked_at() -> None:
+    only = part("left", b"photo") + part("look", b"left", file=False) + f"--{BOUNDARY}--\r\n".encode()
+    assert read(only) == {"left": b"photo"}
+    other = part("left", b"photo") + part("look", b"elsewhere", file=False) + f"--{BOUNDARY}--\r\n".encode()
+    assert refusal(other)[2] == "right", "both are expected"
+
+
+def test_upload_that_stops_is_given_up_and_a_slow_one_is_not() -> None:
+    class Slow(Sender):
+        async def receive(self) -> Message:
+            await asyncio.sleep(60 if self.read_chunks == len(self.chunks) - 1 and self.stops else 0.001)
+            return await super().receive()
+
+        stops = False
+
+    body = form(b"a", b"b")
+    chunks = [body[start : start + 20] for start in range(0, len(body), 20)]
+    slow = Slow(chunks)
+    assert asyncio.run(uploads.read_photos(slow.request, UploadMemory(9999), 0.2)) == {"left": b"a", "right": b"b"}
+    stopped = Slow(chunks)
+    stopped.stops = True
+    with pytest.raises(RequestError, match="did not arrive") as error:
+        asyncio.run(uploads.read_photos(stopped.request, UploadMemory(9999), 0.2))
+    assert error.value.status == 408

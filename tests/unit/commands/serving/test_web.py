@@ -123,7 +123,7 @@ def test_server_limits_connections_logs_no_access_sends_no_server_header_and_end
     assert (config.log_level, config.ws) == ("error", "none")
     protocol: Any = config.http
     assert protocol.func is BoundedProtocol
-    assert protocol.keywords["limits"].exchange_seconds == seconds + RESPONSE_SECONDS
+    assert protocol.keywords["limits"].exchange_seconds == 13 * seconds + RESPONSE_SECONDS
 
 
 def test_taken_address_is_reported_before_a_process_starts(started: Started) -> None:
@@ -150,3 +150,4 @@ def test_page_is_part_of_the_package() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     assert '"shoepair.commands.serving" = ["static/*"]' in text
     assert len(list((ROOT / "shoepair/commands/serving/static").glob("page.*"))) == 3
+    assert len(list((ROOT / "shoepair/commands/serving/static").glob("example_*.webp"))) == 2
