@@ -30,7 +30,20 @@ from shoepair.runtime.errors import ShoepairError
 MODEL = "cnn"
 CARD_LENGTH = struct.Struct("<I")  # an input of target "card" is this, the card, the weights
 SEPARATOR = b"\0"  # between the two lists of target "list"
-RULE = {"format": 1, "model": MODEL, "temperature": 1.5, "same_above": 0.9, "different_below": 0.1, "says": "limits"}
+STUDENTS = {"students": 20, "wrong": 1, "low": 0.01, "high": 0.25}
+RATES = {"answered": 0.5, "wrong": None, "sure": 0, "sure_wrong": 0.05, "same": STUDENTS, "different": STUDENTS}
+RULE = {
+    **{"format": 2, "model": MODEL, "temperature": 1.5, "same_above": 0.9, "different_below": 0.1},
+    **{
+        "sure_same_above": 0.95,
+        "sure_different_below": 0.05,
+        "scores": "valid",
+        "students": 20,
+        "missing_students": 39,
+    },
+    "learning": {"photographed": 60, "drawn": 0, "tested": 20, "right": 0.9, "low": 0.8, "high": None},
+    "says": "limits",
+}
 TEXT_BYTES = 1000  # of an input in which values are replaced
 VALUE = re.compile(rb'"[^"\0]*"|[A-Za-z0-9_.+-]+')
 VALUES = (
@@ -157,7 +170,7 @@ def decision_seeds() -> list[bytes]:
     """Return decision rules."""
     return [
         json.dumps(RULE | {"sets": sets}, indent=indent).encode()
-        for sets in ({}, {"valid": {"answered": 0.5, "wrong": None}, "test_m": {"answered": 1, "wrong": 0.05}})
+        for sets in ({}, {"valid": RATES})
         for indent in (None, 2)
     ]
 

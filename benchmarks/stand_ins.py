@@ -20,7 +20,7 @@ from typing import Any
 
 PACKAGES = (
     *("filelock", "h5py", "pandas", "pandera", "pathspec", "pebble", "PIL", "psutil", "pyarrow", "pydantic"),
-    *("ruamel", "safetensors", "tqdm", "typer"),
+    *("ruamel", "safetensors", "typer"),
 )
 
 

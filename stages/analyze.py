@@ -1,7 +1,7 @@
 """Stage analyze: architecture of the networks -> analysis page: layers, parameters, receptive fields.
 
 Writes  reports/analysis/: index.md, analysis.json and the pictures
-Params  n, kernel_size, train.batch_norm
+Params  n, kernel_size, train.batch_norm, train.edge
 """
 
 import tempfile
@@ -22,8 +22,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         synthetic_class.write_synthetic_class(Path(folder), 1, 1, seed=1)
         with Image.open(min(Path(folder).glob("train/*"))) as photo:
-            page.replace_analysis_folder(paths.ANALYSIS_FOLDER, config, np.asarray(photo.convert("RGB")))
-    print(f"analyze: {paths.ANALYSIS_FOLDER / 'index.md'} written, for n = {config.n} and K = {config.kernel_size}")
+            # As networks see it.
+            small = photo.convert("RGB").resize((config.edge, config.edge), Image.Resampling.BOX)
+        page.replace_analysis_folder(paths.ANALYSIS_FOLDER, config, np.asarray(small))
+    of_what = f"n = {config.n}, K = {config.kernel_size} and {config.edge} pixels"
+    print(f"analyze: {paths.ANALYSIS_FOLDER / 'index.md'} written, for {of_what}")
 
 
 if __name__ == "__main__":

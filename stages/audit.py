@@ -15,14 +15,15 @@ def main() -> None:
     """Train linear probes on features that must not separate same from different; fail if one does."""
     config = params.load(AuditConfig)
     rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
-    rows = rows[rows["standard"]]
+    student_count, rows = rows["student"].nunique(), leakage.sample_pair_rows(rows)
     accepted = {
         str(batch): parquet_files.read_table(paths.accepted_path(str(batch)), schemas.AcceptedPhotos)
         for batch in rows["batch"].unique()
     }
-    features = leakage.photo_features_by_probe(photo_loading.load_pair_photos(rows))
+    with photo_loading.open_pair_photos(rows) as photos:
+        features = leakage.photo_features_by_probe(photos)
     features["file"] = leakage.file_length_and_type_features(rows, accepted)
-    results = leakage.cross_validate_probes_by_name(rows, features, config.resamples, config.seed)
+    results = leakage.cross_validate_probes_by_name(rows, features, config.resamples, config.seed, student_count)
     leakage.raise_if_leaking(results)
     json_files.write_json(paths.LEAKAGE_REPORT, results)
     accuracies = ", ".join(f"{name} {result['balanced']:.1%}" for name, result in results.items())

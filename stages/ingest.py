@@ -5,6 +5,7 @@ Writes  data/manifest/<batch>.parquet
 """
 
 from shoepair.data import parquet_files, schemas
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion import file_manifest
 from shoepair.runtime import paths, stage
 
@@ -14,7 +15,8 @@ def main(batch: str) -> None:
     rows = file_manifest.build_manifest(paths.raw_path(batch), with_system_files=False)
     parquet_files.write_table(paths.manifest_path(batch), rows, schemas.Manifest)
     ignored, left_out = rows["ignored"].sum(), file_manifest.count_system_files(paths.raw_path(batch))
-    print(f"ingest {batch}: {len(rows)} files, {ignored} of them ignored; {left_out} system files left out")
+    files = count_with_noun(len(rows), "file")
+    print(f"ingest {batch}: {files}, {ignored} of them ignored; {count_with_noun(left_out, 'system file')} left out")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Params  normalize
 """
 
 from shoepair.data import parquet_files, schemas, store
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion import parallel_decoding
 from shoepair.ingestion.config import NormalizeConfig
 from shoepair.runtime import params, paths, progress, stage, storage
@@ -23,7 +24,8 @@ def main(batch: str) -> None:
     store.write_store(
         paths.store_path(batch), students, parallel_decoding.iter_student_photo_stacks(photos, edge), edge
     )
-    print(f"normalize {batch}: {len(rows)} photos of {len(students)} students, {edge} x {edge} pixels each")
+    counts = f"{count_with_noun(len(rows), 'photo')} of {count_with_noun(len(students), 'student')}"
+    print(f"normalize {batch}: {counts}, {edge} x {edge} pixels each")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports
 Params  crossval, evaluate, data/batches.yaml
 """
 
+from shoepair.data.wording import count_with_noun
 from shoepair.evaluation.config import CrossvalConfig
 from shoepair.reports import page, results
 from shoepair.reports.formatting import PAGE_PATH
@@ -21,7 +22,8 @@ def main() -> None:
     data = results.read_results(listed.batches, listed.synthetic_classes, params.load(CrossvalConfig))
     length = page.write_report(data)
     students = data.total_counts["students"]
-    print(f"report: {PAGE_PATH}, {length / 1e6:.1f} MB, {len(data.models)} models, {students} students")
+    counts = f"{count_with_noun(len(data.models), 'model')}, {count_with_noun(students, 'student')}"
+    print(f"report: {PAGE_PATH}, {length / 1e6:.1f} MB, {counts}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Params  synthetic, normalize
 """
 
 from shoepair.data import store
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion.config import NormalizeConfig
 from shoepair.runtime import params, paths, progress, stage
 from shoepair.synthetic import training_students
@@ -19,7 +20,7 @@ def main() -> None:
     photos = progress.track(students, "synthetic", "student", config.students)
     ids = training_students.make_student_ids(config.students)
     store.write_store(paths.store_path(paths.SYNTHETIC_BATCH), ids, photos, edge)
-    print(f"synthetic: {config.students} synthetic students, {edge} x {edge} pixels a photo")
+    print(f"synthetic: {count_with_noun(config.students, 'synthetic student')}, {edge} x {edge} pixels a photo")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shoepair.commands import printing
+from shoepair.runtime import progress
 from shoepair.runtime.errors import ShoepairError
 
 if TYPE_CHECKING:  # imported late, so that no other command waits for NumPy and torch
     from shoepair.reports.analysis import gnn
     from shoepair.reports.analysis.numerics import Floats
 
-app = typer.Typer(pretty_exceptions_enable=False, help="Analyse the models step by step.")
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="markdown", help="Analyse the models step by step.")
 
 TargetOption = Annotated[float, typer.Option(help="Label: 0 or 1.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 KernelSizeOption = Annotated[int, typer.Option(help="K of every convolution: 3 or 5.")]
 
 
@@ -92,17 +95,22 @@ def _parse_weights(texts: list[str], layers: int | None) -> tuple[Floats, ...]:
 
 
 @app.callback(invoke_without_command=True)
-def print_all(context: typer.Context) -> None:
+def print_all(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Print parameters, receptive fields, a 1D convolution and a graph network; without a command, all of them."""
     if context.invoked_subcommand is not None:
         return
-    from shoepair.reports.analysis import conv1d, gnn
+    with progress.show_status("analysing"):
+        from shoepair.models.config import ModelConfig
+        from shoepair.reports.analysis import conv1d, gnn, page
 
+    if as_json:
+        printing.print_blocks([], page.compute_analysis(ModelConfig()), as_json=True)
+        return
     print_parameters(n=4, kernel_size=3)
     for kernel_size in (3, 5):
         print_receptive_fields(kernel_size)
-    typer.echo(conv1d.chapter_markdown())
-    typer.echo(gnn.chapter_markdown())
+    printing.print_markdown(conv1d.chapter_markdown())
+    printing.print_markdown(gnn.chapter_markdown())
 
 
 @app.command("parameters")
@@ -113,19 +121,24 @@ def print_parameters(
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Normalise after every convolution.")] = False,
 ) -> None:
     """Print the parameter counts of both networks, layer by layer: by formula and as counted in PyTorch."""
-    from shoepair.models.config import ModelConfig
-    from shoepair.reports.analysis import parameter_counts
+    with progress.show_status("counting the parameters"):
+        from shoepair.models.config import ModelConfig
+        from shoepair.reports.analysis import parameter_counts
 
-    typer.echo(parameter_counts.chapter_markdown(ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)))
+    printing.print_markdown(
+        parameter_counts.chapter_markdown(ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm))
+    )
 
 
 @app.command("receptive")
 def print_receptive_fields(kernel_size: KernelSizeOption = 3) -> None:
     """Print the receptive field of every layer of the networks, and of N stacked 1D convolutions."""
-    from shoepair.reports.analysis import receptive_field
+    with progress.show_status("measuring the receptive fields"):
+        from shoepair.reports.analysis import receptive_field
 
-    typer.echo(receptive_field.chapter_markdown(kernel_size))
-    typer.echo(receptive_field.stacked_chapter_markdown(kernel_size))
+        chapters = receptive_field.chapter_markdown(kernel_size), receptive_field.stacked_chapter_markdown(kernel_size)
+    for chapter in chapters:
+        printing.print_markdown(chapter)
 
 
 @app.command("conv1d")
@@ -139,9 +152,10 @@ def print_conv1d(
     target: TargetOption = 0.0,
 ) -> None:
     """Compute a 1D convolution network by hand, forward and backward; b2 = 1 as in the assignment."""
-    import numpy as np
+    with progress.show_status("computing"):
+        import numpy as np
 
-    from shoepair.reports.analysis import conv1d
+        from shoepair.reports.analysis import conv1d
 
     problem = conv1d.Problem(
         x=parse_vector_or_matrix("x", x),
@@ -151,7 +165,7 @@ def print_conv1d(
         b2=b2,
         t=target,
     )
-    typer.echo(conv1d.steps_as_markdown(problem))
+    printing.print_markdown(conv1d.steps_as_markdown(problem))
 
 
 @app.command("gnn")
@@ -165,9 +179,10 @@ def print_gnn(
     target: TargetOption = 0.0,
 ) -> None:
     """Compute a graph neural network by hand, forward and backward."""
-    import numpy as np
+    with progress.show_status("computing"):
+        import numpy as np
 
-    from shoepair.reports.analysis import gnn
+        from shoepair.reports.analysis import gnn
 
     problem = gnn.Problem(
         edges=parse_edges(edges_text),
@@ -176,4 +191,4 @@ def print_gnn(
         q=np.array(parse_comma_separated("q", q)),
         t=target,
     )
-    typer.echo(gnn.steps_as_markdown(problem))
+    printing.print_markdown(gnn.steps_as_markdown(problem))

@@ -133,7 +133,7 @@ def iter_versions(revision: str) -> Iterator[DatasetVersion]:
                 raw |= {
                     batch: digest for batch, stage in synthetic.items() for digest in _first_digest(stage, location)
                 }
-                models = tuple(_stage_instances(stages, "train"))
+                models = tuple(model for stage in paths.TRAINING_STAGES for model in _stage_instances(stages, stage))
             elif name.endswith(".dvc"):
                 raw |= {PurePosixPath(name).stem: digest for digest in _first_digest(parsed[blob], location)}
         yield DatasetVersion(commit, date, subject, raw, models)

@@ -7,18 +7,21 @@ should wait, nor `--help`.
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from shoepair.commands import printing
 from shoepair.commands.analyze import app as analyze
 from shoepair.commands.serving import cli as serving_cli
-from shoepair.reports import terminal_tables
-from shoepair.runtime import interruption, json_files, paths, progress, project_lock, termination
+from shoepair.data.wording import count_with_noun
+from shoepair.reports import collection_tables, terminal_tables, version_tables
+from shoepair.runtime import atomic_files, interruption, paths, progress, project_lock, termination
 from shoepair.runtime.batch_names import derive_batch_name
-from shoepair.runtime.errors import ShoepairError, from_os_error
+from shoepair.runtime.errors import ShoepairError, escape_unprintable, exit_with_error, from_os_error
 from shoepair.runtime.project_root import in_project
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -27,15 +30,31 @@ NameOption = Annotated[
 ]
 MarkdownOption = Annotated[bool, typer.Option("--md", help="Print Markdown.")]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+# As Markdown: what stands in brackets is no markup and stays.
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+)
 app.add_typer(analyze, name="analyze")
 app.add_typer(serving_cli.export_app, name="export")
 app.command()(in_project(serving_cli.check))
 app.command()(in_project(serving_cli.serve))
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib import metadata
+
+        printing.print_lines(f"shoepair {metadata.version('shoepair')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _callback() -> None:
+def _callback(
+    *,
+    version: Annotated[  # its callback prints it
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
     """Turn class photos of shoes into compared models. Start with `make repro`, or `python -m shoepair repro`."""
 
 
@@ -53,23 +72,24 @@ def add(
 
 
 def _add(source: Path, name: str, *, replace_others: bool, dry_run: bool = False) -> None:
-    from shoepair.commands.collection.add import add_batch
-
     hold = project_lock.hold_shared if dry_run else project_lock.hold_alone
-    with hold("`shoepair add`"):
+    with hold("`shoepair add`"), progress.show_status("checking the photos"):
+        from shoepair.commands.collection.add import add_batch
+
         result, shifts = add_batch(source, name, replace_others=replace_others, dry_run=dry_run)
     counts = result.count_files()
-    summary = f"{counts['students']} students, {counts['accepted']} photos, {counts['ignored']} other files ignored"
-    details = terminal_tables.list_validation_detail_lines(result.build_report(name))
-    details.append(terminal_tables.subsets_line(result.accepted))
-    details += terminal_tables.ignored_lines(list(result.manifest.loc[result.manifest["ignored"], "path"]))
-    for line in [*details, *terminal_tables.list_drift_lines(shifts)]:
-        typer.echo(line)
+    others = count_with_noun(counts["ignored"], "other file")
+    students = count_with_noun(counts["students"], "student")
+    summary = f"{students}, {count_with_noun(counts['accepted'], 'photo')}, {others} ignored"
+    details = collection_tables.list_validation_detail_lines(result.build_report(name))
+    details.append(collection_tables.subsets_line(result.accepted))
+    details += collection_tables.ignored_lines(list(result.manifest.loc[result.manifest["ignored"], "path"]))
+    printing.print_lines(*details, *collection_tables.list_drift_lines(shifts))
     if dry_run:
-        typer.echo(f"{summary}: valid, can be added as batch {name!r}; nothing was changed")
+        printing.print_lines(f"{summary}: valid, can be added as batch {name!r}; nothing was changed")
         return
-    typer.echo(f"{summary}: now batch {name!r}")
-    typer.echo("next: `dvc repro`, then `git add data dvc.lock metrics` and commit")
+    printing.print_lines(f"{summary}: now batch {name!r}")
+    printing.print_lines("next: `dvc repro`, then `git add data dvc.lock metrics` and commit")
 
 
 @app.command()
@@ -101,24 +121,28 @@ def repro(
 
 @app.command()
 @in_project
-def batches() -> None:
-    """Print a table of the batches: students, photos, men's and women's shoes, quarantined students, bytes."""
-    from shoepair.commands.collection import overview
+def batches(*, as_json: JsonOption = False) -> None:
+    """Print a table of the batches: students with men's shoes only, women's only or both; photos, bytes."""
+    with progress.show_status("counting the photos"):
+        from shoepair.commands.collection import overview
 
-    typer.echo(terminal_tables.batch_text(overview.batch_overview_rows()))
+        rows = overview.batch_overview_rows()
+    value = overview.rows_as_json(rows)
+    printing.print_blocks([collection_tables.batch_table(rows)], value, as_json=as_json)
 
 
 @app.command()
 @in_project
 def validate(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
     """Check all batches against the rules and print every error; nothing is changed."""
-    from shoepair.commands.collection import overview
-    from shoepair.ingestion import validation_counts
+    with progress.show_status("checking all batches"):
+        from shoepair.commands.collection import overview
+        from shoepair.ingestion import validation_counts
 
-    reports = [result.build_report(batch) for batch, result in overview.validation_result_by_batch().items()]
+        reports = [result.build_report(batch) for batch, result in overview.validation_result_by_batch().items()]
     total = validation_counts.counts_by_batch_and_total({report["batch"]: report for report in reports})["total"]
-    text = terminal_tables.validation_text(reports, total, as_markdown=markdown)
-    typer.echo(json_files.format_json(reports) if as_json else text)
+    blocks = collection_tables.validation_blocks(reports, total, as_markdown=markdown)
+    printing.print_blocks(blocks, reports, as_json=as_json, as_markdown=markdown)
     if any(report["reasons"] for report in reports):
         raise typer.Exit(1)
 
@@ -129,23 +153,23 @@ def suspects(
     *, top: Annotated[int, typer.Option(min=1, help="Number of students.")] = 10, as_json: JsonOption = False
 ) -> None:
     """Print the students whose photos probably have label issues, the most probable first; check them yourself."""
-    from shoepair.data import parquet_files, schemas
+    with progress.show_status("reading the ranking"):
+        from shoepair.data import parquet_files, schemas
 
-    rows = parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues).head(top).to_dict("records")
-    text = terminal_tables.suspect_text(rows)
-    typer.echo(json_files.format_json(rows) if as_json else text)
+        rows = parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues).head(top).to_dict("records")
+    printing.print_blocks(collection_tables.suspect_blocks(rows), rows, as_json=as_json)
 
 
 @app.command()
 @in_project
 def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
     """Remove a batch from the pipeline; the last commit, which must have it, still restores it."""
-    from shoepair.commands.collection.remove import remove_batch
+    with project_lock.hold_alone("`shoepair remove`"), progress.show_status(f"removing batch {batch}"):
+        from shoepair.commands.collection.remove import remove_batch
 
-    with project_lock.hold_alone("`shoepair remove`"):
         files = remove_batch(batch)
-    typer.echo(f"batch {batch!r}: {files} files removed")
-    typer.echo("next: `dvc repro`, then `git add --all data dvc.lock metrics` and commit")
+    printing.print_lines(f"batch {batch!r}: {count_with_noun(files, 'file')} removed")
+    printing.print_lines("next: `dvc repro`, then `git add --all data dvc.lock metrics` and commit")
 
 
 @app.command()
@@ -170,31 +194,37 @@ def forget(
         with project_lock.hold_alone("`shoepair forget --purge`", with_experiments=True):
             _purge(remotes or [], dry_run=dry_run, yes=yes)
         return
-    from shoepair.commands.collection.remove import withdraw_student
+    with project_lock.hold_alone("`shoepair forget`"), progress.show_status(f"deleting the photos of {student}"):
+        from shoepair.commands.collection.remove import withdraw_student
 
-    with project_lock.hold_alone("`shoepair forget`"):
         deleted = withdraw_student(student, batch)
-    typer.echo(f"{student}: {len(deleted)} photos deleted from batch {batch!r}")
-    typer.echo("next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`")
+    printing.print_lines(f"{student}: {count_with_noun(len(deleted), 'photo')} deleted from batch {batch!r}")
+    printing.print_lines(
+        "next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`"
+    )
 
 
 def _purge(remotes: list[str], *, dry_run: bool, yes: bool) -> None:
     """List what is deleted, ask where others are concerned, delete it, and list what is left."""
-    from shoepair.commands.collection.purging.purge import plan_purge
+    with ExitStack() as stack:
+        with progress.show_status("searching every copy"):
+            from shoepair.commands.collection.purging.purge import plan_purge
 
-    with plan_purge(remotes) as plan:
-        typer.echo("\n".join(terminal_tables.purge_plan_lines(plan)))
+            plan = stack.enter_context(plan_purge(remotes))
+        printing.print_lines(*collection_tables.purge_plan_lines(plan))
         if dry_run:
-            typer.echo("\n".join([*terminal_tables.purge_remains_lines(plan), "nothing was changed"]))
+            printing.print_lines(*collection_tables.purge_remains_lines(plan), "nothing was changed")
             return
         if plan.warnings and not yes:
             if not sys.stdin.isatty():
                 message = "forget --purge: other projects may be concerned, see above; nothing was deleted"
                 raise ShoepairError(message, fix="add --yes to delete it without a question")
             _ask_or_end("delete it?", "nothing was deleted")
-        receipt = plan.execute()
-    typer.echo(f"deleted: {plan.counts.total():,} files and folders{f'; receipt: {receipt}' if receipt else ''}")
-    typer.echo("\n".join(terminal_tables.purge_remains_lines(plan)))
+        with progress.show_status("deleting"):
+            receipt = plan.execute()
+    count = count_with_noun(plan.counts.total(), "file or folder", "files and folders")
+    printing.print_lines(f"deleted: {count}{f'; receipt: {receipt}' if receipt else ''}")
+    printing.print_lines(*collection_tables.purge_remains_lines(plan))
     if plan.unproven:
         raise typer.Exit(1)
 
@@ -208,10 +238,10 @@ def _ask_or_end(question: str, answer_to_no: str) -> None:
     try:
         goes_on = typer.confirm(question)
     except typer.Abort:
-        typer.echo()  # ends the line of the question
+        printing.print_lines("")  # ends the line of the question
         raise KeyboardInterrupt from None
     if not goes_on:
-        typer.echo(answer_to_no)
+        printing.print_lines(answer_to_no)
         raise typer.Exit(1)
 
 
@@ -225,43 +255,86 @@ def diff(
     markdown: MarkdownOption = False,
 ) -> None:
     """Compare two dataset versions: batches, students, photos, splits, and accuracies with their intervals."""
-    from shoepair.commands.history import versions
+    with progress.show_status("comparing the versions"):
+        from shoepair.commands.history import versions
 
-    changes = versions.compare_revisions(before, after)
-    text = terminal_tables.dataset_diff_text(changes, as_markdown=markdown)
-    typer.echo(json_files.format_json(changes) if as_json else text)
+        changes = versions.compare_revisions(before, after)
+    blocks = version_tables.dataset_diff_blocks(changes, as_markdown=markdown)
+    for side, reasons in changes["out_of_date"].items():
+        blocks += printing.outdated_lines(reasons, f"the figures of {side}")
+    printing.print_blocks(blocks, changes, as_json=as_json, as_markdown=markdown)
 
 
 @app.command()
 @in_project
 def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
     """Print the dataset versions along the git history."""
-    from shoepair.commands.history import versions
+    with progress.show_status("reading the history"):
+        from shoepair.commands.history import freshness, versions
 
-    entries = versions.list_version_records()
+        entries = versions.list_version_records()
     if not entries:
         message = "log: no commit of this project has records of photos"
         raise ShoepairError(message, fix="run `git add data dvc.lock metrics` and commit")
-    text = terminal_tables.dataset_log_text(entries, as_markdown=markdown)
-    typer.echo(json_files.format_json(entries) if as_json else text)
+    blocks: list[Any] = [version_tables.dataset_log_table(entries)]
+    reasons = freshness.find_outdated_reasons()
+    blocks += printing.outdated_lines(reasons, "the workspace is not in this list, and its figures")
+    printing.print_blocks(blocks, entries, as_json=as_json, as_markdown=markdown)
+
+
+@app.command()
+@in_project
+def experiments(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
+    """Print DVC's experiments side by side: the parameters that differ, and the accuracies of the best model."""
+    with progress.show_status("reading the experiments"):
+        from shoepair.commands.history.experiments import list_experiments
+
+        entries = list_experiments()
+    table = version_tables.experiments_table(entries)
+    printing.print_blocks([table], entries, as_json=as_json, as_markdown=markdown)
+
+
+@app.command()
+@in_project
+def trace(
+    subject: Annotated[str, typer.Argument(help="Student, photo, or an output such as models/siamese.")],
+    batch: Annotated[str, typer.Option(help="Batch of the student, if several have one of this id.")] = "",
+    *,
+    remotes: Annotated[bool, typer.Option("--remotes", help="Ask DVC's remotes too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print everything that a photo or a student has gone into; or what an output was made of."""
+    with progress.show_status("following the records"):
+        from shoepair.commands.history import origins, traces
+
+        if origins.find_stage(subject):
+            value = origins.describe_origin(subject)
+            text = origins.format_origin(value)
+        else:
+            value = traces.list_traces(subject, batch)
+            if remotes:
+                value["traces"] += traces.list_remote_traces(value)
+            text = traces.format_traces(value)
+    printing.print_blocks([text], value, as_json=as_json)
 
 
 @app.command()
 @in_project
 def verify() -> None:
     """Compare every file that DVC recorded, and every cached file, with its digest."""
-    from shoepair.commands.history.verify import verify_file_digests
+    with progress.show_status("comparing files with their digests"):
+        from shoepair.commands.history.verify import verify_file_digests
 
-    result = verify_file_digests()
-    counts = f"{result.checked_files} recorded files and {result.checked_cache_files} cached files read"
+        result = verify_file_digests()
+    recorded = count_with_noun(result.checked_files, "recorded file")
+    counts = f"{recorded} and {count_with_noun(result.checked_cache_files, 'cached file')} read"
     if not result.checked_files and not result.problems:
         message = f"verify: {counts}, so nothing is verified: nothing is recorded in this project"
         raise ShoepairError(message, fix="run `dvc repro`, which records what it reads and writes")
     if result.problems:
-        count = f"{len(result.problems)} problem{'s' if len(result.problems) > 1 else ''}"
-        message = f"verify: {count}; {counts}"
+        message = f"verify: {count_with_noun(len(result.problems), 'problem')}; {counts}"
         raise ShoepairError(message, problems=result.problems, fix="fix them, then run `shoepair verify` again")
-    typer.echo("\n".join([*result.missing_uncached, f"{counts}: all match the records"]))
+    printing.print_lines(*result.missing_uncached, f"{counts}: all match the records")
 
 
 @app.command()
@@ -272,12 +345,13 @@ def doctor() -> None:
 
 
 def _doctor() -> None:
-    from shoepair.commands.doctor import check_configuration, repair_project
+    with progress.show_status("looking for what killed commands left"):
+        from shoepair.commands.doctor import check_configuration, repair_project
 
-    for line in repair_project():  # one by one: what is deleted is said before
-        typer.echo(line)
-    for line in check_configuration():
-        typer.echo(line)
+        for line in repair_project():  # one by one: what is deleted is said before
+            progress.print_above_bar(line)
+        lines = check_configuration()
+    printing.print_lines(*lines)
 
 
 @app.command()
@@ -291,29 +365,65 @@ def crossval(
         list[str] | None,
         typer.Option("--set", "-S", help="Parameter to try, like lr=5.0e-4; a grid: lr=5.0e-4,1.0e-3."),
     ] = None,
+    students: Annotated[str, typer.Option(help="Learn from so few students of the other folds, like 2,5,10.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="SVG to write: accuracy by the number of these students.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate models on the students of train and valid; resumes an interrupted run."""
-    from shoepair.commands import grid_search
+    if plot is not None and (not students or plot.suffix.lower() != ".svg"):
+        message = (
+            f"crossval: --plot {escape_unprintable(str(plot))}, expected a name that ends with .svg, and --students"
+        )
+        raise ShoepairError(message, fix="write `--students 2,5,10 --plot learning.svg`")
+    with project_lock.hold_shared("`shoepair crossval`"), progress.show_status("cross-validating"):
+        from shoepair.commands import grid_search
 
-    with project_lock.hold_shared("`shoepair crossval`"):
         print_line = partial(progress.print_above_bar, stream=sys.stderr)
-        results = grid_search.cross_validate_grid(models or [], folds, repeats, overrides or [], print_line)
-    typer.echo(json_files.format_json(results) if as_json else terminal_tables.cv_text(results))
+        counts = grid_search.parse_student_counts(students)
+        results = grid_search.cross_validate_grid(models or [], folds, repeats, overrides or [], print_line, counts)
+        if plot is not None:
+            from shoepair.reports import charts  # imported late: it loads matplotlib
+
+            chart = charts.build_learning_chart(list(results.values()))
+            with atomic_files.atomic_write(plot) as part:
+                part.write_text(charts.svg_file_text(chart), encoding="utf-8")
+    printing.print_blocks([terminal_tables.cv_table(results)], results, as_json=as_json)
 
 
 @app.command()
 @in_project
-def metrics() -> None:
+def heaps(
+    model: Annotated[str, typer.Argument(help="Name of a trained model; default: the best one by validation.")] = "",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Put heaps of 6, 20, 60 and 200 shoes of valid and test students together; print how many pairs are right."""
+    with project_lock.hold_shared("`shoepair heaps`"), progress.show_status("putting heaps together"):
+        from shoepair.commands.serving.heaps import measure_heaps  # imported late: it loads torch
+        from shoepair.evaluation import thresholds
+        from shoepair.evaluation.config import AuditConfig
+        from shoepair.runtime import params
+
+        entries = measure_heaps(model or thresholds.read_decision_rule().model, params.load(AuditConfig).seed)
+    printing.print_blocks([terminal_tables.heap_table(entries)], entries, as_json=as_json)
+
+
+@app.command()
+@in_project
+def metrics(*, as_json: JsonOption = False) -> None:
     """Print the metrics of every model, the best one first, and the differences between models."""
-    _metrics()
+    _metrics(as_json=as_json)
 
 
-def _metrics() -> None:
-    from shoepair.evaluation import metric_files
+def _metrics(*, as_json: bool = False) -> None:
+    with progress.show_status("reading the figures"):
+        from shoepair.commands.history import freshness
+        from shoepair.evaluation import metric_files
 
-    fix = "run `dvc repro`, which computes them"
-    typer.echo(terminal_tables.evaluation_text(metric_files.read_details(fix)))
+        details = metric_files.read_details("run `dvc repro`, which computes them")
+        reasons = freshness.find_outdated_reasons()
+    blocks = [*terminal_tables.evaluation_blocks(details), *printing.outdated_lines(reasons)]
+    printing.print_blocks(blocks, {**details, "out_of_date": reasons}, as_json=as_json)
 
 
 def main() -> None:
@@ -329,9 +439,9 @@ def main() -> None:
             raise KeyboardInterrupt from None
         raise
     except ShoepairError as error:
-        sys.exit(f"error: {error}")
+        exit_with_error(error)
     except (OSError, MemoryError) as error:
-        sys.exit(f"error: {from_os_error(error)}")
+        exit_with_error(from_os_error(error))
 
 
 if __name__ == "__main__":

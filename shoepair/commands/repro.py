@@ -12,11 +12,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from shoepair.commands.reproduction.plan import COMMAND, PlannedStage, read_plan
+from shoepair.commands.reproduction import COMMAND
 from shoepair.runtime import progress, project_lock
 from shoepair.runtime.cores import count_cores
 from shoepair.runtime.errors import ShoepairError
+
+if TYPE_CHECKING:
+    from shoepair.commands.reproduction.plan import PlannedStage
 
 UP_TO_DATE = "Data and pipelines are up to date."  # DVC's words
 
@@ -38,7 +42,10 @@ def run_pipeline(targets: Sequence[str] = (), jobs: int | None = None) -> None:
         message = f"--jobs {jobs}: expected 1 or more"
         raise ShoepairError(message, fix="leave it out for as many as there are cores")
     with project_lock.hold_shared(COMMAND, only_one=True):
-        stages = read_plan(targets, progress.print_above_bar)
+        with progress.show_status("looking for what has changed"):
+            from shoepair.commands.reproduction.plan import read_plan  # imported late: it loads DVC
+
+            stages = read_plan(targets, progress.print_above_bar)
         if any(stage.is_affected for stage in stages):
             _run(stages, jobs)
         else:

@@ -20,64 +20,14 @@ from dvc.repo import Repo
 from dvc.scm import SCM
 from scmrepo.exceptions import SCMError
 
-from shoepair.runtime import project_lock
+from shoepair.commands.git_program import NoRepositoryError as NoRepositoryError
+from shoepair.commands.git_program import VersionControlError as VersionControlError
+from shoepair.commands.git_program import advise, to_one_line
+from shoepair.commands.git_program import list_git_lines as list_git_lines
+from shoepair.commands.git_program import run_git as run_git
 from shoepair.runtime.errors import ShoepairError
 
-NO_REPOSITORY = "not a git repository (or any"  # git's words; of a damaged one it says something else
-NO_COMMITS = "does not have any commits yet"  # likewise
-NO_REPOSITORY_FIX = "run `git init`, `git add --all` and `git commit`; then it can tell versions apart"
-
-
-class VersionControlError(ShoepairError):
-    """Git or DVC failed, so nothing is known about what it was asked."""
-
-
-class NoRepositoryError(VersionControlError):
-    """The project lies in no git repository: downloaded as an archive, for example."""
-
-
-def run_git(*arguments: str) -> bytes:
-    """Run git in the project's folder and return its output.
-
-    Raises:
-        NoRepositoryError: the project lies in no git repository.
-        VersionControlError: git failed, or is not installed.
-    """
-    words = ["git", "-c", "core.quotePath=false", *arguments]
-    try:
-        done = subprocess.run(words, capture_output=True, check=False, env=os.environ | {"LC_ALL": "C"})
-    except FileNotFoundError:
-        message = "git is not installed, or not on the PATH"
-        raise VersionControlError(message, fix="install git, then run the command again") from None
-    if done.returncode:
-        raise _git_error(arguments[0], done.stderr.decode(errors="replace"))
-    return done.stdout
-
-
-def list_git_lines(*arguments: str) -> list[str]:
-    """Run git in the project's folder and return the lines of its output."""
-    return run_git(*arguments).decode(errors="surrogateescape").splitlines()
-
-
-def _git_error(command: str, text: str) -> VersionControlError:
-    """Return the error of a git command that failed with this text."""
-    if NO_REPOSITORY in text:
-        return NoRepositoryError(f"{Path.cwd()}: in no git repository", fix=NO_REPOSITORY_FIX)
-    message = f"`git {command}` failed: {_one_line(text) or 'without a message'}"
-    return VersionControlError(message, fix=_advise(text))
-
-
-def _advise(text: str) -> str:
-    """Return what to do about a message of git, or of a library for git."""
-    if project_lock.NO_GIT in text:
-        return project_lock.NO_GIT_FIX
-    if "dubious ownership" in text or "not owned by" in text:  # of git, of libgit2
-        return "git reads only repositories of their user: run `git config --global --add safe.directory FOLDER` once"
-    return "correct this, then run the command again; `git status` and `dvc status` show whether they work here"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+NO_COMMITS = "does not have any commits yet"  # git's words
 
 
 def has_commits() -> bool:
@@ -213,10 +163,10 @@ def translate_errors(subject: str, fix: str = "") -> Iterator[None]:
     try:
         yield
     except (DvcException, SCMError, pygit2.GitError) as error:
-        text = _one_line(str(error)) or type(error).__name__
+        text = to_one_line(str(error)) or type(error).__name__
         is_about_rights = "not owned by" in text or not fix
         message = f"{subject}: {text}"
-        raise VersionControlError(message, fix=_advise(text) if is_about_rights else fix) from None
+        raise VersionControlError(message, fix=advise(text) if is_about_rights else fix) from None
 
 
 def run_dvc(*arguments: str) -> None:
@@ -231,4 +181,4 @@ def run_dvc(*arguments: str) -> None:
         lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line]
         lines = [line for line in lines if not line.startswith("Having any troubles?")]
         message = f"`{' '.join(['dvc', *arguments])}` failed"
-        raise VersionControlError(message, problems=lines, fix=_advise("\n".join(lines)))
+        raise VersionControlError(message, problems=lines, fix=advise("\n".join(lines)))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from shoepair.data.naming import SPLITS
 
 
 class ValidationReport(BaseModel):
@@ -30,10 +34,5 @@ class SplitSize(BaseModel):
     pairs_w: int
 
 
-class SplitCounts(BaseModel):
-    """metrics/split.json."""
-
-    train: SplitSize
-    valid: SplitSize
-    test_m: SplitSize
-    test_w: SplitSize
+_FIELDS: dict[str, Any] = dict.fromkeys(SPLITS, (SplitSize, ...))
+SplitCounts = create_model("SplitCounts", **_FIELDS)  # metrics/split.json

@@ -11,9 +11,12 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath
 
-SUBSETS = ("train", "test_m", "test_w")
-SPLITS = ("train", "valid", "test_m", "test_w")
-NON_TEST_SPLITS = ("train", "valid")  # assigned by hash; the other two by the folder
+STUDENT_LETTER = "u"  # before the digits of a student's id
+CATEGORY_BY_TEST_SPLIT = {"test_m": "m", "test_w": "w"}  # a test subset holds one category ("": all); train holds both
+TEST_SPLITS = tuple(CATEGORY_BY_TEST_SPLIT)  # assigned by the folder
+NON_TEST_SPLITS = ("train", "valid")  # assigned by hash
+SUBSETS = ("train", *TEST_SPLITS)
+SPLITS = (*NON_TEST_SPLITS, *TEST_SPLITS)
 
 PAIR_NUMBERS = (1, 2, 3)
 SIDES = ("left", "right")
@@ -22,12 +25,12 @@ FORMAT_NAMES = "JPEG, HEIC, PNG, WebP or AVIF"  # of photos; told by the bytes
 SHOE_KEYS = tuple((pair, side) for pair in PAIR_NUMBERS for side in SIDES)  # a student's photos, in store order
 
 PHOTO_NAME_PATTERN = re.compile(
-    r"(?P<student>u[0-9]+)_(?P<pair>[0-9]+)_(?P<side>[a-z]+)_(?P<category>[a-z]+)\.[a-z0-9]+",
+    rf"(?P<student>{STUDENT_LETTER}[0-9]+)_(?P<pair>[0-9]+)_(?P<side>[a-z]+)_(?P<category>[a-z]+)\.[a-z0-9]+",
     re.IGNORECASE | re.ASCII,
 )
 # Anywhere in a name or text.
-STUDENT_ID_PATTERN = re.compile(r"(?<![a-z0-9])u[0-9]+(?![0-9])", re.IGNORECASE | re.ASCII)
-WHOLE_STEM_PATTERN = re.compile(r"(?<![a-z0-9])u[0-9]+_[123]_(left|right)_[mw](?![a-z0-9])", re.ASCII)
+STUDENT_ID_PATTERN = re.compile(rf"(?<![a-z0-9]){STUDENT_LETTER}[0-9]+(?![0-9])", re.IGNORECASE | re.ASCII)
+WHOLE_STEM_PATTERN = re.compile(rf"(?<![a-z0-9]){STUDENT_LETTER}[0-9]+_[123]_(left|right)_[mw](?![a-z0-9])", re.ASCII)
 UNFINISHED_SUFFIXES = (".icloud", ".nextcloud", ".owncloud", ".part", ".partial", ".filepart", ".crdownload")
 
 
@@ -60,8 +63,8 @@ def parse_photo_name(file_name: str) -> PhotoName:
         reason = f"side {parts['side']!r}, expected left or right"
     elif parts["category"] not in CATEGORIES:
         reason = f"category {parts['category']!r}, expected m or w"
-    elif not parts["student"].startswith("u"):
-        reason = f"student {parts['student']!r}, expected a small u and digits"
+    elif not parts["student"].startswith(STUDENT_LETTER):
+        reason = f"student {parts['student']!r}, expected a small {STUDENT_LETTER} and digits"
     else:
         return PhotoName(parts["student"], int(parts["pair"]), parts["side"], parts["category"])
     raise PhotoError(reason)
@@ -86,12 +89,12 @@ def _describe_expected_name(file_name: str) -> str:
             "without a blank" if without_blanks else "if it is a second version, keep the right one under this name"
         )
         return f"expected {stem[0]}{suffix}: {advice}"
-    return "expected like u052_3_left_w.png"
+    return f"expected like {STUDENT_LETTER}052_3_left_w.png"
 
 
 def strip_leading_zeros(student: str) -> str:
     """Return what students are compared by: u2, u02 and u002 are one number, so one student, like "u2"."""
-    return f"u{student[1:].lstrip('0') or '0'}"
+    return f"{STUDENT_LETTER}{student[1:].lstrip('0') or '0'}"
 
 
 def extract_student_id(text: str) -> str:

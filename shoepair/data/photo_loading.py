@@ -5,8 +5,8 @@ Without torch, which takes seconds to load: a stage that only looks at photos ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -24,30 +24,37 @@ from shoepair.runtime.errors import ShoepairError
 
 @dataclass(frozen=True)
 class PairPhotos:
-    """Pairs and their photos, each photo held once.
+    """Pairs whose photos are read from the stores when they are asked for.
 
     Args:
-        images: (N, 3, 2, S, S, 3) uint8.
+        students: N rows with `batch` and `row`, the store and store row of each student.
         pair_index: (P, 3), for each pair: student 0..N-1, pair of the left shoe 0-2, pair of the right shoe 0-2.
+        stores: by batch, open.
     """
 
-    images: NDArray[np.uint8]
+    students: pd.DataFrame
     pair_index: NDArray[np.int64]
+    stores: Mapping[str, Store]
 
     def __len__(self) -> int:
         return len(self.pair_index)
 
     def read_shoes(self, first: int, end: int) -> NDArray[np.float32]:
         """Return the shoes of pairs `first`..`end` - 1, left then right: (B, 2, S, S, 3), of -0.5..0.5."""
-        student, left, right = self.pair_index[first:end].T
-        shoes = np.stack([self.images[student, left, 0], self.images[student, right, 1]], axis=1)
+        numbers, left, right = self.pair_index[first:end].T
+        present, student = np.unique(numbers, return_inverse=True)
+        keys = zip(self.students["batch"].iloc[present], self.students["row"].iloc[present], strict=True)
+        images = np.concatenate([self.stores[batch].read_students([row]) for batch, row in keys])  # (N, 3, 2, S, S, 3)
+        shoes = np.stack([images[student, left, 0], images[student, right, 1]], axis=1)
         return scale_to_centred_float(shoes)
 
 
-def load_pair_photos(pair_rows: pd.DataFrame) -> PairPhotos:
-    """Load the pairs of `Pairs` rows, in row order, with the photos of their students only."""
+@contextmanager
+def open_pair_photos(pair_rows: pd.DataFrame) -> Iterator[PairPhotos]:
+    """Open the photos of the pairs of `Pairs` rows, in row order, for the time of the block."""
     students, pair_index = index_students(pair_rows)
-    return PairPhotos(read_photos(students), pair_index)
+    with open_stores(students) as stores:
+        yield PairPhotos(students, pair_index, stores)
 
 
 def index_students(pair_rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
@@ -86,15 +93,16 @@ def load_split_student_rows(split: str) -> pd.DataFrame:
     return students
 
 
-def iter_student_photos(students: pd.DataFrame, *, use_remote_root: bool = False) -> Iterator[NDArray[np.uint8]]:
-    """Yield the photos of each student (columns `batch`, `row`, `student`), (3, 2, S, S, 3) uint8, in row order.
+@contextmanager
+def open_stores(students: pd.DataFrame, *, use_remote_root: bool = False) -> Iterator[dict[str, Store]]:
+    """Open the stores of students (columns `batch`, `row`, `student`) by batch, for the time of the block.
 
     Raises:
         ShoepairError: a store is missing, damaged or of other students, or the stores differ in S.
     """
     with ExitStack() as stack:
         stores = {
-            batch: stack.enter_context(Store(paths.store_path(str(batch)), use_remote_root=use_remote_root))
+            str(batch): stack.enter_context(Store(paths.store_path(str(batch)), use_remote_root=use_remote_root))
             for batch in students["batch"].unique()
         }
         edges = sorted({store.edge for store in stores.values()})
@@ -102,7 +110,17 @@ def iter_student_photos(students: pd.DataFrame, *, use_remote_root: bool = False
             message = f"data/store: images of {' and '.join(map(str, edges))} pixels, expected one size"
             raise ShoepairError(message, fix="run `dvc repro`, which rebuilds the stores")
         for batch, group in students.groupby("batch", sort=False):
-            raise_if_not_stored(stores[batch], group)
+            raise_if_not_stored(stores[str(batch)], group)
+        yield stores
+
+
+def iter_student_photos(students: pd.DataFrame, *, use_remote_root: bool = False) -> Iterator[NDArray[np.uint8]]:
+    """Yield the photos of each student (columns `batch`, `row`, `student`), (3, 2, S, S, 3) uint8, in row order.
+
+    Raises:
+        ShoepairError: those of `open_stores`.
+    """
+    with open_stores(students, use_remote_root=use_remote_root) as stores:
         for batch, row in zip(students["batch"], students["row"], strict=True):
             yield stores[batch].read_students([row])[0]
 

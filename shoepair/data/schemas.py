@@ -13,15 +13,15 @@ from shoepair.data import naming
 from shoepair.data.naming import SPLITS, SUBSETS
 from shoepair.runtime.batch_names import BATCH_NAME_PATTERN
 
-STUDENT_PATTERN = re.compile(r"u[0-9]{1,250}", re.ASCII)
+STUDENT_PATTERN = re.compile(naming.STUDENT_LETTER + r"[0-9]{1,250}", re.ASCII)
 # Within a batch's folder: neither absolute nor with a part that leads out of it.
 PATH_PATTERN = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\x00-\x1f\x7f]+")
 
 
 def _match(values: pd.Series[str], pattern: re.Pattern[str]) -> pd.Series[bool]:
     """Return whether each text that is not missing matches as a whole; each different text is matched once."""
-    valid = [value for value in values.dropna().unique() if pattern.fullmatch(value)]
-    return values.isna() | values.isin(valid)
+    others = [value for value in values.dropna().unique() if not pattern.fullmatch(value)]
+    return ~values.isin(others)
 
 
 class TableSchema(pa.DataFrameModel):

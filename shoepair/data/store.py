@@ -25,17 +25,18 @@ import errno
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from shoepair.data import naming
+from shoepair.data.wording import count_with_noun
 from shoepair.runtime import open_files, storage
 from shoepair.runtime.atomic_files import atomic_write
 from shoepair.runtime.errors import ShoepairError
@@ -52,7 +53,7 @@ FORGED_ADDRESS_ERRORS = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}  # of readi
 LOCK_FAILED_TEXT, OPEN_FOR_WRITING_TEXT = "unable to lock file", "already open for write"  # in errors of HDF5
 SCALE_FACTOR = np.float32(1 / 255)
 ADD_OFFSET = np.float32(-0.5)
-STUDENT_ID_PATTERN = re.compile(r"u[0-9]+", re.ASCII)
+STUDENT_ID_PATTERN = re.compile(naming.STUDENT_LETTER + r"[0-9]+", re.ASCII)
 STUDENT_SHAPE = (len(naming.PAIR_NUMBERS), len(naming.SIDES))
 
 
@@ -75,17 +76,24 @@ def write_store(
         student_photos: N arrays (3, 2, edge, edge, 3), in the order of `student_ids`; one at a time is in memory.
         edge: S, in pixels.
     """
+    with create_hdf5_file(path) as (file, raise_write_error):
+        file.attrs["format"] = FORMAT_VERSION
+        shape = (len(student_ids), *STUDENT_SHAPE, edge, edge, 3)
+        data = file.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), track_times=False)
+        data.attrs["scale_factor"] = SCALE_FACTOR
+        data.attrs["add_offset"] = ADD_OFFSET
+        _write_dimension_scales(file, data, student_ids)
+        for row, photos in zip(range(len(student_ids)), student_photos, strict=True):
+            data[row] = photos
+            raise_write_error()
+
+
+@contextmanager
+def create_hdf5_file(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """Create an HDF5 file that appears when it is complete; yield it, and a function that raises its write errors."""
     with atomic_write(path) as part, _DeferredErrorFile(part, "w+") as disk:
         with h5py.File(disk, "w", libver="v110") as file:
-            file.attrs["format"] = FORMAT_VERSION
-            shape = (len(student_ids), *STUDENT_SHAPE, edge, edge, 3)
-            data = file.create_dataset("images", shape, np.uint8, chunks=(1, *shape[1:]), track_times=False)
-            data.attrs["scale_factor"] = SCALE_FACTOR
-            data.attrs["add_offset"] = ADD_OFFSET
-            _write_dimension_scales(file, data, student_ids)
-            for row, photos in zip(range(len(student_ids)), student_photos, strict=True):
-                data[row] = photos
-                disk.raise_write_error()
+            yield file, disk.raise_write_error
         disk.raise_write_error()  # closing writes too
 
 
@@ -146,6 +154,9 @@ class Store:
         OSError: this machine cannot read it.
     """
 
+    stage: ClassVar[str] = "normalize"
+    expected: ClassVar[str] = f"a store of format {FORMAT_VERSION}"
+
     def __init__(self, path: Path, *, use_remote_root: bool = False) -> None:
         self.path = path
         self._remote = storage.open_remote_store(path) if use_remote_root else None
@@ -164,7 +175,7 @@ class Store:
             self._file.close()
             raise
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -206,14 +217,19 @@ class Store:
             ShoepairError: the store has no such row, or is damaged.
             OSError: this machine cannot read it.
         """
-        if any(not 0 <= row < len(self) for row in row_numbers):
-            message = f"{self.path}: row {max(row_numbers)} of a table, but the store has {len(self)} students"
-            raise ShoepairError(message, fix="run `dvc repro`, which makes both from the same photos")
+        self.raise_if_no_rows(row_numbers)
         images = np.empty((len(row_numbers), *self._images.shape[1:]), np.uint8)
         with self._damage_as_shoepair_error():
             for position, row in enumerate(row_numbers):
                 self._images.read_direct(images, np.s_[int(row)], np.s_[position])
         return images
+
+    def raise_if_no_rows(self, row_numbers: Sequence[int] | NDArray[np.int64]) -> None:
+        """Raise a ShoepairError if there are no students in some of these rows."""
+        if any(not 0 <= row < len(self) for row in row_numbers):
+            count = count_with_noun(len(self), "student")
+            message = f"{self.path}: row {max(row_numbers)} of a table, but the store has {count}"
+            raise ShoepairError(message, fix="run `dvc repro`, which makes both from the same photos")
 
     @contextmanager
     def _damage_as_shoepair_error(self) -> Iterator[None]:
@@ -257,7 +273,7 @@ class Store:
     @property
     def _stage(self) -> str:
         """The stage that writes the store, as `dvc repro` takes it."""
-        return SYNTHETIC_BATCH if self.path.stem == SYNTHETIC_BATCH else f"normalize@{self.path.stem}"
+        return SYNTHETIC_BATCH if self.path.stem == SYNTHETIC_BATCH else f"{self.stage}@{self.path.stem}"
 
     def _open_checked_images(self) -> h5py.Dataset:
         """Return /images after checking that all data lie in the file and no size exceeds the file's."""
@@ -272,10 +288,15 @@ class Store:
             self._raise_invalid_store(
                 f"images of {data.shape} bytes claimed, more than the file holds, or not in chunks of a student"
             )
-        # On a damaged file, HDF5 never returns from reading texts of variable length (kind "O").
-        if ids.shape != data.shape[:1] or ids.dtype.kind != "S" or ids.nbytes > self._file_bytes() or ids.chunks:
-            self._raise_invalid_store(f"{len(data)} students in /images, not as many names in /student")
+        if ids.shape != data.shape[:1] or not self._can_be_read(ids):
+            self._raise_invalid_store(
+                f"{count_with_noun(len(data), 'student')} in /images, not as many names in /student"
+            )
         return data
+
+    def _can_be_read(self, ids: h5py.Dataset) -> bool:
+        """Whether reading names ends: HDF5 may never return from texts of variable length (kind "O") if damaged."""
+        return ids.ndim == 1 and ids.dtype.kind == "S" and ids.nbytes <= self._file_bytes() and not ids.chunks
 
     def _read_integer_attribute(self, name: str) -> object:
         """Return an attribute that is one integer, else a description; texts are not read (`_open_checked_images`)."""
@@ -302,7 +323,7 @@ class Store:
 
     def _raise_invalid_store(self, problem: str) -> NoReturn:
         location = self.path if self._remote is None else self._remote.address
-        message = f"{location}: {problem}, expected a store of format {FORMAT_VERSION}"
+        message = f"{location}: {problem}, expected {self.expected}"
         fix = f"delete it and run `dvc repro {self._stage}`, which rebuilds it"
         fix += "" if self._remote is None else f"; then upload {self.path} there"
         raise ShoepairError(message, fix=fix) from None

@@ -20,6 +20,13 @@ class EvaluateConfig(AuditConfig):
 
     threads: int = Field(validation_alias="train.threads", ge=1)
     models: UniqueNames = Field(min_length=1)
+    crossvalidated: UniqueNames = Field(default_factory=list, validation_alias="crossval.models")
+    pretrained_models: UniqueNames = Field(validation_alias="pretrained.models")
+
+    @property
+    def all_models(self) -> list[str]:
+        """Names of all models, those from scratch first."""
+        return [*self.models, *self.pretrained_models]
 
 
 class FoldConfig(Section):

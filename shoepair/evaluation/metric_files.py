@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, RootModel, model_validator
 
-from shoepair.evaluation.metric_names import COMPARED_METRICS, METRIC_ORDERS, interval_names
+from shoepair.evaluation.metric_names import COMPARED_METRICS, METRIC_NAMES, interval_names
 from shoepair.runtime import json_files, paths
 
 
@@ -25,7 +25,7 @@ def _require(*names: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-_METRICS = [name for metric in METRIC_ORDERS for name in interval_names(metric)]
+_METRICS = [name for metric in METRIC_NAMES for name in interval_names(metric)]
 _DIFFERENCES = [name for metric in COMPARED_METRICS for name in interval_names(metric)]
 Metrics = Annotated[dict[str, float], _require("students", "pairs", *_METRICS)]
 CalibratedMetrics = Annotated[Metrics, _require("ece", "ece_calibrated")]

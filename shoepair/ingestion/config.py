@@ -23,7 +23,7 @@ class SplitConfig(Section):
 
     salt: Annotated[str, AfterValidator(_check_salt)] = Field(validation_alias="split.salt", min_length=1)
     valid: float = Field(validation_alias="split.valid", gt=0, lt=1)
-    # The limit is near_duplicates.MAX_SEARCHABLE_DISTANCE.
+    # The limit is hash_search.MAX_SEARCHABLE_DISTANCE.
     max_hash_distance: int = Field(validation_alias="split.max_hash_distance", ge=0, le=25)
 
 

@@ -19,12 +19,11 @@ from threadpoolctl import threadpool_limits
 
 from shoepair.data import naming
 from shoepair.data.schemas import AcceptedPhotos
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion import decoding, parallel_decoding, quality
 from shoepair.ingestion.config import ValidateConfig
 from shoepair.runtime import progress, storage
 from shoepair.runtime.errors import ShoepairError
-
-CATEGORY_OF_SUBSET = {"test_m": "m", "test_w": "w"}  # a test subset holds one category; train holds both
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class ValidationResult:
         remarks = "".join(f"; {count} {remark}" for remark, count in self.remark_counts.items())
         flags = "".join(f"; {len(paths)} {flag}" for flag, paths in self.flagged_paths.items())
         total = f"{counts['accepted']} accepted + {counts['quarantined']} quarantined + {counts['ignored']} ignored"
-        return f"{counts['files']} files = {total}{remarks}{flags}"
+        return f"{count_with_noun(counts['files'], 'file')} = {total}{remarks}{flags}"
 
     def build_report(self, batch: str) -> dict[str, Any]:
         """Build the validation report of the batch as a JSON-ready dictionary."""
@@ -192,7 +191,7 @@ def validate_batch_or_raise(
         fix = f"{correction}; `validate.max_quarantined` allows a share of {policy.max_quarantined}"
     else:
         return result
-    message = f"{location or folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''}, {outcome}"
+    message = f"{location or folder}: {count_with_noun(len(problems), 'problem')}, {outcome}"
     raise ShoepairError(message, problems=problems, fix=fix)
 
 
@@ -270,11 +269,11 @@ def _find_student_errors(photos: list[Any]) -> Iterator[str]:
         return  # further errors would only follow from this one
     keys = [(int(photo.pair), str(photo.side)) for photo in photos]
     if len(keys) != len(naming.SHOE_KEYS) or set(keys) != set(naming.SHOE_KEYS):
-        yield f"{len(keys)} photo{'s' if len(keys) > 1 else ''}, expected 6 ({_describe_missing_and_repeated(keys)})"
+        yield f"{count_with_noun(len(keys), 'photo')}, expected 6 ({_describe_missing_and_repeated(keys)})"
     for pair, shoes in _group_by(photos, attrgetter("pair")).items():
         if len({shoe.category for shoe in shoes}) > 1:
             yield f"pair {pair} is both m and w, expected one category"
-    expected = CATEGORY_OF_SUBSET.get(subsets[0])
+    expected = naming.CATEGORY_BY_TEST_SPLIT.get(subsets[0])
     for photo in photos:
         if expected and photo.category != expected:
             yield f"{photo.path} is of category {photo.category}, expected only {expected} in {subsets[0]}"

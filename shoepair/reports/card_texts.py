@@ -6,7 +6,8 @@ sentences state what it does not know.
 
 from __future__ import annotations
 
-from shoepair.reports.formatting import count_with_noun
+from shoepair.data.naming import TEST_SPLITS
+from shoepair.data.wording import count_with_noun
 from shoepair.reports.results import Results
 
 LICENCE_TEXT = "None is stated. Photos belong to the people who handed them in and are not published with the project."
@@ -98,6 +99,22 @@ def synthetic_students_sentence(results: Results) -> str:
     return f"In every epoch the networks also train on synthetic students, {count}; no accuracy is measured on them."
 
 
+def pretrained_sentence(results: Results) -> str:
+    """Say which models start from a network that others trained, on what, and under which licence; "" if none does."""
+    origins = {name: card["pretrained"] for name, card in results.model_cards.items() if "pretrained" in card}
+    if not origins:
+        return ""
+    scratch = [name for name in results.models if name not in origins]
+    origin = next(iter(origins.values()))
+    trained_on = f"was trained on {origin['trained_on']}" if origin["trained_on"] != "not known" else "others trained"
+    shoes = " ImageNet contains shoes: the network saw some before." if origin["trained_on"] == "ImageNet" else ""
+    return (
+        f"{' and '.join(origins)} compare the maps of a network that {trained_on} ({origin['weights']}; source: "
+        f"{origin['source']}; licence: {origin['license']}; SHA-256 {origin['sha256'][:16]}...).{shoes} "
+        f"{', '.join(scratch) or 'No model'} {'is' if len(scratch) < 2 else 'are'} trained from scratch on the class."
+    )
+
+
 def tta_sentence(results: Results) -> str:
     """Describe which models use test-time augmentation; "" if none does."""
     models = [name for name, card in results.model_cards.items() if card["layers"].get("tta")]
@@ -112,7 +129,7 @@ def tta_sentence(results: Results) -> str:
 
 def list_limitation_sentences(results: Results) -> list[str]:
     """Return sentences on what the data cannot show."""
-    tests = sum(results.split_counts[name]["students"] for name in ("test_m", "test_w"))
+    tests = sum(results.split_counts[name]["students"] for name in TEST_SPLITS)
     size = (
         f"{count_with_noun(tests, 'test student')}: intervals are wide, small differences of models remain undetected."
         if tests

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -35,6 +35,9 @@ CSS_VARIABLES = {INK_COLOUR: "var(--text)", GRID_COLOUR: "var(--soft)"} | {
 WIDE_INCHES, SQUARE_INCHES = (4.0, 2.9), (4.0, 3.7)  # inches: 288 points, about what a phone shows
 MAX_LOSS_POINTS = 400  # of a loss curve; more are averaged
 SCORE_BINS = 24  # of a histogram of logits
+# A histogram's axis ends at 1.5 times this percentile of the logits' amounts: few sure answers squeeze the rest.
+LOGIT_PERCENTILE, LOGIT_MARGIN = 95, 1.5
+ANSWER_INCHES = (4.0, 0.8, 0.24)  # width of the chart of all models; its height without lines; height of a line
 SHARE_TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis of shares
 MATPLOTLIB_STYLE: Any = {  # matplotlib's rcParams
     "font.family": "DejaVu Sans",
@@ -109,6 +112,47 @@ def _set_percent_square(axes: Axes) -> None:
     _set_percent_axis(axes)
 
 
+def build_answer_chart(
+    metrics_by_model: dict[str, dict[str, Any]], splits: list[str], split_titles: dict[str, str]
+) -> Chart:
+    """Draw the balanced accuracy of every model on these splits with its interval, the first model on top."""
+    lines = [(model, split) for model in metrics_by_model for split in splits]
+    numbers = [
+        f"{model}, {split_titles[split]}: {metrics_by_model[model][split]['balanced']:.1%} "
+        f"({100 * metrics_by_model[model][split]['low']:.1f} to {100 * metrics_by_model[model][split]['high']:.1f})"
+        for model, split in lines
+    ]
+    lowest = min(metrics_by_model[model][split]["low"] for model, split in lines)
+
+    def paint(axes: Axes) -> None:
+        middles = []
+        for i, (model, split) in enumerate(lines):
+            row, series = divmod(i, len(splits))
+            y = row * (len(splits) + 0.8) + series
+            if series == 0:
+                middles.append(y + (len(splits) - 1) / 2)
+            stats = metrics_by_model[model][split]
+            colour, marker = SERIES_COLOURS[series % len(SERIES_COLOURS)], "os"[series % 2]
+            label = split_titles[split] if row == 0 else None
+            axes.plot([stats["low"], stats["high"]], [y, y], color=colour, lw=2.4, solid_capstyle="butt")
+            axes.plot(stats["balanced"], y, color=colour, marker=marker, ms=6, ls="none", label=label, clip_on=False)
+            place: Any = {"xycoords": axes.get_yaxis_transform(), "va": "center", "annotation_clip": False}
+            axes.annotate(f"{stats['balanced']:.1%}", (1.02, y), color=colour, **place)
+        axes.axvline(0.5, color=INK_COLOUR, lw=0.9, ls=(0, (2, 2)))
+        left = min(0.45, np.floor(20 * lowest) / 20)
+        axes.set(xlim=(left, 1.005), ylim=(y + 0.8, -0.8), yticks=middles, yticklabels=list(metrics_by_model))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("balanced accuracy, 95% interval")
+        _add_legend(axes)
+
+    width, base, line = ANSWER_INCHES
+    height = base + line * len(metrics_by_model) * (len(splits) + 0.8)
+    alt = f"Balanced accuracy of every model, with 95% intervals; guessing is 50%. {'; '.join(numbers)}."
+    return _render_chart("answer", (width, height), alt, paint)
+
+
 def build_loss_chart(model: str, loss_curve: pd.DataFrame) -> Chart:
     """Draw the loss curve: loss per iteration, averaged where there are too many points."""
     values = loss_curve["loss"].to_numpy()
@@ -178,20 +222,23 @@ def build_roc_chart(
 def build_logit_histogram_chart(model: str, scores: pd.DataFrame) -> Chart:
     """Draw histograms of a model's logits, same and different pairs apart, as shares."""
     same, logits = metrics.labels_and_logits(scores)
-    edges = np.linspace(min(float(logits.min()), -0.1), max(float(logits.max()), 0.1), SCORE_BINS + 1)
+    limit = LOGIT_MARGIN * float(np.percentile(np.abs(logits), LOGIT_PERCENTILE))
+    shown = np.clip(logits, -limit, limit)
+    beyond = int((np.abs(logits) > limit).sum())
+    edges = np.linspace(min(float(shown.min()), -0.1), max(float(shown.max()), 0.1), SCORE_BINS + 1)
     above = [float((logits[mask] > 0).mean()) for mask in (same, ~same)]
     alt = (
         f"Two histograms of the logits of {model}, which calls a pair same above 0. Same pairs: median "
         f"{np.median(logits[same]):+.2f}, {above[0]:.1%} above 0. Different pairs: median "
         f"{np.median(logits[~same]):+.2f}, {above[1]:.1%} above 0."
-    )
+    ) + (f" The outermost bars contain {beyond} logits that lie beyond the axis." if beyond else "")
 
     def paint(axes: Axes) -> None:
         for mask, label, colour, style in (
             (same, "same", SERIES_COLOURS[0], "solid"),
             (~same, "different", SERIES_COLOURS[1], (0, (4, 1.2))),
         ):
-            shares = np.histogram(logits[mask], edges)[0] / mask.sum()
+            shares = np.histogram(shown[mask], edges)[0] / mask.sum()
             axes.stairs(shares, edges, fill=True, color=colour, alpha=0.28, lw=0)
             axes.stairs(shares, edges, color=colour, lw=1.7, ls=style, label=f"{label} pairs")
         axes.axvline(0, color=INK_COLOUR, lw=0.9, ls=(0, (2, 2)))
@@ -226,6 +273,45 @@ def build_reliability_chart(
         _add_legend(axes)
 
     return _render_chart(f"reliability-{model}", SQUARE_INCHES, alt, paint)
+
+
+def build_learning_chart(runs: list[dict[str, Any]]) -> Chart:
+    """Draw balanced accuracy by the number of students learnt from, of the values of `grid_search.metrics_by_run`."""
+    runs_by_model: dict[str, list[dict[str, Any]]] = {}
+    for run in sorted(runs, key=lambda run: int(run["learnt_from"])):
+        name = " ".join([run["model"], *(f"{key}={value}" for key, value in run["parameters"].items())])
+        runs_by_model.setdefault(name, []).append(run)
+    counts = sorted({run["learnt_from"] for run in runs})
+    numbers = [
+        f"{model}: " + ", ".join(f"{run['balanced_all']:.1%} from {run['learnt_from']}" for run in its_runs)
+        for model, its_runs in runs_by_model.items()
+    ]
+
+    def paint(axes: Axes) -> None:
+        for i, (model, its_runs) in enumerate(runs_by_model.items()):
+            x, middle, low, high = (
+                [run[name] for run in its_runs] for name in ("learnt_from", "balanced_all", "low_all", "high_all")
+            )
+            colour, style = SERIES_COLOURS[i % len(SERIES_COLOURS)], LINE_STYLES[i % len(LINE_STYLES)]
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+            axes.plot(x, middle, color=colour, ls=style, marker="os^Dv"[i % 5], ms=4.5, label=model)
+        axes.set_xscale("log")
+        axes.set_xticks(counts, labels=list(map(str, counts)), minor=False)
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.set(xlabel="students learnt from", ylabel="balanced accuracy, 95% interval")
+        _add_legend(axes)
+
+    alt = f"Balanced accuracy on held-out students by the number of students learnt from. {'; '.join(numbers)}."
+    return _render_chart("learning", WIDE_INCHES, alt, paint)
+
+
+def svg_file_text(chart: Chart) -> str:
+    """Return a chart as an SVG file of its own: with its colours on white, and its text alternative as the title."""
+    colours = "".join(f"{variable[4:-1]}:{colour};" for colour, variable in CSS_VARIABLES.items())
+    head, body = str(chart.svg).split(">", 1)
+    head = head.replace(' aria-hidden="true" focusable="false"', "")
+    return f'{head} style="background:#fff;{colours}"><title>{escape(chart.alt)}</title>{body}\n'
 
 
 def _reliability_bins(

@@ -1,6 +1,7 @@
 """Croissant 1.1 metadata of the data set, with the responsible-AI properties; valid for `mlcroissant validate`.
 
-Contains counts and no student numbers. It refers to tables of the pipeline, which are not in git. What the project
+Contains counts and no student numbers. It refers to tables of the pipeline, which are not in git; one of them per
+batch holds the photos, so that programs load pairs of pictures. What the project
 does not know, such as a date or a licence, is left out or stated as unknown.
 """
 
@@ -11,9 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from shoepair.data import contact_sheets
 from shoepair.data.naming import SPLITS
 from shoepair.reports import card_texts
-from shoepair.reports.formatting import read_template
+from shoepair.reports.formatting import CROISSANT_PATH, read_template
 from shoepair.reports.results import REPRO_HINT, Results
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
@@ -35,6 +37,11 @@ PAIR_COLUMNS = {
         "sc:Boolean",
         "whether it is one of the student's three same and three different standard pairs",
     ),
+}
+PHOTO_PAIR_COLUMNS = {
+    **{name: text for name, text in PAIR_COLUMNS.items() if name not in {"row", "split", "standard"}},
+    "left_photo": ("sc:ImageObject", "the left shoe, upright, cropped to a square, in sRGB"),
+    "right_photo": ("sc:ImageObject", "the right shoe, likewise"),
 }
 
 
@@ -61,12 +68,32 @@ def build_metadata(results: Results) -> dict[str, Any]:
         "distribution": [
             _file_object("students-table", paths.SPLIT, "Every student with the split."),
             _file_object("pairs-table", paths.PAIRS, "All nine pairs of every student, as rows of the stores."),
+            {
+                "@type": "cr:FileSet",
+                "@id": "photo-pairs-tables",
+                "name": "photo-pairs-tables",
+                "description": "All nine pairs of every student, with both photos; a table per batch.",
+                "encodingFormat": PARQUET_MEDIA_TYPE,
+                "includes": [
+                    (paths.sheets_path(batch) / contact_sheets.PAIRS_FILE)
+                    .relative_to(CROISSANT_PATH.parent)
+                    .as_posix()
+                    for batch in results.batches
+                ],
+            },
         ],
         "recordSet": [
             _splits_record_set(results),
             _record_set("students", "students-table", "One record per student.", STUDENT_COLUMNS),
             _record_set(
                 "pairs", "pairs-table", "One record per pair of shoes: left shoe, right shoe, label.", PAIR_COLUMNS
+            ),
+            _record_set(
+                "photo-pairs",
+                "photo-pairs-tables",
+                "One record per pair of shoes, with the photos of both; `students` has the split.",
+                PHOTO_PAIR_COLUMNS,
+                "fileSet",
             ),
         ],
     }
@@ -89,10 +116,12 @@ def _file_object(key: str, path: Path, description: str) -> dict[str, Any]:
     }
 
 
-def _record_set(key: str, file: str, description: str, columns: dict[str, tuple[str, str]]) -> dict[str, Any]:
+def _record_set(
+    key: str, file: str, description: str, columns: dict[str, tuple[str, str]], file_type: str = "fileObject"
+) -> dict[str, Any]:
     fields = []
     for name, (data_type, text) in columns.items():
-        source = {"fileObject": {"@id": file}, "extract": {"column": name}}
+        source = {file_type: {"@id": file}, "extract": {"column": name}}
         field: dict[str, Any] = {"@type": "cr:Field", "@id": f"{key}/{name}", "name": name, "description": text}
         field |= {"dataType": data_type, "source": source}
         if name == "split":

@@ -6,7 +6,7 @@ Reads only the shown students, one at a time, and keeps only their thumbnails.
 from __future__ import annotations
 
 import base64
-import io
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
@@ -16,17 +16,24 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from shoepair.data import naming
+from shoepair.data.contact_sheets import jpeg_bytes
 from shoepair.data.store import Store
 from shoepair.evaluation import calibration, metrics
 from shoepair.reports.formatting import EXAMPLES_FOLDER, SPLIT_TITLES, examples_path
 from shoepair.runtime import atomic_files, paths
 
-THUMBNAIL_EDGE, THUMBNAIL_GAP = 112, 4  # edge of a thumbnail, gap between two; pixels
-JPEG_QUALITY = 80
+LARGE_EDGE, THUMBNAIL_EDGE, THUMBNAIL_GAP = (
+    224,
+    112,
+    4,
+)  # edges of a large photo and of a thumbnail, gap between two; pixels
 MAX_WRONG_SHOWN, MAX_CORRECT_SHOWN = 6, 3  # pairs shown per label
+MAX_WORST_SHOWN = 6  # mistakes of the best model, shown large
 MAX_SUSPECTS_SHOWN = 10  # students shown
 PAIRS_PER_ROW = 6  # of an example image
 TITLE_HEIGHT, CAPTION_HEIGHT = 30, 24  # in an example image, pixels
+
+PAIR_IN_REASON = re.compile(r"\b[1-3]\b")  # of a suspect: the pairs that its reason names
 
 ShoeKey = tuple[str, int, int, str]  # batch, row in its store, pair, side
 
@@ -84,46 +91,62 @@ def list_example_groups(scores: pd.DataFrame, temperature: float) -> list[Exampl
     return groups
 
 
+def list_worst_mistakes(groups_by_split: list[tuple[str, list[ExampleGroup]]]) -> list[tuple[str, ScoredPair]]:
+    """Return the most confident mistakes among a model's examples with their splits, whatever their labels."""
+    wrong = [
+        (split, pair)
+        for split, groups in groups_by_split
+        for group in groups
+        if not group.is_correct
+        for pair in group.examples
+    ]
+    return sorted(wrong, key=lambda item: (-abs(item[1].logit), item[1][:5]))[:MAX_WORST_SHOWN]
+
+
 def list_top_suspects(suspects: pd.DataFrame, split: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the first suspects with the keys of their photos, as dicts; `split` has their store rows."""
     rows = suspects.head(MAX_SUSPECTS_SHOWN).merge(split, on=["batch", "student"], how="left", validate="one_to_one")
     students: list[dict[Any, Any]] = rows.to_dict("records")
     for student in students:
         batch, row = student["batch"], student["row"]
+        student["suspicious"] = {int(pair) for pair in PAIR_IN_REASON.findall(student["reason"])}
         student["pairs"] = [tuple((batch, row, pair, side) for side in naming.SIDES) for pair in naming.PAIR_NUMBERS]
     return students
 
 
 def load_thumbnails_by_shoe(shoe_keys: Iterable[ShoeKey]) -> dict[ShoeKey, Image.Image]:
-    """Load the photos from their stores as thumbnails, by key; opens each store and reads each student once.
+    """Load the photos from their stores as thumbnails, by key; raises as `load_photos_by_shoe`."""
+    return {key: resize_photo(photo, THUMBNAIL_EDGE) for key, photo in load_photos_by_shoe(shoe_keys).items()}
+
+
+def load_photos_by_shoe(shoe_keys: Iterable[ShoeKey]) -> dict[ShoeKey, Image.Image]:
+    """Load the photos from their stores, at most `LARGE_EDGE` wide, by key; opens each store, reads each student once.
 
     Raises:
         ShoepairError: a store is missing or damaged.
     """
-    thumbnails: dict[ShoeKey, Image.Image] = {}
+    shown: dict[ShoeKey, Image.Image] = {}
     for batch, batch_keys in groupby(sorted(set(shoe_keys)), itemgetter(0)):
         with Store(paths.store_path(batch)) as store:
             for row, keys in groupby(batch_keys, itemgetter(1)):
                 photos = store.read_students([row])[0]  # (3, 2, S, S, 3)
                 for key in keys:
                     photo = Image.fromarray(photos[key[2] - 1, naming.SIDES.index(key[3])])
-                    thumbnails[key] = photo.resize((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
-    return thumbnails
+                    shown[key] = resize_photo(photo, min(photo.width, LARGE_EDGE))
+    return shown
+
+
+def resize_photo(photo: Image.Image, edge: int) -> Image.Image:
+    """Scale a square photo to an edge in pixels."""
+    return photo.resize((edge, edge), Image.Resampling.LANCZOS)
 
 
 def join_side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Join two thumbnails side by side into one image."""
-    both = Image.new("RGB", (2 * THUMBNAIL_EDGE + THUMBNAIL_GAP, THUMBNAIL_EDGE), "white")
+    """Join two photos of the same size side by side into one image."""
+    both = Image.new("RGB", (2 * left.width + THUMBNAIL_GAP, left.height), "white")
     both.paste(left, (0, 0))
-    both.paste(right, (THUMBNAIL_EDGE + THUMBNAIL_GAP, 0))
+    both.paste(right, (left.width + THUMBNAIL_GAP, 0))
     return both
-
-
-def jpeg_bytes(image: Image.Image) -> bytes:
-    """Encode an image as JPEG; the same pixels give the same bytes."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return file.getvalue()
 
 
 def encode_data_uri(image: Image.Image) -> str:

@@ -1,6 +1,7 @@
 """Paths of the report's files, and number formats.
 
-    reports/index.html       the page: one file, readable offline, without scripts
+    reports/index.html       the page: one file, readable offline; scripts only enlarge photos
+    reports/photos.html      all students, to sort and filter; shows the contact sheets in reports/photos
     reports/model-card.md    purpose of the models, evaluation, limits
     reports/data-card.md     origin, content and splits of the photos
     reports/croissant.json   the data card for programs, as Croissant 1.1 (https://mlcommons.org/croissant)
@@ -16,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 PAGE_PATH = Path("reports/index.html")
+PHOTOS_PAGE_PATH = Path("reports/photos.html")
 MODEL_CARD_PATH = Path("reports/model-card.md")
 DATA_CARD_PATH = Path("reports/data-card.md")
 CROISSANT_PATH = Path("reports/croissant.json")
@@ -56,8 +58,3 @@ def format_percent(share: float) -> str:
     if 0.99 < share < 1:
         return "over 99 %"
     return f"{100 * share:.0f} %"
-
-
-def count_with_noun(count: int, singular: str, plural: str = "") -> str:
-    """Format a count with its noun: 1 pair, 1,024 pairs."""
-    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"

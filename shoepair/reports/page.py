@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,33 +12,36 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from shoepair.data.wording import count_with_noun
 from shoepair.evaluation import metrics
-from shoepair.reports import card_texts, charts, croissant, examples, report_tables, terminal_tables
+from shoepair.reports import card_texts, charts, croissant, examples, photos_page, report_tables, terminal_tables
 from shoepair.reports.examples import ShoeKey
 from shoepair.reports.formatting import (
     CROISSANT_PATH,
     DATA_CARD_PATH,
     MODEL_CARD_PATH,
     PAGE_PATH,
+    PHOTOS_PAGE_PATH,
     SPLIT_TITLES,
-    count_with_noun,
     read_template,
 )
 from shoepair.reports.results import Results
 from shoepair.runtime import atomic_files
 
 SECTION_TITLES = {
-    "class": "Data",
+    "mistakes": "Worst mistakes",
+    "unsure": "When to answer “not sure”",
     "suspects": "Label issues",
+    "class": "Data",
     "training": "Training",
     "results": "Results",
     "roc": "ROC curves",
     "confusion": "Confusion matrices",
     "scores": "Logits",
     "calibration": "Calibration",
-    "unsure": "When to answer “not sure”",
     "examples": "Example pairs",
 }
+MAX_OPEN_ROWS = 8  # of a table; a longer one is folded
 TABLE_FUNCTIONS = (
     report_tables.build_batch_counts_table,
     report_tables.build_split_counts_table,
@@ -58,11 +62,14 @@ TABLE_FUNCTIONS = (
 
 def write_report(results: Results) -> int:
     """Write the HTML report, both cards, the Croissant metadata and the example images; return the page's bytes."""
-    contexts = [_model_context(results, model) for model in results.models]
+    contexts = [_model_context(results, model) for model in _list_best_first(results)]
     suspects = examples.list_top_suspects(results.suspects, results.split_table)
-    thumbnails = examples.load_thumbnails_by_shoe(_shown_shoes(contexts, suspects))
-    page = _render_page(results, contexts, suspects, thumbnails)
+    photos = examples.load_photos_by_shoe(_shown_shoes(contexts, suspects))
+    thumbnails = {key: examples.resize_photo(photo, examples.THUMBNAIL_EDGE) for key, photo in photos.items()}
+    environment = _environment(html=True)
+    page = _render_page(environment, results, contexts, suspects, photos, thumbnails)
     atomic_files.write_text(PAGE_PATH, page)
+    atomic_files.write_text(PHOTOS_PAGE_PATH, photos_page.render_photos_page(environment, results))
     markdown = _environment(html=False)  # no escaping: the cards contain no file names
     for path, name in ((MODEL_CARD_PATH, "model-card.md.j2"), (DATA_CARD_PATH, "data-card.md.j2")):
         template = markdown.from_string(read_template(name))
@@ -82,19 +89,31 @@ def _environment(*, html: bool) -> Environment:
     return environment
 
 
+def _list_best_first(results: Results) -> list[str]:
+    return sorted(results.models, key=lambda model: model != results.best_model)
+
+
 def _render_page(
+    environment: Environment,
     results: Results,
     model_contexts: list[dict[str, Any]],
     suspects: list[dict[str, Any]],
+    photos: dict[ShoeKey, Image.Image],
     thumbnails: dict[ShoeKey, Image.Image],
 ) -> str:
-    environment = _environment(html=True)
     environment.filters["stacked"] = _stack_interval
-    environment.filters["picture"] = lambda shoes: examples.encode_data_uri(
-        examples.join_side_by_side(*(thumbnails[shoe] for shoe in shoes))
-    )
+    for name, images in (("picture", thumbnails), ("large_picture", photos)):
+        environment.filters[name] = partial(_encode_pair, images)
+    models_best_first = {model: results.details["models"][model] for model in _list_best_first(results)}
+    script = read_template("enlarge.js")
     return environment.from_string(read_template("page.html.j2")).render(
         css=read_template("base.css") + read_template("page.css"),
+        script=script,
+        script_digest=photos_page.digest_script(script),
+        max_open_rows=MAX_OPEN_ROWS,
+        answer=charts.build_answer_chart(models_best_first, results.tested_splits, SPLIT_TITLES),
+        mistakes=examples.list_worst_mistakes(model_contexts[0]["examples"]),
+        training_parameters=results.model_cards[results.best_model]["config"],
         sections=SECTION_TITLES,
         tiles=list(_tiles(results)),
         models=model_contexts,
@@ -104,6 +123,10 @@ def _render_page(
         max_correct=examples.MAX_CORRECT_SHOWN,
         **_shared_context(results),
     )
+
+
+def _encode_pair(images: dict[ShoeKey, Image.Image], shoes: tuple[ShoeKey, ShoeKey]) -> str:
+    return examples.encode_data_uri(examples.join_side_by_side(*(images[shoe] for shoe in shoes)))
 
 
 def _shared_context(results: Results) -> dict[str, Any]:
@@ -117,6 +140,7 @@ def _shared_context(results: Results) -> dict[str, Any]:
         "leakage": report_tables.leakage_sentence(results),
         "thresholds": report_tables.thresholds_sentence(results),
         "synthetic": card_texts.synthetic_students_sentence(results),
+        "pretrained": card_texts.pretrained_sentence(results),
         "tta": card_texts.tta_sentence(results),
         "source": f"{card_texts.class_sentence(results)} {card_texts.collection_sentence(results)}",
     }

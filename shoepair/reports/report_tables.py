@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from shoepair.data.naming import SHOE_KEYS, SPLITS
-from shoepair.evaluation.metric_names import differences_against
-from shoepair.reports.formatting import SPLIT_TITLES, VALIDATION_COUNT_NAMES, count_with_noun, markdown_table
+from shoepair.data.wording import count_with_noun
+from shoepair.evaluation.metric_names import PRETRAINED_MODELS, differences_against
+from shoepair.reports.formatting import SPLIT_TITLES, VALIDATION_COUNT_NAMES, markdown_table
 from shoepair.reports.results import Results
 from shoepair.reports.terminal_tables import (
     DIFFERENCE_TITLES,
@@ -24,6 +25,7 @@ from shoepair.reports.terminal_tables import (
     roc_and_calibration_rows,
 )
 
+PRETRAINED_START = "pretrained on ImageNet"  # of a model, in tables
 MAX_ROWS = 40  # rows of a list of errors or near-duplicates
 MAX_NAMED_PHOTOS = 3  # photos named per flag
 PROBE_TITLES = {
@@ -153,7 +155,11 @@ def build_probe_table(results: Results) -> Table:
         for name, stats in results.probe_results.items()
     ]
     head = ["probe", "input", "balanced accuracy", "beats chance"]
-    return Table("audit", "Linear probes that must not separate same from different pairs", head, rows, 2)
+    samples = {
+        (stats["students"], stats["of_students"]) for stats in results.probe_results.values() if "students" in stats
+    }
+    on = "".join(f", on a sample of {part:,.0f} of {count:,.0f} students" for part, count in samples)
+    return Table("audit", f"Linear probes that must not separate same from different pairs{on}", head, rows, 2)
 
 
 def leakage_sentence(results: Results) -> str:
@@ -173,7 +179,12 @@ def leakage_sentence(results: Results) -> str:
 def build_accuracy_table(results: Results) -> Table:
     """Return a table of every model's accuracies with intervals, the best model first."""
     rows = [
-        [model, SPLIT_TITLES[split], str(stats["students"]), *format_values_and_intervals(stats, METRIC_TITLES)]
+        [
+            f"{model} ({PRETRAINED_START})" if model in PRETRAINED_MODELS else model,
+            SPLIT_TITLES[split],
+            str(stats["students"]),
+            *format_values_and_intervals(stats, METRIC_TITLES),
+        ]
         for model, split, stats in iter_best_model_first(results.details["models"], results.best_model)
     ]
     head = ["model", "split", "students", *METRIC_TITLES.values()]
@@ -197,7 +208,7 @@ def build_reference_differences_table(results: Results) -> Table:
             str(entry["students"]),
             *format_values_and_intervals(entry, DIFFERENCE_TITLES, "+"),
         ]
-        for model in sorted(results.models, key=lambda name: name != results.best_model)
+        for model in sorted(results.models, key=lambda name: (name in PRETRAINED_MODELS, name != results.best_model))
         for entry in sorted(
             differences_against(results.details["differences"], model, results.reference_model),
             key=lambda entry: entry["split"] == "valid",
@@ -228,28 +239,46 @@ def build_training_table(results: Results) -> Table:
         card = results.model_cards[model]
         config = card["config"]
         numbers = [f"{card['parameters']:,}", f"{card['layers']['edge']}", str(config["epochs"]), f"{config['lr']:g}"]
-        rows.append([model, *numbers, str(config["batch_size"]), str(card["epoch"]["epoch"])])
-    head = ["model", "parameters", "image edge", "epochs", "learning rate", "mini-batch", "selected epoch"]
-    return Table("trained", "Trained models", head, rows)
+        start = PRETRAINED_START if model in PRETRAINED_MODELS else "from scratch"
+        rows.append([model, start, *numbers, str(config["batch_size"]), str(card["epoch"]["epoch"])])
+    head = ["model", "start", "parameters", "image edge", "epochs", "learning rate", "mini-batch", "selected epoch"]
+    return Table("trained", "Trained models", head, rows, 2)
 
 
 def build_answer_rates_table(results: Results) -> Table:
-    """Return a table of the shares of pairs not answered, answered and answered wrongly, per split."""
+    """Return a table of the shares of pairs with a sure, a probable and no answer, and of wrong ones, per split."""
     rows = []
     for split, rates in results.decision_rule.sets.items():
-        wrong = "no answers" if rates.wrong is None else f"{rates.wrong:.1%}"
-        rows.append([SPLIT_TITLES[split], f"{1 - rates.answered:.1%}", f"{rates.answered:.1%}", wrong])
-    head = ["split", "not sure", "answered", "wrong answers"]
+        shares = [1 - rates.answered, rates.answered - rates.sure, rates.sure]
+        wrong = ["no answers" if share is None else f"{share:.1%}" for share in (rates.wrong, rates.sure_wrong)]
+        errors = [
+            f"{counted.wrong} of {counted.students} ({counted.low:.1%} to {counted.high:.1%})"
+            for counted in (rates.same, rates.different)
+        ]
+        rows.append([SPLIT_TITLES[split], *(f"{share:.1%}" for share in shares), *wrong, *errors])
+    head = [
+        *("split", "not sure", "probable", "sure", "wrong answers", "wrong sure answers"),
+        *("students with a wrong “same”", "students with a wrong “different”"),
+    ]
     return Table("answered", "Shares of pairs without and with an answer", head, rows)
 
 
 def thresholds_sentence(results: Results) -> str:
-    """Return a sentence on the two thresholds of the best model."""
+    """Return a sentence on the thresholds of the best model."""
     rule = results.decision_rule
     same = f"“same” above {_format_probability(rule.same_above)}" if rule.same_above < 1 else "never “same”"
     below = _format_probability(rule.different_below)
     different = f"“different” below {below}" if rule.different_below > 0 else "never “different”"
-    return f"{rule.model} answers {same}, {different}, and “not sure” otherwise."
+    sure_same = (
+        f"above {_format_probability(rule.sure_same_above)}" if rule.sure_same_above < 1 else "never for “same”"
+    )
+    sure_below = _format_probability(rule.sure_different_below)
+    sure_different = f"below {sure_below}" if rule.sure_different_below > 0 else "never for “different”"
+    answers = f"{rule.model} answers {same}, {different}, and “not sure” otherwise"
+    missing = f" It would take {rule.missing_students} more students." if rule.missing_students else ""
+    if rule.sure_same_above == 1 and rule.sure_different_below == 0:
+        return f"{answers}. No answer is sure, each is “probably”.{missing}"
+    return f"{answers}. It is sure {sure_same} and {sure_different}.{missing}"
 
 
 def _format_probability(value: float) -> str:

@@ -5,6 +5,7 @@ No metrics are computed and no photos read here.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 
 from shoepair.data import json_schemas, parquet_files, schemas
 from shoepair.data.naming import SHOE_KEYS
+from shoepair.data.wording import count_with_noun
 from shoepair.evaluation import metric_files, metrics, thresholds
 from shoepair.evaluation.config import CrossvalConfig
 from shoepair.evaluation.metric_names import BASELINE_MODEL
@@ -73,6 +75,7 @@ class Results:
     loss_curves: dict[str, pd.DataFrame]  # model -> a row per iteration
     cv_metrics: dict[str, dict[str, Any]]  # model -> cross-validation metrics; empty if none
     resamples: int  # bootstrap resamples of every interval
+    dataset_digest: str  # of the names and digests of all accepted photos
 
     @property
     def photographed_batches(self) -> list[str]:
@@ -157,9 +160,20 @@ def read_results(batches: list[str], synthetic_classes: Iterable[str], crossval:
             for model in crossval.models
         },
         resamples=crossval.resamples,
+        dataset_digest=_digest_photos(batches),
     )
     raise_if_inconsistent(results)
     return results
+
+
+def _digest_photos(batches: list[str]) -> str:
+    """Return a digest of all accepted photos: SHA-256 of a line per photo, its batch, path and own SHA-256."""
+    digest = hashlib.sha256()
+    for batch in batches:
+        rows = parquet_files.read_table(paths.accepted_path(batch), schemas.AcceptedPhotos)
+        for path, photo_digest in zip(rows["path"], rows["sha256"], strict=True):
+            digest.update(f"{batch}/{path} {photo_digest}\n".encode())
+    return digest.hexdigest()
 
 
 def _read_curve(csv_path: Path) -> pd.DataFrame:
@@ -188,12 +202,13 @@ def raise_if_inconsistent(results: Results) -> None:
     scored = results.scores["model"].unique()
     problems = []
     if files != accepted + quarantined + ignored:
-        problems.append(f"{files} files, expected the sum of accepted, quarantined and ignored")
+        problems.append(f"{count_with_noun(files, 'file')}, expected the sum of accepted, quarantined and ignored")
     if accepted != len(SHOE_KEYS) * students:
         problems.append(f"{accepted} accepted photos of {students} students, expected six of each")
     if not students == assigned == len(results.split_table):
         problems.append(
-            f"{students} students accepted, {assigned} in split counts, {len(results.split_table)} in the split table"
+            f"{count_with_noun(students, 'student')} accepted, {assigned} in split counts,"
+            f" {len(results.split_table)} in the split table"
         )
     if set(results.models) != set(scored):
         problems.append(f"models {', '.join(results.models)} evaluated, {', '.join(scored)} scored")

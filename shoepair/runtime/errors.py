@@ -6,7 +6,9 @@ A message has up to three parts: where and what was found; the single problems, 
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 # What to do about an error of the system, by its name: not all systems have all of them.
 OS_ERROR_FIXES = {
@@ -82,3 +84,18 @@ def from_os_error(error: OSError | MemoryError) -> ShoepairError:
     reason = error.strerror or " ".join(str(error).split())  # h5py sets no errno, only a text
     advice = OS_ERROR_FIXES.get(errno.errorcode.get(error.errno or 0, ""), OTHER_OS_ERROR_FIX)
     return ShoepairError(f"{location}{reason}", fix=f"{advice}{AGAIN}")
+
+
+def exit_with_error(error: ShoepairError) -> NoReturn:
+    """End the program with status 1; the error goes to stderr, its first word in red on a terminal.
+
+    Raises:
+        SystemExit: always.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        sys.exit(f"error: {error}")
+    from rich.console import Console  # imported late: only an error on a terminal needs it
+    from rich.text import Text
+
+    Console(stderr=True).print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
+    sys.exit(1)

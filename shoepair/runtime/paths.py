@@ -11,7 +11,9 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 BATCH_LIST = Path("data/batches.yaml")
 RAW_FOLDER = Path("data/raw")
+TRAINING_STAGES = ("train", "train_pretrained")  # of one model each: `train@cnn`
 STORE_FOLDER = Path("data/store")
+FEATURES_FOLDER = Path("data/features")
 SYNTHETIC_STORE_FOLDER = Path("data/synthetic")
 SPLIT = Path("data/split.parquet")
 PAIRS = Path("data/pairs.parquet")
@@ -30,6 +32,8 @@ ANALYSIS_FOLDER = Path("reports/analysis")
 LEAKAGE_REPORT = Path("reports/audit.json")
 SYNTHETIC_BATCH = "synthetic"  # name of the store of synthetic training students; reserved, no batch
 WITHDRAWN_LIST = Path("data/withdrawn.yaml")
+KEPT_MATCHES = Path("checkpoints/duplicates")  # no output: photos that stage split has compared
+KEPT_MEASURES_FOLDER = Path("checkpoints/suspects")  # no output: measures of the photos of each batch
 ADD_JOURNAL = Path(".dvc/tmp/shoepair/add")  # exists while `shoepair add` runs: what to undo if it is killed
 
 
@@ -43,7 +47,10 @@ raw_path = _path_maker(RAW_FOLDER)  # the photos, as handed in
 manifest_path = _path_maker("data/manifest", ".parquet")  # one row per file handed in
 accepted_path = _path_maker("data/accepted", ".parquet")  # one row per accepted photo
 image_stats_path = _path_maker("data/image_stats", ".parquet")  # quality measures and hash of every accepted photo
+features_path = _path_maker(FEATURES_FOLDER, ".h5")  # maps of a pretrained network, of every accepted photo
+sheets_path = _path_maker("reports/photos")  # contact sheets, and pairs of photos
 validation_report_path = _path_maker("reports/validation", ".json")  # counts of stage `validate`
+kept_measures_path = _path_maker(KEPT_MEASURES_FOLDER)
 
 # Paths of a model:
 weights_path = _path_maker("models", ".safetensors")  # after training

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shoepair.runtime import dvc_watch, interruption, library_versions, project_lock, stage_inputs
-from shoepair.runtime.errors import ShoepairError, from_os_error
+from shoepair.runtime.errors import ShoepairError, exit_with_error, from_os_error
 
 
 def run(main: Callable[..., None]) -> None:
@@ -35,6 +35,6 @@ def run(main: Callable[..., None]) -> None:
                 dvc_watch.end_stage_with_dvc()
                 main(*arguments)
         except ShoepairError as error:
-            sys.exit(f"error: {error}")
+            exit_with_error(error)
         except (OSError, MemoryError) as error:
-            sys.exit(f"error: {from_os_error(error)}")
+            exit_with_error(from_os_error(error))

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
 
 ROOT_VARIABLE = "SHOEPAIR_ROOT"
-REMOTE_FOLDERS = (paths.RAW_FOLDER, paths.STORE_FOLDER, paths.SYNTHETIC_STORE_FOLDER)  # that are read remotely
+REMOTE_FOLDERS = (
+    paths.RAW_FOLDER,
+    paths.STORE_FOLDER,
+    paths.FEATURES_FOLDER,
+    paths.SYNTHETIC_STORE_FOLDER,
+)  # that are read remotely
 ANSWER_TIMEOUT = 8  # seconds within which a server must answer first
 FETCH_TIMEOUT = 60  # seconds for `PHOTOS_PER_FETCH` photos
 PHOTOS_PER_FETCH = 8  # fetched together: they share the latency, and few are in memory
@@ -201,7 +206,7 @@ def _file_system(root_address: str) -> tuple[AbstractFileSystem, str]:
     except ImportError as error:
         message = f"{ROOT_VARIABLE}={root_address}: {str(error).rstrip('.')}"
         extra = root_address.startswith(("s3:", "s3a:"))
-        fix = "run `pip install 'shoepair[s3]'`" if extra else "install that package"
+        fix = "run `pip install -e '.[s3]'`" if extra else "install that package"
         raise ShoepairError(message, fix=f"{fix} on every machine") from None
     except ValueError as error:
         message = f"{ROOT_VARIABLE}={root_address}: {error}"

@@ -28,6 +28,7 @@ SIDES = ("left", "right")
 STUDENTS_PER_TEN = {"train": 6, "test_m": 1, "test_w": 1}  # of ten numbers; two stay free
 ONE_COLOUR_SHARE = 0.44  # share of the students whose pairs have nearly one colour
 MIXED_CATEGORY_SHARE = 0.40  # share of the training students with men's and women's pairs
+SEEDS = 1000  # that give ids of their own
 PNG_NAME_SHARE = 0.04  # share of the students whose files are named .png; all files are PNG
 
 
@@ -35,7 +36,7 @@ PNG_NAME_SHARE = 0.04  # share of the students whose files are named .png; all f
 class SyntheticStudent:
     """What the six photos of one synthetic student share: floor, light, camera habits and shoes."""
 
-    student_id: str  # such as "u052"
+    student_id: str  # such as "u90010052"
     floor_texture: Floats  # (3, T, T) texture
     light: Light  # of the room
     heading: float  # of the shoes in the photos, tangent of half the angle
@@ -53,15 +54,17 @@ def make_rng(*seed_numbers: int) -> np.random.Generator:
 
 
 def make_student_id(seed: int, subset: str, number: int) -> str:
-    """Return the id of a subset's student, such as "u052": unique in the class, ascending within a subset.
+    """Return the id of a subset's student, such as "u90010052": unique in the class, ascending within a subset.
 
-    Every ten ids are assigned to the subsets in an order drawn from the seed; two of them stay free.
+    A class numbers its students from 1 on, so that of a synthetic one begins with 9 and three digits of its seed: a
+    real class, or one of another seed, has none of them and can be added. Every ten numbers are assigned to the
+    subsets in an order drawn from the seed; two of them stay free.
     """
     block, index = divmod(number, STUDENTS_PER_TEN[subset])
     order = np.argsort(make_rng(seed, 100, block).random(10), kind="stable")
     start = sum(STUDENTS_PER_TEN[before] for before in SUBSETS[: SUBSETS.index(subset)])
     slots = sorted(int(slot) for slot in order[start : start + STUDENTS_PER_TEN[subset]])
-    return f"u{10 * block + slots[index] + 1:03d}"
+    return f"u9{seed % SEEDS:03d}{10 * block + slots[index] + 1:04d}"
 
 
 def sample_light(rng: np.random.Generator) -> Light:

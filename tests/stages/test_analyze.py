@@ -19,4 +19,4 @@ def test_stage_writes_the_page(project: Path, capsys: pytest.CaptureFixture[str]
     before = contents(project / paths.ANALYSIS_FOLDER)
     analyze.main()
     assert contents(project / paths.ANALYSIS_FOLDER) == before
-    assert "analyze: reports/analysis/index.md written, for n = 4 and K = 3" in capsys.readouterr().out
+    assert "analyze: reports/analysis/index.md written, for n = 4, K = 3 and 16 pixels" in capsys.readouterr().out

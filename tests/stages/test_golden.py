@@ -31,6 +31,7 @@ from stages import (
     pairs,
     report,
     sample,
+    sheets,
     split,
     suspects,
     synthetic,
@@ -40,7 +41,7 @@ from stages import (
 GOLDEN = Path(__file__).with_name("golden.json")
 MORE = ("u035", "u055", "u089", "u144", "u233", "u377")  # enough students for the probes of `audit`
 FOLDERS = ("data", "metrics", "plots", "reports")
-FIXED = ("data/raw/tiny", "data/batches.yaml", "metrics/crossval", "plots/training", "plots/loss")
+FIXED = ("data/raw/tiny", "data/batches.yaml", "metrics/crossval", "data/crossval", "plots/training", "plots/loss")
 
 
 def fixed_scores(models: dict[str, object], rows: pd.DataFrame, _data: object) -> pd.DataFrame:
@@ -73,7 +74,7 @@ def write_outputs(folder: Path, patch: pytest.MonkeyPatch) -> None:
     listed = "batches: [tiny]\nsynthetic_classes:\n  drawn: {students: 1, test_students: 1, seed: 3}\n"
     (folder / "data/batches.yaml").write_text(listed)
     sample.main("drawn")
-    for stage in (ingest, validate, normalize):
+    for stage in (ingest, validate, normalize, sheets):
         stage.main("tiny")
     for step in (synthetic, split, pairs, audit, suspects, analyze):
         step.main()

@@ -148,7 +148,7 @@ def test_class_with_an_error_is_added_if_students_may_be_quarantined(run: Run, t
     allow_quarantine()
     said = run(*CLI, "add", str(tmp_path / "new"), "--name", "new").stdout
     assert "quarantined: u300: 5 photos, expected 6 (missing: pair 1 left)" in said
-    assert "1 students, 6 photos, 0 other files ignored: now batch 'new'" in said
+    assert "1 student, 6 photos, 0 other files ignored: now batch 'new'" in said
 
 
 @pytest.mark.usefixtures("project")

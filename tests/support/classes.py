@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shoepair.data import naming, pairs
-from shoepair.evaluation import bootstrap
+from shoepair.evaluation import intervals
 from shoepair.ingestion import splits
 from shoepair.runtime.errors import ShoepairError
 
@@ -66,7 +66,7 @@ def photo_rows(students: list[str], folder: str = "train", category: str = "m") 
     )
 
 
-def mean(values: np.ndarray) -> bootstrap.Statistic:
+def mean(values: np.ndarray) -> intervals.Statistic:
     """Return the statistic "weighted mean over students" of K classes at once, from values (T, K)."""
     return lambda weights: weights @ values / weights.sum(axis=1, keepdims=True)
 

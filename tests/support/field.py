@@ -16,7 +16,7 @@ from benchmarks.kill import outputs as outputs
 ROOT = Path(__file__).parent.parent.parent
 EDGE = 32
 # Plots in dvc.yaml of models that are not trained in tests.
-UNTRAINED = re.compile(r" *plots/\w+/(histogram|siamese)\.csv: ")
+UNTRAINED = re.compile(r" *plots/\w+/(histogram|siamese|efficientnet_\w+)\.csv: ")
 CLASS = {"train": ("u001", "u002", "u003", "u005", "u008", "u013"), "test_m": ("u021",), "test_w": ("u034",)}
 
 
@@ -66,7 +66,8 @@ def copy_project(folder: Path) -> Path:
     """Copy the project's tracked files to `folder`, with small parameters and a tiny class."""
     for name in ("shoepair", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "metrics/crossval").mkdir(parents=True)
+    for name in ("metrics/crossval", "data/crossval"):
+        (folder / name).mkdir(parents=True)
     for name in (
         "params.yaml",
         "pyproject.toml",
@@ -74,12 +75,14 @@ def copy_project(folder: Path) -> Path:
         ".gitignore",
         ".dvcignore",
         "metrics/crossval/README.md",
+        "data/crossval/README.md",
     ):
         shutil.copyfile(ROOT / name, folder / name)
     edit(folder / "params.yaml", "edge: 224 ", f"edge: {EDGE} ")
-    edit(folder / "params.yaml", "edge: 112 ", f"edge: {EDGE // 2} ")
+    edit(folder / "params.yaml", "edge: 56 ", f"edge: {EDGE // 2} ")
     # Two models only: every further stage costs every test seconds.
     edit(folder / "params.yaml", "models: [histogram, cnn, cnn_channel, siamese]", "models: [cnn, cnn_channel]")
+    edit(folder / "params.yaml", "models: [efficientnet_frozen, efficientnet_finetuned]", "models: []")
     plots = (folder / "dvc.yaml").read_text().splitlines(keepends=True)
     (folder / "dvc.yaml").write_text("".join(line for line in plots if not UNTRAINED.match(line)))
     edit(folder / "params.yaml", "epochs: 80 ", "epochs: 2 ")
@@ -87,7 +90,7 @@ def copy_project(folder: Path) -> Path:
     edit(folder / "params.yaml", "batch_size: 12 ", "batch_size: 32 ")
     edit(folder / "params.yaml", "\nn: 8 ", "\nn: 4 ")
     edit(folder / "params.yaml", "lr: 4.0e-3 ", "lr: 1.0e-3 ")
-    edit(folder / "params.yaml", "resamples: 2000 ", "resamples: 100 ")
+    edit(folder / "params.yaml", "resamples: 1000 ", "resamples: 100 ")
     write_class(folder / "data/raw/tiny")
     (folder / "data/batches.yaml").write_text("# the order of arrival\nbatches:\n  - tiny\nsynthetic_classes: {}\n")
     return folder

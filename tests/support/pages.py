@@ -73,7 +73,12 @@ def made(
         probe_results={"order": {"balanced": 0.5, "low": 0.47, "high": 0.53, "leaks": False}},
         details=details,
         scores=scores,
-        decision_rule=thresholds.fit_decision_rule(scores, best, details["temperatures"][best]),
+        decision_rule=thresholds.fit_decision_rule(
+            scores,
+            best,
+            details["temperatures"][best],
+            thresholds.describe_learning(pairs.build_pair_rows(split), set(), details),
+        ),
         model_cards=dict.fromkeys(models, CARD),
         epoch_curves=dict.fromkeys(models, curve),
         loss_curves={
@@ -83,6 +88,7 @@ def made(
             model: metrics.compute_metrics(metrics.select_split_rows(parts[0], "valid"), 100, 1) for model in folded
         },
         resamples=100,
+        dataset_digest="5" * 64,
     )
 
 

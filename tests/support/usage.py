@@ -42,8 +42,15 @@ def decide(**changes: Any) -> None:
 
 def rule(**changes: Any) -> DecisionRule:
     """Return an invented decision rule."""
-    fields = {"format": 1, "model": "cnn_channel", "temperature": 1.0, "same_above": 0.8, "different_below": 0.2}
-    default = DecisionRule.model_validate(fields | {"says": "", "sets": {}})
+    fields = {"format": 2, "model": "cnn_channel", "temperature": 1.0, "same_above": 0.8, "different_below": 0.2}
+    learning = {"photographed": 60, "drawn": 0, "tested": 33, "right": 0.91, "low": 0.84, "high": 0.96}
+    fitted = {"scores": "out-of-fold", "students": 80, "missing_students": 0, "learning": learning}
+    sure = {"sure_same_above": 0.8, "sure_different_below": 0.2}
+    # As sure as probable, if the test says nothing else.
+    changes = {
+        f"sure_{name}": changes[name] for name in ("same_above", "different_below") if name in changes
+    } | changes
+    default = DecisionRule.model_validate(fields | fitted | sure | {"says": "", "sets": {}})
     return default.model_copy(update=changes)
 
 

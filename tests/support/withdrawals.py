@@ -45,6 +45,11 @@ class Searcher:
             floats = (pixels.astype(np.float32) - np.float32(127.5)) / np.float32(255)
             self.marks += [pixels[pair, side].tobytes() for pair in range(3) for side in range(2)]
             self.marks += [floats[pair, side].tobytes() for pair in range(3) for side in range(2)]
+        sheets = project / "reports/photos" / batch
+        if sheets.is_dir():
+            pairs = pd.read_parquet(sheets / "pairs.parquet")
+            theirs = pairs[pairs["student"] == GONE]
+            self.marks += [(sheets / f"{GONE}.jpg").read_bytes(), *theirs["left_photo"], *theirs["right_photo"]]
 
     def holds(self, content: bytes) -> bool:
         """Whether a content has the student's photos, digests, pixels or id in it."""

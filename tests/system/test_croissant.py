@@ -11,7 +11,9 @@ import pytest
 from support.commands import Run
 from support.pages import CLASS, cards
 
+from shoepair.data import contact_sheets
 from shoepair.reports.formatting import CROISSANT_PATH
+from shoepair.runtime import paths
 
 NO_NETWORK = """
 import socket, sys
@@ -80,6 +82,18 @@ for name in ("splits", "students", "pairs"):
         ["pairs", str(9 * whole)],
     ]
     assert "'pairs/same': 1" in lines[2]
+
+
+def test_programs_load_pairs_of_pictures_by_the_metadata() -> None:
+    pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    cards()
+    contact_sheets.write_sheets("a", paths.sheets_path("a"))
+    code = f"""
+import mlcroissant
+rows = list(mlcroissant.Dataset({str(CROISSANT_PATH)!r}).records("photo-pairs"))
+print("loaded", len(rows), rows[1]["photo-pairs/left_photo"].size, rows[1]["photo-pairs/right_photo"].mode)
+"""
+    assert f"loaded {9 * sum(CLASS.values())} (32, 32) RGB" in offline(code)
 
 
 @pytest.mark.usefixtures("trained")

@@ -29,7 +29,7 @@ def test_stage_refuses_another_version_in_one_line_and_writes_nothing(project: P
 
 
 def test_stage_starts_with_another_version_of_what_it_does_not_use(project: Path) -> None:
-    for name in ("torch", "faiss-cpu", "matplotlib"):
+    for name in ("torch", "scikit-learn", "matplotlib"):
         edit(project / "pyproject.toml", f'{name} = "', f'{name} = "9')
     done = start("stages.ingest", "tiny")
     assert (done.returncode, done.stderr) == (0, "")

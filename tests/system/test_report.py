@@ -21,7 +21,12 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stage_writes_the_same_bytes_again(trained: Path, run: Run) -> None:
     first = outputs(trained)
-    assert {"reports/index.html", "plots/examples/cnn.jpg", "reports/croissant.json"} <= first.keys()
+    assert {
+        "reports/index.html",
+        "reports/photos.html",
+        "plots/examples/cnn.jpg",
+        "reports/croissant.json",
+    } <= first.keys()
     for path in (PAGE_PATH, examples_path("cnn")):
         path.unlink()
     told = run("python", "-m", "stages.report").stdout

@@ -14,7 +14,9 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, Request, Route
 from support.browsers import needs_axe, needs_chromium, violations
 
+from shoepair.data import contact_sheets
 from shoepair.reports.formatting import PAGE_PATH
+from shoepair.runtime import paths
 
 pytestmark = needs_chromium
 
@@ -37,6 +39,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             place.mkdir()
             patch.chdir(place)
             written_page(made(models=["histogram", "cnn", "cnn_channel", "siamese"], **options))
+            contact_sheets.write_sheets("a", paths.sheets_path("a"))
             places[name] = place / PAGE_PATH
     return places
 
@@ -53,7 +56,7 @@ def opened(browser: Browser, written: dict[str, Path]) -> Iterator[Open]:
             asked.append(request.url)
             route.abort()
 
-    def visit(name: str = "whole", **options: Any) -> Page:
+    def visit(name: str = "whole", file: str = "index.html", **options: Any) -> Page:
         context = browser.new_context(offline=True, bypass_csp=True, **options)  # or axe-core could not run
         contexts.append(context)
         context.route("**/*", refuse)
@@ -61,14 +64,14 @@ def opened(browser: Browser, written: dict[str, Path]) -> Iterator[Open]:
         shown.on("request", lambda request: asked.append(request.url))
         shown.on("console", lambda message: complaints.append(message.text))
         shown.on("pageerror", lambda error: complaints.append(str(error)))
-        shown.goto(written[name].as_uri())
+        shown.goto(written[name].with_name(file).as_uri())
         return shown
 
     yield visit
     for context in contexts:
         context.close()
-    own = {path.as_uri() for path in written.values()}
-    assert [url for url in asked if url not in own and not url.startswith("data:")] == []
+    own = tuple(path.parent.as_uri() for path in written.values())
+    assert [url for url in asked if not url.startswith(own) and not url.startswith("data:")] == []
     assert complaints == []
 
 
@@ -100,8 +103,8 @@ def test_page_fits_every_width(opened: Open, width: int) -> None:
 def test_page_is_whole_without_script_and_network(opened: Open) -> None:
     shown = opened(java_script_enabled=False)
     assert shown.locator("h1").inner_text() == "Two shoes, a pair?"
-    assert shown.locator("script").count() == 0
-    assert shown.locator("svg").count() == 4 * 4 + 2
+    assert shown.locator("dialog[open]").count() == 0
+    assert shown.locator("svg").count() == 4 * 4 + 2 + 1
 
 
 def test_every_picture_is_drawn(opened: Open) -> None:
@@ -110,8 +113,11 @@ def test_every_picture_is_drawn(opened: Open) -> None:
         "Promise.all([...document.images].map(i => i.decode().then(() => [i.naturalWidth, i.naturalHeight])))"
     )
     assert len(sizes) > 100
-    assert {tuple(size) for size in sizes} == {(228, 112)}
-    boxes = shown.evaluate("[...document.querySelectorAll('svg')].map(e => e.getBoundingClientRect().height)")
+    assert {tuple(size) for size in sizes} == {(228, 112), (68, 32)}  # the photos of this class are 32 pixels wide
+    boxes = shown.evaluate(
+        "[...document.querySelectorAll('svg')].filter(e => e.checkVisibility())"
+        ".map(e => e.getBoundingClientRect().height)"
+    )
     assert min(boxes) > 200
 
 
@@ -136,4 +142,42 @@ def test_keyboard_skips_to_the_report(opened: Open) -> None:
     shown.keyboard.press("Enter")
     assert shown.evaluate("document.activeElement.id") == "main"
     links = shown.evaluate("[...document.querySelectorAll('nav a')].map(a => document.querySelector(a.hash) !== null)")
-    assert links == [True] * 10
+    assert links == [True] * 11
+
+
+def test_photo_enlarges_by_click_and_keyboard_and_escape_closes(opened: Open) -> None:
+    shown = opened()
+    first = shown.locator("button.enlarge").first
+    first.click()
+    assert shown.locator("dialog img").evaluate("e => e.alt") == first.locator("img").get_attribute("alt")
+    shown.keyboard.press("Escape")
+    assert not shown.locator("dialog").is_visible()
+    first.focus()
+    shown.keyboard.press("Enter")
+    assert shown.locator("dialog").is_visible()
+
+
+@needs_axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_page_of_photos_fits_and_axe_finds_nothing(opened: Open, scheme: Literal["light", "dark"], width: int) -> None:
+    shown = opened(file="photos.html", color_scheme=scheme, viewport={"width": width, "height": 700})
+    assert violations(shown) == []
+    assert shown.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_page_of_photos_filters_sorts_and_loads_the_sheets(opened: Open) -> None:
+    shown = opened(file="photos.html")
+    entries = shown.locator("ul.sheets > li")
+    assert entries.count() == 23
+    shown.select_option("[name=split]", "test_w")
+    assert entries.count() == 4
+    shown.select_option("[name=split]", "")
+    shown.select_option("[name=flag]", "dark")
+    assert entries.count() == 20
+    shown.select_option("[name=flag]", "")
+    shown.select_option("[name=order]", "student")
+    assert entries.first.locator("h3").inner_text() == "u100"
+    assert shown.evaluate("document.images[0].decode().then(() => document.images[0].naturalWidth)") == 3 * 32
+    shown.fill("[name=text]", "u105")
+    assert entries.count() == 1

@@ -12,8 +12,11 @@ from support.commands import Run
 from support.field import ROOT, edit
 
 BATCH = {"ingest@tiny", "validate@tiny", "normalize@tiny"}
+SHEETS = "sheets@tiny"
 TRAIN = {"train@cnn", "train@cnn_channel"}
-ALL = {*BATCH, *TRAIN, "synthetic", "split", "pairs", "audit", "suspects", "evaluate", "report", "analyze"}
+FEATURES = "features@tiny"
+ONCE = {"synthetic", "split", "pairs", "audit", "suspects", "evaluate", "report", "analyze"}
+ALL = {*BATCH, *TRAIN, *ONCE, SHEETS, FEATURES}
 # A file -> the stages that run again after a comment in it; those behind them run if an output changes.
 CHANGES = {
     "shoepair/runtime/errors.py": set(),
@@ -22,10 +25,10 @@ CHANGES = {
     "shoepair/__init__.py": set(),
     "shoepair/data/schemas.py": ALL - {"analyze"},
     "shoepair/ingestion/color.py": {*BATCH, "synthetic", "split"},
-    "shoepair/models/cnn.py": {*TRAIN, "evaluate", "analyze"},
-    "shoepair/training/loop.py": TRAIN,
+    "shoepair/models/cnn.py": {*TRAIN, FEATURES, "evaluate", "analyze"},
+    "shoepair/training/loop.py": {*TRAIN, FEATURES},
     "shoepair/synthetic/floors.py": {"synthetic", "analyze"},
-    "shoepair/evaluation/bootstrap.py": {"audit", "suspects", "evaluate", "report"},
+    "shoepair/evaluation/intervals.py": {"audit", "suspects", "evaluate", "report"},
     "shoepair/reports/terminal_tables.py": {"report"},
     "shoepair/reports/analysis/gnn.py": {"report", "analyze"},
     "stages/pairs.py": {"pairs"},
@@ -50,10 +53,10 @@ def test_comment_runs_the_stages_again_that_depend_on_its_room(trained: Path, ru
 
 def test_new_version_of_a_library_runs_the_stages_again_that_name_it(trained: Path, run: Run) -> None:
     edit(trained / "pyproject.toml", 'pillow = "', 'pillow = "9')
-    assert changed(run) == {*BATCH, "synthetic", "split", "suspects", "report", "analyze"} - {"ingest@tiny"}
+    assert changed(run) == {*BATCH, SHEETS, "synthetic", "split", "suspects", "report", "analyze"} - {"ingest@tiny"}
     edit(trained / "pyproject.toml", 'pillow = "9', 'pillow = "')
     edit(trained / "pyproject.toml", 'torch = "', 'torch = "9')
-    assert changed(run) == {*TRAIN, "evaluate", "analyze"}
+    assert changed(run) == {*TRAIN, FEATURES, "evaluate", "analyze"}
 
 
 def test_new_version_of_outputs_runs_every_stage_again(trained: Path, run: Run) -> None:
@@ -94,3 +97,15 @@ def test_names_of_the_notebook_come_from_the_package(name: str) -> None:
 def test_every_room_is_tried() -> None:
     rooms = {path.name for path in (ROOT / "shoepair").iterdir() if (path / "__init__.py").is_file()}
     assert rooms == {name.split("/")[1] for name in CHANGES if name.count("/") > 1}
+
+
+def test_other_weights_or_augmented_views_train_no_model_from_scratch_again(trained: Path, run: Run) -> None:
+    edit(trained / "params.yaml", "sha256: 5", "sha256: 6")
+    assert changed(run) == {FEATURES}
+    edit(trained / "params.yaml", "sha256: 6", "sha256: 5")
+    edit(trained / "params.yaml", "augmented: 0", "augmented: 2")
+    assert changed(run) == {FEATURES}
+    edit(trained / "params.yaml", "augmented: 2", "augmented: 0")
+    features = trained / "data/features/tiny.h5"
+    features.write_bytes(features.read_bytes() + b"x")
+    assert changed(run) == {FEATURES, "evaluate"}, "none of the stages `train`"

@@ -18,7 +18,7 @@ from support.withdrawals import GONE, PURGE, Searcher, isolate
 from shoepair.commands import doctor, dvc_records
 from shoepair.commands.collection import add, batch_list, overview, remove, withdrawn
 from shoepair.commands.version_control import VersionControlError
-from shoepair.reports import terminal_tables
+from shoepair.reports import collection_tables
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -132,8 +132,8 @@ def test_overview_counts_by_name_and_marks_what_is_not_known(run: Run) -> None:
     length = sum(path.stat().st_size for path in paths.raw_path("tiny").rglob("*.jpg"))
     wanted = {"students": 8, "photos": 48, "men": 7, "women": 1, "bytes": length, "source": "added"}
     assert {name: rows["tiny"][name] for name in wanted} == wanted
-    lines = terminal_tables.batch_text(overview.batch_overview_rows()).splitlines()
-    assert lines[2].split() == ["far", "added", *"------"]
+    lines = collection_tables.batch_table(overview.batch_overview_rows()).plain_text().splitlines()
+    assert lines[2].split() == ["far", "added", *"-------"]
     assert "quarantined" in run(*CLI, "batches").stdout
 
 

@@ -24,6 +24,11 @@ CALLS = {
         "asyncio.create_subprocess_shell",
     ),
 }
+# Calls of a module that are right: the weights of a pretrained network are published as files that torch alone reads.
+# Their digest is compared before, and `weights_only=True` builds nothing but tensors.
+ALLOWED = {
+    "shoepair/models/pretrained_weights.py": "torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)"
+}
 METHODS = (".read_pickle", ".to_pickle")
 ARGUMENTS = ("shell", "allow_pickle")  # must be the literal False
 UNSAFE = {"typ": ("unsafe", "base")}  # of ruamel.yaml's YAML
@@ -44,7 +49,10 @@ READERS = {
         "shoepair/commands/collection/purging/records.py",  # all records in git, as DVC reads them
         "shoepair/commands/doctor.py",  # whether DVC can read its own records
     },
-    r"read_parquet\(|parquet\.(read_|ParquetFile|ParquetDataset)|\bpq\.": {"shoepair/data/parquet_files.py"},
+    r"read_parquet\(|parquet\.(read_|ParquetFile|ParquetDataset)|\bpq\.": {
+        "shoepair/data/arrow_columns.py",
+        "shoepair/data/parquet_files.py",
+    },
     r"read_csv\(|csv\.(reader|DictReader)\(": {"shoepair/reports/results.py"},
     r"h5py\.File\(": {"shoepair/data/store.py"},
     r"from safetensors|safe_open": {"shoepair/models/registry.py", "shoepair/training/checkpoints.py"},
@@ -52,8 +60,8 @@ READERS = {
 }
 
 
-def breaches(text: str) -> Iterator[str]:
-    """Yield each forbidden import, call or argument in the source of a module."""
+def breaches(text: str, allowed: str = "") -> Iterator[str]:
+    """Yield each forbidden import, call or argument in the source of a module, but for one call."""
     nodes = list(ast.walk(ast.parse(text)))
     imported = [pair for node in nodes for pair in _imported(node)]
     known = dict(imported)
@@ -61,7 +69,7 @@ def breaches(text: str) -> Iterator[str]:
         if any(f"{name}.".startswith(f"{module}.") for module in MODULES):
             yield f"import {name}"
     for node in nodes:
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call) or ast.unparse(node) == allowed:
             continue
         first, dot, rest = ast.unparse(node.func).partition(".")
         called = known.get(first, first) + dot + rest
@@ -84,7 +92,8 @@ def _imported(node: ast.AST) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_neither_unpickles_nor_runs_text(path: Path) -> None:
-    assert list(breaches(path.read_text())) == []
+    allowed = ALLOWED.get(path.relative_to(ROOT).as_posix(), "")
+    assert list(breaches(path.read_text(), allowed)) == []
 
 
 @pytest.mark.parametrize("call", READERS)

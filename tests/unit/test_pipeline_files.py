@@ -47,7 +47,7 @@ def declared_keys(stage: str) -> Iterator[str]:
 
 # Libraries that a stage need not declare: they check, report or count cores, and affect no result.
 WITHOUT_RESULTS = {"pandera", "pydantic", "threadpoolctl"}
-PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "faiss": "faiss-cpu"}
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
 def walk_running_code(tree: ast.AST) -> Iterator[ast.AST]:
@@ -85,7 +85,7 @@ def test_every_stage_has_the_version_of_outputs(stage: str) -> None:
 
 
 def test_pipeline_is_short() -> None:
-    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 350
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 460
 
 
 def read_lock(name: str) -> dict[str, tuple[str, int]]:
@@ -94,12 +94,12 @@ def read_lock(name: str) -> dict[str, tuple[str, int]]:
     return {package: (version, options.count("--hash=sha256:")) for package, version, options in entries}
 
 
-def test_table_of_libraries_agrees_with_the_lock_and_the_readme_with_the_version_of_torch() -> None:
+def test_table_of_libraries_agrees_with_the_lock_and_the_docs_with_the_version_of_torch() -> None:
     table = library_versions.expected_version_by_library()
     torch = table.pop("torch")
     lock = read_lock("requirements.lock")
     assert {name: lock[name.replace("_", "-")][0] for name in table} == table
-    assert f"\npython -m pip install torch=={torch}\n" in (ROOT / "README.md").read_text()
+    assert f"\npython -m pip install torch=={torch}\n" in (ROOT / "docs/machines.md").read_text()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert [entry["version"] for entry in project["tool"]["uv"]["dependency-metadata"]] == [torch]
 
@@ -161,11 +161,6 @@ def test_files_named_by_architecture_md_exist() -> None:
         missing += [] if path else [name]
         folder = path.parent if path else folder
     assert missing == []
-
-
-def test_readme_describes_the_code_in_25_lines() -> None:
-    section = (ROOT / "README.md").read_text().split("## The code\n")[1]
-    assert len(section.splitlines()) <= 25
 
 
 def test_every_module_has_a_file_of_unit_tests() -> None:

@@ -23,6 +23,7 @@ from shoepair.commands.collection import (
     withdrawn,
 )
 from shoepair.data import naming
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion import file_manifest, ignored_files, validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.runtime import file_digests, parallel, params, paths, termination
@@ -120,7 +121,7 @@ def _raise_if_collisions(source: Path, batch: str, accepted_photos: pd.DataFrame
     """Raise if a student or photo is in two batches: it could get into two splits."""
     problems = overview.list_collision_messages(batch, accepted_photos)
     if problems:
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with the existing batches"
+        count = f"{count_with_noun(len(problems), 'problem')} with the existing batches"
         message = f"{escape_unprintable(str(source))}: {count}, nothing was added"
         fix = "give each student one batch and one number; or use `--alone` for this batch only"
         raise ShoepairError(message, problems=problems, fix=fix)

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from shoepair.data import json_schemas, naming, parquet_files, schemas
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion import file_manifest, ignored_files, splits, validation
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.runtime import file_digests, json_files, params, paths
@@ -79,7 +80,7 @@ def list_collision_messages(batch: str, accepted_photos: pd.DataFrame) -> list[s
             message = f"batch {other!r}: its photos are not in this checkout, so batch {batch!r} cannot be compared"
             raise ShoepairError(message, fix="run `dvc pull`, or `dvc repro` if it is a synthetic class")
         if len(existing) == len(accepted_photos) and existing["sha256"].isin(accepted_photos["sha256"]).all():
-            problems.append(f"all {len(accepted_photos)} photos: the batch equals {other!r}")
+            problems.append(f"all {count_with_noun(len(accepted_photos), 'photo')}: the batch equals {other!r}")
         else:
             problems += splits.find_batch_overlaps({other: existing, batch: accepted_photos})
     return problems
@@ -108,9 +109,9 @@ def batch_overview_rows() -> pd.DataFrame:
     """Count students, photos, quarantined students and bytes of every listed batch.
 
     Returns:
-        One row per batch: `batch`, `source` (drawn: a synthetic class; added), `students`, `photos`, `men` and `women`
-        (students with such shoes; many have both), `quarantined` (students), `bytes`. A number is missing if the
-        photos are not in this checkout, or the stage that counts it has not run.
+        One row per batch: `batch`, `source` (drawn: a synthetic class; added), `students`, `photos`; students with
+        men's shoes only (`men`), women's only (`women`) and `both`, who are all students; `quarantined` (students),
+        `bytes`. A number is missing if the photos are not in this checkout, or the stage that counts it has not run.
     """
     listed = load_batch_lists()
     rows = []
@@ -123,13 +124,21 @@ def batch_overview_rows() -> pd.DataFrame:
                 "photos": len(photos),
                 "bytes": int(photos["bytes"].sum()),
             }
-            students = photos.groupby("category")["student"].nunique()
-            row |= {"men": int(students.get("m", 0)), "women": int(students.get("w", 0))}
+            men, women = (set(photos.loc[photos["category"] == name, "student"]) for name in naming.CATEGORIES)
+            row |= {"men": len(men - women), "women": len(women - men), "both": len(men & women)}
         if paths.validation_report_path(batch).is_file():
             report = json_files.read_json(
                 paths.validation_report_path(batch), "run `dvc repro`", json_schemas.ValidationReport
             )
             row |= {"quarantined": report["quarantined_students"]}
         rows.append(row)
-    columns = ["batch", "source", "students", "photos", "men", "women", "quarantined", "bytes"]
+    columns = ["batch", "source", "students", "photos", "men", "women", "both", "quarantined", "bytes"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], "Int64"))
+
+
+def rows_as_json(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Convert the rows of `batch_overview_rows` to dictionaries for JSON; a missing number is None."""
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in rows.to_dict("records")
+    ]

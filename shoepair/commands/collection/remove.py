@@ -18,7 +18,8 @@ from shoepair.runtime import atomic_files, paths
 from shoepair.runtime.batches import load_batch_lists
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
 
-BATCH_STAGES = ("sample", "ingest", "validate", "normalize")  # the stages that run per batch
+# The stages that run per batch:
+BATCH_STAGES = ("sample", "ingest", "validate", "normalize", "sheets", "features")
 
 
 def remove_batch(batch: str) -> int:
@@ -36,8 +37,9 @@ def remove_batch(batch: str) -> int:
     files = len(list(file_manifest.iter_files(raw))) if raw.is_dir() else 0
     _remove_from_lock(batch)
     tables = (paths.manifest_path, paths.accepted_path, paths.image_stats_path)
-    for output_path in (*tables, paths.store_path, paths.validation_report_path):
+    for output_path in (*tables, paths.store_path, paths.features_path, paths.validation_report_path):
         output_path(batch).unlink(missing_ok=True)
+    shutil.rmtree(paths.sheets_path(batch), ignore_errors=True)
     part = raw.with_name(f".{batch}{atomic_files.PARTIAL_SUFFIX}")
     if raw.is_dir():
         raw.rename(part)  # at once: half a class would look like a changed one

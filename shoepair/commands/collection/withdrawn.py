@@ -11,11 +11,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from shoepair.data import naming
 from shoepair.runtime import atomic_files, parameter_files, paths
 from shoepair.runtime.errors import ShoepairError
 
 FILE_HEADER = "# Students who withdrew, by batch: written by `shoepair forget`, read by `shoepair forget --purge`.\n"
-STUDENT_PATTERN = re.compile(r"u[0-9]+")
+STUDENT_PATTERN = re.compile(naming.STUDENT_LETTER + r"[0-9]+")
 
 
 def withdrawn_students_by_batch() -> dict[str, list[str]]:

@@ -16,12 +16,12 @@ from dvc.exceptions import FileMissingError
 from dvc.repo import Repo
 
 from shoepair.commands import dvc_records, version_control
+from shoepair.commands.history import freshness
 from shoepair.data import parquet_files
-from shoepair.evaluation.bootstrap import MIN_STUDENTS
 from shoepair.evaluation.comparison import shared_count_and_accuracy_interval
 from shoepair.evaluation.config import EvaluateConfig
 from shoepair.evaluation.metrics import DIGITS, REPORTED_SPLITS, headline_metrics, select_split_rows
-from shoepair.runtime import json_files, params, paths, yaml_files
+from shoepair.runtime import json_files, params, paths, progress, yaml_files
 from shoepair.runtime.errors import ShoepairError
 
 WORKSPACE = "workspace"
@@ -42,6 +42,7 @@ class Revision:
     scores: pd.DataFrame | None = None  # `Scores` rows, or None
     metrics: dict[str, Any] = field(default_factory=dict)  # by model and split
     unavailable: list[str] = field(default_factory=list)  # what could not be read, and why
+    outdated: list[str] = field(default_factory=list)  # what changed since the metrics were computed
 
 
 def read_dataset_and_metrics(revision: str) -> Revision:
@@ -121,7 +122,8 @@ def _build_revision(revision: str, reader: _Reader) -> Revision:
     details = recorded.get("models", recorded)  # older files hold the models only
     salt = str(reader.read_yaml(paths.PARAMS).get("split", {}).get("salt"))
     missing = [f"{path}: {reason}" for path, reason in reader.unavailable.items()]
-    return Revision(revision, batches, salt, photos, split, scores, details, missing)
+    outdated = freshness.find_outdated_reasons(reader.read_bytes)
+    return Revision(revision, batches, salt, photos, split, scores, details, missing, outdated)
 
 
 def compare_revisions(first: str, second: str) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def compare_revisions(first: str, second: str) -> dict[str, Any]:
     Returns:
         `batches`, `students`, `photos`: lists of what was `added`, `removed` and (photos) `changed`; `moved`: students
         in another split than before; `salt`: old and new, if it changed; `metrics`: one entry per model and split;
-        `missing`: what could not be read.
+        `out_of_date`: by revision, what changed since its metrics were computed; `missing`: what could not be read.
     """
     config = params.load(EvaluateConfig)
     before, after = read_dataset_and_metrics(first), read_dataset_and_metrics(second)
@@ -151,6 +153,7 @@ def compare_revisions(first: str, second: str) -> dict[str, Any]:
         "moved": _moved_students(before.split, after.split),
         "salt": [before.split_salt, after.split_salt] if before.split_salt != after.split_salt else [],
         "metrics": [metric for metric in metrics if metric],
+        "out_of_date": {side.name: side.outdated for side in (before, after) if side.outdated},
         "missing": [f"{side.name}: {line}" for side in (before, after) for line in side.unavailable],
     }
 
@@ -190,11 +193,11 @@ def _compare_metric(
     if paired is None and entry["before"] is None and entry["after"] is None:
         return None
     entry["difference"] = None
+    entry["lacks_scores"] = before.scores is None or after.scores is None
     if paired is not None:
         students, gain, low, high = paired
         numbers = {key: round(value, DIGITS) for key, value in (("balanced", gain), ("low", low), ("high", high))}
-        few = students < MIN_STUDENTS
-        entry["difference"] = {"students": students, **numbers, "few": few, "clear": not few and not low <= 0 <= high}
+        entry["difference"] = {"students": students, **numbers, "clear": not low <= 0 <= high}
     return entry
 
 
@@ -207,7 +210,8 @@ def list_version_records() -> list[dict[str, Any]]:
     """
     entries: list[dict[str, Any]] = []
     previous: dict[str, str] = {}
-    for version in reversed(list(dvc_records.iter_versions("HEAD"))):
+    versions = list(dvc_records.iter_versions("HEAD"))[::-1]
+    for version in progress.track(versions, "log", "commit"):
         revision = read_dataset_and_metrics(version.commit)
         raw = {batch: version.batch_digests.get(batch, "") for batch in revision.batches}
         if raw != previous or not entries:
@@ -224,7 +228,7 @@ def list_version_records() -> list[dict[str, Any]]:
                 "students": len(_row_keys(revision.photos, STUDENT_COLUMNS)),
                 "photos": len(revision.photos),
             }
-        if revision.metrics:
+        if revision.metrics and not revision.outdated:
             entries[-1]["best"] = dict(headline_metrics(revision.metrics)["best"])
         previous = raw
     return entries[::-1]

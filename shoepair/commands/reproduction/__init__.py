@@ -15,3 +15,5 @@
 
 Code outside knows `dvc repro` only: experiments and the queue run it, and a stage is the same under both.
 """
+
+COMMAND = "`shoepair repro`"  # what messages and the lock call this program

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import TaskID
 
+from shoepair.runtime import progress
 from shoepair.runtime.errors import escape_unprintable
-
-REFRESHES_PER_SECOND = 2
 
 
 class Display:
@@ -24,23 +22,7 @@ class Display:
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
         self.has_bars = console.is_terminal and sys.stderr.isatty()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TextColumn("<"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._progress = Progress(
-            *columns,
-            console=console,
-            transient=True,
-            disable=not self.has_bars,
-            redirect_stdout=sys.stdout.isatty(),  # else bars and lines go to different places
-            refresh_per_second=REFRESHES_PER_SECOND,
-        )
+        self._progress = progress.make_progress(console, is_enabled=self.has_bars)
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Display:
@@ -56,8 +38,8 @@ class Display:
 
     def advance(self, name: str, done: int, total: int, unit: str, note: str) -> None:
         """Show how many units of its work a stage has done; a total of 0 is unknown."""
-        count = f"{done}/{total} {unit}" if total else f"{done} {unit}"
-        text = Text(escape_unprintable(note)).markup  # brackets in it are no markup
+        count = progress.format_count(done, total, unit)
+        text = escape_unprintable(note)
         self._progress.update(self._bars[name], completed=done, total=total or None, count=count, note=text)
 
     def end(self, name: str, lines: Sequence[str]) -> None:

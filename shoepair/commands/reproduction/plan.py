@@ -17,12 +17,12 @@ from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
+from shoepair.commands.reproduction import COMMAND
 from shoepair.runtime import project_lock
 from shoepair.runtime.errors import ShoepairError
 
 SECTION, THREADS = "train", "train.threads"  # how many cores a stage takes; it declares either
 LOCK_SECONDS = 60.0  # for a `dvc` command that holds DVC's lock; one that runs a stage does not
-COMMAND = "`shoepair repro`"
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def iter_numbered_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def formula_and_count_by_layer(model_name: str, config: ModelConfig) -> dict[str, tuple[str, int]]:
     """Return the parameter formula and its value for each layer that has parameters."""
     colours, stacked = COURSE_MODELS[model_name].in_channels, COURSE_MODELS[model_name].stacked_shoe_count
-    n, taps, side = config.n, config.kernel_size**2, config.edge // 16
+    n, taps = config.n, config.kernel_size**2
     formulas: dict[str, tuple[str, int]] = {}
     inputs, before = str(colours), colours
     for number, times in enumerate((1, 2, 4, 8), start=1):
@@ -73,8 +73,8 @@ def formula_and_count_by_layer(model_name: str, config: ModelConfig) -> dict[str
         else:
             formulas[f"conv{number}"] = (f"({inputs}K² + 1)·{outputs}", (before * taps + 1) * after)
         inputs, before = outputs, after
-    fc1 = (8 * n * stacked * side**2 + 1) * HIDDEN_UNITS
-    formulas["fc1"] = (f"(8n·{_area(stacked, side)} + 1)·{HIDDEN_UNITS}", fc1)
+    area_formula, area = _area(stacked, config.edge)
+    formulas["fc1"] = (f"(8n·{area_formula} + 1)·{HIDDEN_UNITS}", (8 * n * area + 1) * HIDDEN_UNITS)
     formulas["fc2"] = (f"({HIDDEN_UNITS} + 1)·{NUM_CLASSES}", (HIDDEN_UNITS + 1) * NUM_CLASSES)
     return formulas
 
@@ -84,15 +84,18 @@ def total_formula_and_count(model_name: str, config: ModelConfig) -> tuple[str, 
     colours, stacked = COURSE_MODELS[model_name].in_channels, COURSE_MODELS[model_name].stacked_shoe_count
     n, taps = config.n, config.kernel_size**2
     biases = 30 if config.batch_norm else 15  # (1 + 2 + 4 + 8)n channels with a bias, or batch norm's two
-    linear, side = 8 * HIDDEN_UNITS, config.edge // 16
+    linear, (area_formula, area) = 8 * HIDDEN_UNITS, _area(stacked, config.edge)
     constant = HIDDEN_UNITS + (HIDDEN_UNITS + 1) * NUM_CLASSES
-    formula = f"42K²n² + ({colours}K² + {biases} + {linear}·{_area(stacked, side)})n + {constant}"
-    return formula, 42 * taps * n**2 + (colours * taps + biases + linear * stacked * side**2) * n + constant
+    formula = f"42K²n² + ({colours}K² + {biases} + {linear}·{area_formula})n + {constant}"
+    return formula, 42 * taps * n**2 + (colours * taps + biases + linear * area) * n + constant
 
 
-def _area(stacked: int, side: int) -> str:
-    """Format the number of units per map that fc1 reads: 2·14² where two shoes are stacked, else 14²."""
-    return f"{stacked}·{side}²" if stacked > 1 else f"{side}²"
+def _area(stacked: int, edge: int) -> tuple[str, int]:
+    """Return formula and number of the units per map that fc1 reads: 2·14² where two shoes are stacked, else 14²."""
+    rows, columns = stacked * edge // 16, edge // 16
+    if rows % columns:  # of an edge that is no multiple of 16
+        return f"{rows}·{columns}", rows * columns
+    return f"{stacked}·{columns}²" if stacked > 1 else f"{columns}²", rows * columns
 
 
 def list_layer_and_total_parameters(model_name: str, config: ModelConfig) -> list[LayerParameters]:

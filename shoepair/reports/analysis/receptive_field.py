@@ -169,8 +169,9 @@ def receptive_fields_as_markdown(kernel_size: int, image_edge: int = DEFAULT_EDG
     rows = [
         [field.layer, str(field.size), str(field.step)]
         + [str(edges[field.layer]) for edges in by_gradient.values()]
-        + [f"{100 * field.size / image_edge:.1f} %", f"{100 * (field.size / image_edge) ** 2:.2f} %"]
+        + [f"{100 * share:.1f} %", f"{100 * share**2:.2f} %"]
         for field in network_receptive_fields(kernel_size, image_edge)
+        for share in [min(field.size / image_edge, 1.0)]
     ]
     titles = [f"{MODEL_TITLES[name]}, by gradient" for name in by_gradient]
     return aligned_markdown_table(["layer", "field", "step", *titles, "of the edge", "of the area"], rows)
@@ -180,7 +181,10 @@ def chapter_markdown(kernel_size: int, image_edge: int = DEFAULT_EDGE) -> str:
     """Return the chapter on receptive fields as Markdown."""
     last = network_receptive_fields(kernel_size, image_edge)[-1]
     seam, rows = rows_seeing_both_shoes_and_all_rows(kernel_size, image_edge)
-    along, area = f"{100 * last.size / image_edge:.0f} %", f"{100 * (last.size / image_edge) ** 2:.0f} %"
+    seen = min(last.size, image_edge)
+    share = seen / image_edge
+    along, area = f"{100 * share:.0f} %", f"{100 * share**2:.0f} %"
+    part = "a part of a shoe, never all of it" if share < 1 else "near the middle, all of a shoe"
     return f"""
 ## Receptive fields at K = {kernel_size}
 
@@ -191,8 +195,8 @@ centre unit, without ReLU and with average instead of max pooling, so that no pi
 
 {receptive_fields_as_markdown(kernel_size, image_edge)}
 
-After all four poolings a unit sees {last.size} of {image_edge} pixels, {along} of the edge and {area} of the area:
-a part of a shoe, never all of it. For comparing two shoes this means:
+After all four poolings a unit sees {seen} of {image_edge} pixels, {along} of the edge and {area} of the area:
+{part}. For comparing two shoes this means:
 
 - In `CNN` the shoes are stacked vertically, and only units near the seam see both: {seam} of the {rows} rows of the
   last maps. All others describe one shoe, and the comparison is left to fc1.

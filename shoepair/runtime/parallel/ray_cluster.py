@@ -163,7 +163,7 @@ def from_node_failure(failure: tuple[str, str, str]) -> ShoepairError:
         fix = "correct the permissions and the disk of that node, then run the command again"
         return ShoepairError(f"node {node}: {text}", fix=fix)
     if cause == "package":
-        fix = "install the project on every node: `pip install 'shoepair[ray]'`, as in requirements-test.lock"
+        fix = "install the project on every node: `pip install -e '.[ray]'`, as in requirements-test.lock"
         return ShoepairError(f"node {node}: shoepair cannot be imported there ({text})", fix=fix)
     fix = "bring every node to the same commit and the versions of requirements-test.lock, and restart its Ray"
     message = f"node {node}: its code of shoepair, or of the packages that affect results, differs from this machine's"
@@ -192,7 +192,7 @@ def connect_and_import_ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError:
-        message, fix = "SHOEPAIR_ENGINE=ray: Ray is not installed", "install it: `pip install 'shoepair[ray]'`"
+        message, fix = "SHOEPAIR_ENGINE=ray: Ray is not installed", "install it: `pip install -e '.[ray]'`"
         raise ShoepairError(message, fix=f"{fix}; or unset SHOEPAIR_ENGINE") from None
     if not ray.is_initialized():
         # Private: the only switch that stops Ray from printing reports of dead nodes; `log_to_driver` does not.

@@ -144,7 +144,7 @@ class Hiding(PathFinder):
         return None if is_installed and fullname.partition(".")[0] not in ALLOWED else spec
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
-for name in [name for name in sys.modules if name.partition(".")[0] in ("pandas", "pydantic", "filelock", "tqdm")]:
+for name in [name for name in sys.modules if name.partition(".")[0] in ("pandas", "pydantic", "filelock")]:
     del sys.modules[name]
 """
 RUN_ACCELERATOR = 'runpy.run_module("benchmarks.accelerator", run_name="__main__")'

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support import usage
+from support import towers, usage
 from support.field import EDGE, ROOT
 from typer.testing import CliRunner
 
@@ -21,6 +21,9 @@ from shoepair.data.schemas import Pairs
 from shoepair.evaluation import metrics
 from shoepair.ingestion.config import ValidateConfig
 from shoepair.models import registry
+from shoepair.models.config import PretrainedConfig
+from shoepair.models.efficientnet import EfficientNetLite
+from shoepair.models.pretrained import PretrainedModel
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -78,12 +81,15 @@ def test_npy_is_the_array_of_the_assignment(trained: Path, split: str) -> None: 
 
 
 @pytest.mark.parametrize("name", registry.MODEL_CLASSES)
-def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
+def test_every_model_can_be_exported(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    towers.use_tiny_network(monkeypatch)
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     onnx_reference = pytest.importorskip("onnx.reference", reason="the extra `onnx` is not installed")
     model = registry.build_model(
         name, registry.ModelConfig(edge=16, batch_norm=True, dropout=0.3, tta=True), seed=1
     ).eval()
+    if isinstance(model, PretrainedModel):  # without a training all logits would be 0
+        torch.nn.init.normal_(model.comparison.weight, generator=torch.Generator().manual_seed(3))
     judge = PairPredictor(usage.rule(model=name), model, EDGE, ValidateConfig)  # type: ignore[arg-type]  # no photo is judged
     (tmp_path / "model.onnx").write_bytes(exports.serialize_onnx(judge))
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
@@ -94,3 +100,19 @@ def test_every_model_can_be_exported(name: str, tmp_path: Path) -> None:
     for evaluator in (session, reference):
         logits = evaluator.run(None, {"pairs": pairs.numpy()})[0]
         np.testing.assert_allclose(logits, wanted, rtol=0, atol=exports.MAX_LOGIT_DIFFERENCE)
+
+
+def test_pretrained_network_itself_can_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    monkeypatch.setattr(EfficientNetLite, "edge", 64)  # of the photos: the layers are all there
+    model = registry.build_pretrained_model("efficientnet_finetuned", PretrainedConfig()).eval()
+    torch.nn.init.normal_(model.comparison.weight, generator=torch.Generator().manual_seed(3))
+    judge = PairPredictor(usage.rule(), model, 64, ValidateConfig)  # type: ignore[arg-type]  # no photo is judged
+    (tmp_path / "model.onnx").write_bytes(exports.serialize_onnx(judge))
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    pairs = torch.rand(9, 3, 128, 64, generator=torch.Generator().manual_seed(2)) - 0.5
+    with torch.inference_mode():
+        wanted = model(pairs).numpy()
+    assert np.ptp(wanted[:, 1]) > 0.1
+    logits = session.run(None, {"pairs": pairs.numpy()})[0]
+    np.testing.assert_allclose(logits, wanted, rtol=0, atol=exports.MAX_LOGIT_DIFFERENCE)

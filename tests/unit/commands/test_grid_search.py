@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -34,3 +35,13 @@ def test_commas_within_a_list_or_quotes_are_no_grid() -> None:
         {"models": "[cnn, siamese]", "split.salt": '"a,b"', "lr": "1"}
     ]
     assert grid_search.expand_grid(["lr=1", "lr=2, 1"]) == [{"lr": "1"}, {"lr": "2"}]
+
+
+def test_numbers_of_students_are_parsed_once_each_and_anything_else_is_named() -> None:
+    assert grid_search.parse_student_counts("") == [0], "all"
+    assert grid_search.parse_student_counts("5, 2,5") == [5, 2]
+    for text, wrong in (("2,1", "1"), ("2,", ""), ("many", "many"), ("-3", "-3"), ("2.5", "2.5"), ("²", "²")):
+        with pytest.raises(
+            ShoepairError, match=re.escape(f"--students {text}: found {wrong!r}, expected whole numbers")
+        ):
+            grid_search.parse_student_counts(text)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
+import tomllib
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,19 +19,20 @@ from support.field import write_class, write_student
 from support.settings import mark_as_project, write_settings
 from typer.testing import CliRunner, Result
 
-from shoepair.commands import main
+from shoepair.commands import analyze, main
 from shoepair.commands.collection import overview
 from shoepair.commands.collection.purging import purge
 from shoepair.commands.collection.purging.search import Finding
 from shoepair.commands.history import verify
 from shoepair.commands.history.verify import VerifyResult
+from shoepair.commands.serving import cli as serving_cli
 from shoepair.data import parquet_files, schemas
 from shoepair.runtime import paths, project_lock, project_root
 from shoepair.runtime.errors import ShoepairError
 
 COMMANDS = (
-    *("add", "analyze", "batches", "check", "crossval", "diff", "doctor", "export", "forget", "log", "metrics"),
-    *("remove", "repro", "serve", "suspects", "validate", "verify"),
+    *("add", "analyze", "batches", "check", "crossval", "diff", "doctor", "experiments", "export", "forget", "heaps"),
+    *("log", "metrics", "remove", "repro", "serve", "suspects", "trace", "validate", "verify"),
 )
 
 
@@ -58,7 +62,7 @@ def test_every_command_is_listed_with_what_it_does() -> None:
     for name in COMMANDS:
         result = run(name, "--help")
         assert (result.exit_code, "Usage: " in result.output) == (0, True), name
-    assert "Start with `make repro`" in run().output, "without a command"
+    assert "Start with make repro" in run().output, "without a command"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,9 @@ def test_user_error_is_one_message_and_a_bug_keeps_its_traceback(
 
 @pytest.mark.parametrize("name", sorted({*COMMANDS} - {"analyze"}))
 def test_every_command_but_analyze_works_in_a_project_only(name: str, tmp_path: Path) -> None:
-    words = {"add": ["x"], "check": ["x"], "diff": ["HEAD"], "export": ["onnx"], "remove": ["x"]}.get(name, [])
+    words = {"add": ["x"], "check": ["x"], "diff": ["HEAD"], "export": ["onnx"], "remove": ["x"], "trace": ["x"]}.get(
+        name, []
+    )
     for path in project_root.PROJECT_FILES:
         path.unlink()
     error = run(name, *words).exception
@@ -185,6 +191,59 @@ def test_command_in_a_sub_folder_works_as_in_the_project_with_paths_from_where_t
     monkeypatch.chdir(tmp_path / "stages")
     error = run("add", "new", "--dry-run").exception
     assert str(error).startswith("stages/new: no such folder or file")
+
+
+def test_help_loses_no_word_in_brackets() -> None:
+    assert "[serve]" in run("serve", "--help").output
+    assert "[onnx]" in run("export", "onnx", "--help").output
+
+
+def test_version_is_that_of_the_package() -> None:
+    with Path(__file__).parents[3].joinpath("pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    assert run("--version").output == f"shoepair {version}\n"
+
+
+# They load no library, or are called by a command that shows what goes on.
+LIGHT = {"repro", "_order_by_names", "_to_array"}
+
+
+def test_commands_load_libraries_while_they_show_what_goes_on() -> None:
+    silent = []
+    for module in (main, serving_cli, analyze):
+        tree = ast.parse(inspect.getsource(module))
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            shown = {
+                id(node)
+                for block in ast.walk(function)
+                if isinstance(block, ast.With) and any("show_status" in ast.unparse(item) for item in block.items)
+                for node in ast.walk(block)
+            }
+            silent += [
+                function.name
+                for node in ast.walk(function)
+                if isinstance(node, ast.ImportFrom)
+                and (node.module or "").startswith("shoepair")
+                and id(node) not in shown
+            ]
+    assert set(silent) - LIGHT == set()
+
+
+def test_metrics_that_are_out_of_date_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shoepair.evaluation import metric_files
+    from shoepair.reports import terminal_tables
+
+    monkeypatch.setattr(metric_files, "read_details", lambda _fix: {"best": "cnn"})
+    monkeypatch.setattr(terminal_tables, "evaluation_blocks", lambda _details: ["a table"])
+    write_settings("winter", "late")
+    assert run("metrics").output == "a table\n"
+    Path("dvc.lock").write_text(
+        "stages:\n  evaluate: {}\n  split:\n    params:\n      data/batches.yaml:\n        batches: [winter]\n"
+    )
+    assert (
+        run("metrics").output.splitlines()[2].startswith("out of date: these figures are of before: batch 'late' is")
+    )
+    assert json.loads(run("metrics", "--json").output) == {"best": "cnn", "out_of_date": ["batch 'late' is new"]}
 
 
 def test_nothing_read_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +288,7 @@ def test_dry_run_accepts_a_valid_class_and_rejects_one_with_an_error(tmp_path: P
     (tmp_path / "new/train/Thumbs.db").write_bytes(b"x")
     lines = run("add", "new", "--name", "a", "--dry-run").output.splitlines()
     assert lines[-1] == (
-        "2 students, 12 photos, 1 other files ignored: valid, can be added as batch 'a'; nothing was changed"
+        "2 students, 12 photos, 1 other file ignored: valid, can be added as batch 'a'; nothing was changed"
     )
     assert lines[-2] == "ignored, not copied: train/Thumbs.db"
     assert lines[-3] == "students: 2 train"
@@ -300,3 +359,14 @@ def test_ctrl_c_at_a_question_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(typer, "confirm", stop)
     with pytest.raises(KeyboardInterrupt):
         main._ask_or_end("delete it?", "nothing was deleted")
+
+
+@pytest.mark.parametrize("words", [["--plot", "a.svg"], ["--students", "2,5", "--plot", "a.png"]], ids=" ".join)
+def test_plot_without_students_or_of_another_kind_is_refused_before_anything_is_trained(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mark_as_project()
+    result = run("crossval", "cnn", *words)
+    assert isinstance(result.exception, ShoepairError)
+    assert "expected a name that ends with .svg, and --students" in str(result.exception)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shoepair.commands import repro
-from shoepair.commands.reproduction import lock_entries, running, schedule
+from shoepair.commands.reproduction import lock_entries, plan, running, schedule
 from shoepair.commands.reproduction.plan import PlannedStage
 from shoepair.runtime.errors import ShoepairError
 
@@ -22,13 +22,13 @@ from shoepair.runtime.errors import ShoepairError
 def pretend(monkeypatch: pytest.MonkeyPatch, *, affected: bool) -> list[dict[str, Any]]:
     """Replace the plan and what runs it; return where what it is told is noted."""
     told: list[dict[str, Any]] = []
-    plan = [PlannedStage("pairs", frozenset(), is_affected=affected)]
+    stages = [PlannedStage("pairs", frozenset(), is_affected=affected)]
 
     def plan_targets(targets: list[str], _print_line: object) -> list[PlannedStage]:
         told.append({"targets": targets})
-        return plan
+        return stages
 
-    monkeypatch.setattr(repro, "read_plan", plan_targets)
+    monkeypatch.setattr(plan, "read_plan", plan_targets)
     monkeypatch.setattr(repro, "stage_environment", dict)
     monkeypatch.setattr(repro, "count_cores", lambda: 4)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from support.stored import IN_STORE, PIXELS, write_split, write_two_stores
 
 from shoepair.data import loading, pair_dataset, pairs, schemas, store
+from shoepair.runtime.errors import ShoepairError
 
 
 @pytest.fixture
@@ -86,3 +87,21 @@ def test_float64_photos_of_a_notebook_are_held_as_float32() -> None:
     data = pair_dataset.make_standard_pair_dataset(store.scale_to_centred_float(PIXELS).astype(np.float64))  # type: ignore[arg-type]  # as notebooks do
     assert data.images.dtype == torch.float32
     assert torch.equal(data.images, torch.from_numpy(store.scale_to_centred_float(PIXELS)))
+
+
+@pytest.mark.usefixtures("_stores")
+@pytest.mark.parametrize("edge", [16, 8])
+def test_pairs_read_a_mini_batch_at_a_time_equal_those_in_memory(edge: int) -> None:
+    rows = pairs.build_pair_rows(write_split([("b", 2, "train"), ("a", 1, "train"), ("b", 0, "valid")]))
+    held, read = loading.load_pairs_in_memory(rows).downsample(edge), loading.stream_pairs(rows).downsample(edge)
+    assert torch.equal(held.pair_index, read.pair_index)
+    mini_batches = torch.split(torch.arange(len(rows)), 5)
+    for one, other in zip(held.iter_pair_photos(mini_batches), read.iter_pair_photos(mini_batches), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.usefixtures("_stores")
+def test_streaming_refuses_a_store_of_other_students() -> None:
+    rows = pairs.build_pair_rows(write_split([("b", 2, "train")])).assign(row=0)
+    with pytest.raises(ShoepairError, match=r"data/store/b\.h5: row 0 is "):
+        loading.stream_pairs(rows)

@@ -58,7 +58,7 @@ def test_missing_store_or_split_is_named() -> None:
 def test_shoes_are_those_that_the_networks_see() -> None:
     rows = pairs.build_pair_rows(write_split([("b", 2, "train"), ("a", 1, "train"), ("b", 0, "valid")]))
     images, _ = loading.load_pairs_in_memory(rows).get_mini_batch(torch.arange(len(rows)))  # (P, 3, 2S, S)
-    data = photo_loading.load_pair_photos(rows)
-    shoes = np.concatenate([data.read_shoes(0, 20), data.read_shoes(20, 99)])  # (P, 2, S, S, 3)
+    with photo_loading.open_pair_photos(rows) as data:
+        shoes = np.concatenate([data.read_shoes(0, 20), data.read_shoes(20, 99)])  # (P, 2, S, S, 3)
     assert len(data) == len(shoes) == 27
     assert (images.permute(0, 2, 3, 1).numpy().reshape(shoes.shape) == shoes).all()

@@ -302,7 +302,7 @@ def test_store_with_other_names_than_photos_is_refused(tmp_path: Path, names: ob
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         del file["student"]
         file["student"] = names
-    with pytest.raises(errors.ShoepairError, match="1 students in /images, not as many names in /student"):
+    with pytest.raises(errors.ShoepairError, match="1 student in /images, not as many names in /student"):
         store.Store(tmp_path / "a.h5")
 
 

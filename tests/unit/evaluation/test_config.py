@@ -12,7 +12,7 @@ from shoepair.runtime import params
 
 FOLDS = {"folds": 2, "repeats": 1, "resamples": 100}
 GOOD: Good = {
-    EvaluateConfig: {"seed": 0, "resamples": 100, "threads": 1, "models": ["cnn"]},
+    EvaluateConfig: {"seed": 0, "resamples": 100, "threads": 1, "models": ["cnn"], "pretrained_models": []},
     FoldConfig: FOLDS,
     CrossvalConfig: FOLDS | {"models": []},
 }

@@ -98,3 +98,19 @@ def test_synthetic_students_and_tta_are_mentioned_only_if_a_model_uses_them(resu
     both = replace(results, model_cards=none.model_cards | cards)
     assert "synthetic students, at most 1.5 for each student of train" in card_texts.synthetic_students_sentence(both)
     assert card_texts.tta_sentence(both).startswith("cnn and siamese can score a mirrored or swapped pair differently")
+
+
+def test_pretrained_network_is_named_with_source_licence_and_what_it_saw(results: Results) -> None:
+    assert card_texts.pretrained_sentence(results) == ""
+    origin = {"weights": "bundled:efficientnet_lite0", "source": "a package 0.1.0", "license": "Apache-2.0"}
+    origin |= {"trained_on": "ImageNet", "sha256": "ab" * 32}
+    cards = results.model_cards | {"efficientnet_frozen": {**CARD, "pretrained": origin}}
+    text = card_texts.pretrained_sentence(replace(results, model_cards=cards))
+    for part in (
+        "a package 0.1.0",
+        "licence: Apache-2.0",
+        "abababababababab",
+        "ImageNet contains shoes",
+        "cnn is trained from scratch",
+    ):
+        assert part in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,17 @@ def test_logit_histogram_text_has_medians_and_shares_above_0() -> None:
     assert "median +0.00, 0.0% above 0" in charts.build_logit_histogram_chart("cnn", pairs([0.0, 0.0], [0.0])).alt
 
 
+def test_score_axis_is_clipped_so_that_extreme_logits_do_not_squeeze_the_others_and_are_told() -> None:
+    def build(*extreme: float) -> Chart:
+        logits = np.linspace(-4, 4, 200)
+        return charts.build_logit_histogram_chart("cnn", pairs([*logits, *extreme], [*logits, *extreme]))
+
+    far, farther = build(1e4), build(1e6)
+    assert far.svg == farther.svg
+    assert "The outermost bars contain 2 logits that lie beyond the axis." in far.alt
+    assert "beyond the axis" not in build().alt
+
+
 def test_calibrated_model_lies_on_the_diagonal_and_an_overconfident_one_does_not() -> None:
     """Three of four pairs with a logit of ln 3 are the same, one of four with -ln 3."""
     logit = np.log(3)
@@ -128,3 +140,23 @@ def test_charts_of_two_models_share_no_id_and_take_their_colours_and_size_from_t
         assert [colour for colour in charts.CSS_VARIABLES if colour in chart.svg] == []
         assert "var(--text)" in chart.svg
     assert charts.build_loss_chart("cnn", curve(1.0, 0.5)) == loss_charts[0], "the same numbers give the same bytes"
+
+
+def learnt(model: str, count: int, balanced: float) -> dict[str, object]:
+    values = {"balanced_all": balanced, "low_all": balanced - 0.05, "high_all": balanced + 0.03}
+    return {"model": model, "parameters": {}, "learnt_from": count, **values}
+
+
+def test_learning_chart_has_a_line_for_each_model_and_its_numbers_as_text() -> None:
+    runs = [learnt("a", 10, 0.9), learnt("a", 2, 0.7), learnt("b", 2, 0.6), learnt("b", 10, 0.65)]
+    chart = charts.build_learning_chart(runs)
+    assert "a: 70.0% from 2, 90.0% from 10; b: 60.0% from 2, 65.0% from 10" in chart.alt
+    assert len(lines(chart)) == 2
+
+
+def test_chart_as_a_file_of_its_own_needs_no_page() -> None:
+    text = charts.svg_file_text(charts.build_learning_chart([learnt("a<b", 2, 0.7)]))
+    root = ElementTree.fromstring(text)
+    assert root[0].text is not None
+    assert "a<b: 70.0% from 2" in root[0].text
+    assert set(re.findall(r"var\((--\w+)\)", text)) <= set(re.findall(r"(--\w+):#", text))

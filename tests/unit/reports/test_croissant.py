@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from support.pages import made
 
+from shoepair.data import contact_sheets
 from shoepair.reports import croissant
 from shoepair.reports.formatting import CROISSANT_PATH
 from shoepair.reports.results import Results
@@ -50,8 +51,9 @@ def parts(document: Any) -> Iterator[dict[str, Any]]:
 
 def test_files_exist_relative_to_the_metadata_and_have_the_given_digest(results: Results) -> None:
     distribution = croissant.build_metadata(results)["distribution"]
-    assert len(distribution) == 2
-    for file in distribution:
+    assert [file["@type"] for file in distribution] == ["cr:FileObject", "cr:FileObject", "cr:FileSet"]
+    assert distribution[2]["includes"] == ["photos/a/pairs.parquet"]
+    for file in distribution[:2]:
         path = CROISSANT_PATH.parent / file["contentUrl"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]
         assert path.name == file["name"]
@@ -59,12 +61,18 @@ def test_files_exist_relative_to_the_metadata_and_have_the_given_digest(results:
 
 def test_every_field_is_a_column_of_its_file(results: Results) -> None:
     document = croissant.build_metadata(results)
-    files = {file["@id"]: CROISSANT_PATH.parent / file["contentUrl"] for file in document["distribution"]}
-    for records in document["recordSet"][1:]:
+    files = {file["@id"]: CROISSANT_PATH.parent / file["contentUrl"] for file in document["distribution"][:2]}
+    for records in document["recordSet"][1:3]:
         columns = {field["source"]["extract"]["column"] for field in records["field"]}
         (file,) = {field["source"]["fileObject"]["@id"] for field in records["field"]}
         assert columns == set(pd.read_parquet(files[file]).columns)
         assert all(field["name"] == field["source"]["extract"]["column"] for field in records["field"])
+
+
+def test_every_field_with_photos_is_a_column_of_the_sheets(results: Results) -> None:
+    fields = croissant.build_metadata(results)["recordSet"][3]["field"]
+    assert [field["source"]["extract"]["column"] for field in fields] == contact_sheets.PAIR_COLUMNS.names
+    assert {field["source"]["fileSet"]["@id"] for field in fields} == {"photo-pairs-tables"}
 
 
 def test_ids_are_unique_and_references_exist(results: Results) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.classes import scores_of
 
-from shoepair.data import store
+from shoepair.data import contact_sheets, store
 from shoepair.reports import examples
 from shoepair.reports.examples import THUMBNAIL_EDGE, THUMBNAIL_GAP, ExampleGroup, ScoredPair
 from shoepair.runtime import paths
@@ -67,10 +67,12 @@ def test_pairs_of_equal_confidence_come_in_the_order_of_their_names() -> None:
 def test_first_ten_suspects_are_shown_with_the_keys_of_their_photos() -> None:
     students = [f"u{number}" for number in range(12)]
     ranked = pd.DataFrame({"batch": "a", "student": students, "rank": range(1, 13)})
+    ranked["reason"] = "pair 2: left and right do not match"
     split = pd.DataFrame({"batch": "a", "student": students[::-1], "row": range(12), "split": "train"})
     suspects = examples.list_top_suspects(ranked, split)
     assert [suspect["student"] for suspect in suspects] == students[:10]
     assert list(suspects[3]["pairs"][1]) == [("a", 8, 2, "left"), ("a", 8, 2, "right")]
+    assert suspects[0]["suspicious"] == {2}, "the pair that is framed"
     assert all(len(suspect["pairs"]) == 3 for suspect in suspects)
 
 
@@ -119,7 +121,7 @@ def test_data_uri_is_the_jpeg_file_without_signs_that_end_words() -> None:
     assert head == "data:image/jpeg;base64"
     assert coded.replace("%2B", "").replace("%2F", "").rstrip("=").isalnum()
     content = base64.b64decode(coded.replace("%2B", "+").replace("%2F", "/"))
-    assert content == examples.jpeg_bytes(noise)
+    assert content == contact_sheets.jpeg_bytes(noise)
     with Image.open(io.BytesIO(content)) as again:
         assert (again.format, again.size) == ("JPEG", (THUMBNAIL_EDGE, THUMBNAIL_EDGE))
 

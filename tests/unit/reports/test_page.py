@@ -152,7 +152,7 @@ def test_hostile_names_are_shown_and_not_run() -> None:
     results = replace(results, suspects=results.suspects.assign(reason="<b>bold</b>"))
     results = replace(results, batches=["<b>atch"], validation_reports={"<b>atch": results.validation_reports["a"]})
     text = written_page(results)
-    assert "<script" not in text
+    assert text.count("<script") == 1, "the page's own"
     assert "<img src=x" not in text
     assert "<b>" not in text
     assert "<b>atch" in Reader(text).tables["Files and students of every batch"][1]
@@ -161,7 +161,8 @@ def test_hostile_names_are_shown_and_not_run() -> None:
 
 def test_nothing_is_loaded_and_headings_are_in_order() -> None:
     reader = Reader(written_page(made()))
-    assert [url for url in reader.addresses if not url.startswith(("data:", "#"))] == []
+    others = {url.partition("#")[0] for url in reader.addresses if not url.startswith(("data:", "#"))}
+    assert others == {"photos.html", "model-card.md", "data-card.md", "croissant.json"}
     assert {url[1:] for url in reader.addresses if url.startswith("#")} <= set(reader.ids)
     assert len(reader.ids) == len(set(reader.ids)), "an id stands twice"
     steps = [after - before for before, after in zip(reader.levels, reader.levels[1:], strict=False)]
@@ -218,3 +219,33 @@ def test_only_shown_students_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     written_page(replace(results, suspects=results.suspects.head(2)))
     assert len(read) == len(set(read)), "a student is read twice"
     assert set(read) <= {0, 1, *range(38, 47)}
+
+
+def test_answer_is_a_picture_on_top_and_digest_and_parameters_stand_in_the_foot() -> None:
+    results = made()
+    text = written_page(results)
+    answer = text[text.index('aria-label="Balanced accuracy of every model') :]
+    assert text.index('aria-label="Balanced accuracy of every model') < text.index("<main")
+    for model in results.models:
+        for split, title in (("test_m", "men&#39;s shoes"), ("test_w", "women&#39;s shoes")):
+            assert f"{model}, {title}: {results.details['models'][model][split]['balanced']:.1%} (" in answer
+    foot = text[text.index("<footer") :]
+    assert results.dataset_digest in foot
+    assert "batch_size: 32" in foot
+
+
+def test_worst_mistakes_are_the_most_confident_ones_of_the_best_model() -> None:
+    results = made(noise=3.0)
+    rows = results.select_scores(results.best_model, "test")
+    wrong = rows[(rows["logit"] > 0) != (rows["same"] == 1)]
+    worst = wrong.loc[wrong["logit"].abs().sort_values(ascending=False).index].head(6)
+    text = written_page(results)
+    section = text[text.index('<section id="mistakes"') : text.index('<section id="unsure"')]
+    assert re.findall(r"photos.html#(u\d+)", section) == list(worst["student"])
+
+
+def test_long_tables_and_other_models_are_folded() -> None:
+    text = written_page(made(models=["histogram", "cnn", "siamese"]))
+    assert re.search(r"<details><summary>Accuracy of every model[^<]*\(12 rows\)", text)
+    assert text.count("<details><summary>") > 10
+    assert "<summary>Students, photos and pairs" not in text, "a short table"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from support.pages import made
 
+from shoepair.evaluation.sure_answers import StudentErrors
 from shoepair.evaluation.thresholds import AnswerRates
 from shoepair.reports import report_tables
 from shoepair.reports.report_tables import Table
@@ -142,15 +143,26 @@ def test_best_model_is_the_reference_without_a_baseline_and_tests_come_before_va
 
 
 def test_answer_rates_are_those_of_the_decision_rule_and_no_answers_differ_from_none_wrong(results: Results) -> None:
-    sets = {"valid": AnswerRates(answered=0.75, wrong=0.04), "test": AnswerRates(answered=0.0, wrong=None)}
+    few = StudentErrors(students=9, wrong=1, low=0.0028, high=0.4825)
+    none = StudentErrors(students=0, wrong=0, low=0.0, high=1.0)
+    sets = {
+        "valid": AnswerRates(answered=0.75, wrong=0.04, sure=0.5, sure_wrong=0.0, same=few, different=few),
+        "test": AnswerRates(answered=0.0, wrong=None, sure=0.0, sure_wrong=None, same=none, different=none),
+    }
     changed = {"sets": sets, "model": "cnn", "same_above": 0.98765, "different_below": 0.0}
+    changed |= {"sure_same_above": 1.0, "sure_different_below": 0.0, "missing_students": 51}
     decided = replace(results, decision_rule=results.decision_rule.model_copy(update=changed))
     assert report_tables.build_answer_rates_table(decided).rows == [
-        ["validation", "25.0%", "75.0%", "4.0%"],
-        ["both tests", "100.0%", "0.0%", "no answers"],
+        ["validation", "25.0%", "25.0%", "50.0%", "4.0%", "0.0%", *2 * ["1 of 9 (0.3% to 48.2%)"]],
+        ["both tests", "100.0%", "0.0%", "0.0%", *2 * ["no answers"], *2 * ["0 of 0 (0.0% to 100.0%)"]],
     ]
     assert report_tables.thresholds_sentence(decided) == (
-        "cnn answers “same” above a probability of 98.77%, never “different”, and “not sure” otherwise."
+        "cnn answers “same” above a probability of 98.77%, never “different”, and “not sure” otherwise. "
+        "No answer is sure, each is “probably”. It would take 51 more students."
+    )
+    sure = replace(decided, decision_rule=decided.decision_rule.model_copy(update={"sure_same_above": 0.99}))
+    assert "It is sure above a probability of 99% and never for “different”." in report_tables.thresholds_sentence(
+        sure
     )
 
 
@@ -164,6 +176,6 @@ def test_training_table_shows_the_model_cards(results: Results) -> None:
     config = {"epochs": 80, "lr": 0.004, "batch_size": 12}
     cards = results.model_cards | {"siamese": card | {"config": config}}
     assert report_tables.build_training_table(replace(results, model_cards=cards)).rows == [
-        ["cnn", "1,234", "16", "3", "0.001", "32", "2"],
-        ["siamese", "1,234,567", "112", "80", "0.004", "12", "61"],
+        ["cnn", "from scratch", "1,234", "16", "3", "0.001", "32", "2"],
+        ["siamese", "from scratch", "1,234,567", "112", "80", "0.004", "12", "61"],
     ]

@@ -141,7 +141,7 @@ def test_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
         ("epochs: 2 ", "epochs: 0 ", "epochs: 0, expected greater than or equal to 1"),
         ("batch_size: 32 ", "batch_size: 0 ", "batch_size: 0, expected greater than or equal to 2"),
         ("\nseed: 1 ", "\nseed: -1 ", "seed: -1, expected greater than or equal to 0"),
-        ("dropout: 0.3 ", "dropout: 1.0 ", "train.dropout: 1.0, expected less than 1"),
+        ("dropout: 0.1 ", "dropout: 1.0 ", "train.dropout: 1.0, expected less than 1"),
         ("ema_decay: 0.0 ", "ema_decay: 1.0 ", "train.ema_decay: 1.0, expected less than 1"),
         ("swap_sides: false ", "swap_sides: 1 ", "train.swap_sides: 1, expected a valid boolean"),
         ("tta: true ", "tta: 1 ", "train.tta: 1, expected a valid boolean"),

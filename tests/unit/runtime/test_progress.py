@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 from contextvars import copy_context
 
 import pytest
 
 from shoepair.runtime import progress, stage_reports
+
+ERASED = "\x1b[1A\x1b[2K"  # one line up, and erased
+
+
+def plain(drawn: str) -> str:
+    """Return what was drawn, a line for every time, without colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn).replace("\r", "\n")
 
 
 class Terminal(io.StringIO):
@@ -26,15 +34,27 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def test_bar_on_a_terminal_names_the_work_and_is_erased_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
-    bar = progress.track(range(3), "count", "number")
-    assert list(bar) == [0, 1, 2]
-    output = stream.getvalue()
-    assert "count:   0%" in output
-    assert "0/3 [" in output
-    assert "number/s" in output
-    last, rest = output.split("\r")[-2:]
-    assert last.isspace(), "the bar was not erased"
-    assert rest == ""
+    bar = progress.track(range(3), "count [it]", "number")
+    for number in bar:
+        bar.set_note(f"at [{number}]")
+    output = plain(stream.getvalue())
+    assert "count [it]" in output
+    assert "3/3 numbers" in output
+    assert "at [2]" in output, "brackets are no markup"
+    assert stream.getvalue().endswith(ERASED), "the bar was not erased"
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_status_is_shown_at_once_and_gives_way_to_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
+    with progress.show_status("comparing the versions"):
+        assert "comparing the versions" in plain(stream.getvalue())
+        start = len(stream.getvalue())
+        for _ in progress.track("ab", "letters", "letter"):
+            pass
+        drawn = plain(stream.getvalue()[start:])
+    assert "letters" in drawn
+    assert stream.getvalue().endswith(ERASED)
 
 
 def test_hidden_bar_is_not_shown_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +73,7 @@ def test_process_that_disables_bars_shows_none(monkeypatch: pytest.MonkeyPatch) 
     assert copy_context().run(work) == ["a", "b"]
     assert stream.getvalue() == ""
     assert list(progress.track("ab", "letters", "letter")) == ["a", "b"]
-    assert "letters:" in stream.getvalue(), "other processes still show bars"
+    assert "letters" in stream.getvalue(), "other processes still show bars"
 
 
 @pytest.mark.parametrize("total", [7, None])
@@ -76,7 +96,7 @@ def test_bar_of_a_stage_beside_others_is_reported_not_drawn(
     monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
     bar = progress.track("abc", "train cnn", "epoch")
     for _ in bar:
-        bar.set_postfix_str("valid 90 %")
+        bar.set_note("valid 90 %")
         progress.print_above_bar("a line")
     captured = capfd.readouterr()
     assert captured.out == "a line\n" * 3

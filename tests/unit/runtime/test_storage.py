@@ -138,6 +138,6 @@ def test_missing_package_is_reported_with_the_command(project: Path, monkeypatch
     monkeypatch.delitem(_registry, "s3", raising=False)
     storage._file_system.cache_clear()
     monkeypatch.setenv(storage.ROOT_VARIABLE, ROOT)
-    with pytest.raises(ShoepairError, match=r"SHOEPAIR_ROOT=s3://shoes/class: .*\n.*pip install 'shoepair\[s3\]'"):
+    with pytest.raises(ShoepairError, match=r"SHOEPAIR_ROOT=s3://shoes/class: .*\n.*pip install -e '\.\[s3\]'"):
         list(storage.read_photos([listed()]))
     assert project.is_dir()

@@ -1,18 +1,21 @@
 """The synthetic class: names and subsets as of a real one, the same bytes for a seed, more to learn than colours."""
 
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoepair.ingestion.splits import find_batch_overlaps
 from shoepair.synthetic import primitives, shoe_geometry, shoe_styles, synthetic_class
 
-NAME = re.compile(r"(u\d{3})_([123])_(left|right)_([mw])\.(jpg|png)")
+NAME = re.compile(r"(u9001\d{4})_([123])_(left|right)_([mw])\.(jpg|png)")
 SEED = 1
 STUDENTS, TEST_STUDENTS = 3, 1
 
@@ -97,8 +100,18 @@ def test_ids_ascend_are_unique_and_leave_gaps() -> None:
     by_subset = {subset: [make_id(SEED, subset, k) for k in range(n)] for subset, n in counts.items()}
     assert all(ids == sorted(ids) for ids in by_subset.values())
     all_ids = sorted(student_id for ids in by_subset.values() for student_id in ids)
-    assert len(set(all_ids)) == len(all_ids) < int(all_ids[-1][1:])
+    assert len(set(all_ids)) == len(all_ids) < int(all_ids[-1][-4:])
     assert by_subset["test_m"][0] < by_subset["train"][-1], "subsets follow one another"
+
+
+def test_numbers_are_those_of_no_real_class_and_of_no_class_of_another_seed() -> None:
+    by_seed = {
+        seed: {synthetic_class.make_student_id(seed, "train", number) for number in range(2000)} for seed in (0, 1, 2)
+    }
+    assert not any(by_seed[one] & by_seed[other] for one, other in itertools.combinations(by_seed, 2))
+    photos = [{"path": f"{student}.jpg", "student": student, "sha256": student} for student in by_seed[1]]
+    real = [{"path": f"u{number}.jpg", "student": f"u{number:03}", "sha256": str(number)} for number in range(1, 4000)]
+    assert find_batch_overlaps({"drawn": pd.DataFrame(photos), "winter": pd.DataFrame(real)}) == []
 
 
 def test_drawing_has_not_changed() -> None:

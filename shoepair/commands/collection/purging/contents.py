@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from shoepair.commands.collection.purging.derivation import Origins
 from shoepair.commands.collection.purging.records import hash_content
 from shoepair.data import naming, parquet_files
+from shoepair.data.features_file import FeaturesStudents
 from shoepair.data.store import STUDENT_SHAPE, Store
 from shoepair.runtime.errors import ShoepairError
 from shoepair.runtime.file_digests import compute_md5
@@ -161,11 +162,10 @@ def _judge_table(path: Path, evidence: Evidence) -> Verdict:
 
 
 def _judge_store(path: Path, evidence: Evidence) -> Verdict:
-    try:
-        with Store(path) as store:
+    for opened in (Store, FeaturesStudents):
+        with suppress(ShoepairError, OSError), opened(path) as store:
             return _judge_ids(set(store.student_ids), "store", path, evidence)
-    except (ShoepairError, OSError):
-        return Verdict(UNPROVEN, "store", "cannot be read")
+    return Verdict(UNPROVEN, "store", "cannot be read")
 
 
 def _judge_ids(students: set[str], kind: str, path: Path, evidence: Evidence) -> Verdict:

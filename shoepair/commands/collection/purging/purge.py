@@ -26,6 +26,7 @@ from shoepair.commands.collection.purging.derivation import Origins, ReadListing
 from shoepair.commands.collection.purging.records import Version
 from shoepair.commands.collection.purging.remotes import Remote
 from shoepair.commands.collection.purging.search import Finding, Project
+from shoepair.data.wording import count_with_noun
 from shoepair.ingestion import file_manifest
 from shoepair.runtime import file_digests, paths, storage
 from shoepair.runtime.errors import ShoepairError, escape_unprintable
@@ -231,7 +232,7 @@ def _raise_if_in_use(
             if name_student(file.as_posix()) in students:
                 problems.add(f"{escape_unprintable(file.as_posix())}: {_DESCRIPTIONS['photo']}")
     if problems:
-        message = f"the version in use still holds withdrawn students, in {len(problems)} places"
+        message = f"the version in use still holds withdrawn students, in {count_with_noun(len(problems), 'place')}"
         fix = (
             "run `shoepair forget STUDENT --batch BATCH` again if photos are there, then `dvc repro`, then"
             " `shoepair forget --purge`"

@@ -111,7 +111,10 @@ def list_workspaces() -> list[Path]:
 
 
 def _is_disposable(path: Path) -> bool:
-    is_half_written = path.suffix == atomic_files.PARTIAL_SUFFIX and _is_in(path, WRITTEN_FOLDERS)
+    is_partial = any(
+        part.suffix == atomic_files.PARTIAL_SUFFIX for part in (path, *path.parents)
+    )  # or in such a folder
+    is_half_written = is_partial and _is_in(path, WRITTEN_FOLDERS)
     return is_half_written or _is_in(path, DISPOSABLE_FOLDERS)
 
 

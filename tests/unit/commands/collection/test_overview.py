@@ -78,7 +78,7 @@ def test_batches_have_the_numbers_that_are_known() -> None:
     json_files.write_json(paths.validation_report_path("a"), report | {"quarantined_students": 2})
     json_files.write_json(paths.validation_report_path("far"), report)
     length = sum(path.stat().st_size for path in folder.iterdir())
-    counts = {"students": 2, "photos": 12, "men": 1, "women": 2, "quarantined": 2, "bytes": length}
+    counts = {"students": 2, "photos": 12, "men": 0, "women": 1, "both": 1, "quarantined": 2, "bytes": length}
     assert summary("a") == {"batch": "a", "source": "added", **counts}
     assert summary("far") == {"batch": "far", "source": "added", "quarantined": 0}
     assert summary("drawn") == {"batch": "drawn", "source": "drawn"}
@@ -87,7 +87,7 @@ def test_batches_have_the_numbers_that_are_known() -> None:
 def test_batch_without_a_valid_name_has_no_students() -> None:
     write_settings("a")
     write(paths.raw_path("a") / "train/notes.txt", b"x")
-    zeros = dict.fromkeys(("students", "photos", "men", "women", "bytes"), 0)
+    zeros = dict.fromkeys(("students", "photos", "men", "women", "both", "bytes"), 0)
     assert summary("a") == {"batch": "a", "source": "added", **zeros}
     write_settings()
     assert overview.batch_overview_rows().empty

@@ -16,7 +16,12 @@ def test_synthetic_class_is_removed_with_its_declaration_and_has_no_withdrawals(
     paths.BATCH_LIST.write_text(f"batches:\n  - tiny\n  - drawn\nsynthetic_classes:\n{synthetic}")
     with pytest.raises(ShoepairError, match="a synthetic class, its students are not people"):
         remove.withdraw_student("u001", "drawn")
+    sheets = {name: paths.sheets_path(name) / "u001.jpg" for name in ("tiny", "drawn")}
+    for path in sheets.values():
+        path.parent.mkdir(parents=True)
+        path.touch()
     remove.remove_batch("drawn")
+    assert [name for name, path in sheets.items() if path.parent.exists()] == ["tiny"]
     assert paths.BATCH_LIST.read_text() == "batches:\n  - tiny\nsynthetic_classes: {}\n"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from support.field import ROOT
 
 from shoepair.models.cnn import COURSE_MODELS
 from shoepair.models.config import ModelConfig
-from shoepair.reports.analysis import parameter_counts
+from shoepair.reports.analysis import parameter_counts, receptive_field
+from shoepair.runtime import params
 
 SAME_IN_BOTH = {"conv2": 296, "conv3": 1168, "conv4": 4640, "fc2": 202}
 ASSIGNMENT = {
@@ -33,10 +35,10 @@ def test_counts_of_the_assignment(name: str) -> None:
 
 @pytest.mark.parametrize("name", COURSE_MODELS)
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("kernel_size", [3, 5])
-def test_formulas_are_the_modules_counts(name: str, kernel_size: int, batch_norm: bool) -> None:
+@pytest.mark.parametrize(("kernel_size", "edge"), [(3, 224), (5, 224), (3, 56)])
+def test_formulas_are_the_modules_counts(name: str, kernel_size: int, edge: int, batch_norm: bool) -> None:
     for n in range(1, 17):
-        config = ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm)
+        config = ModelConfig(n=n, kernel_size=kernel_size, batch_norm=batch_norm, edge=edge)
         for row in parameter_counts.list_layer_and_total_parameters(name, config):
             assert row.value == row.module == evaluate(row.formula.replace(")n", ")*n"), config), (row, n)
 
@@ -67,3 +69,17 @@ def test_chapter_says_what_the_published_solution_has() -> None:
     text = parameter_counts.chapter_markdown(ModelConfig())
     for number in ("12,644", "6,372", "1,254,500", "627,300", "1,260,918", "633,826"):
         assert number in text
+
+
+def test_notes_have_the_numbers_of_the_networks_that_are_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    config = params.load(ModelConfig)
+    notes = " ".join((ROOT / "docs/notes.md").read_text().split())
+    for name, title in parameter_counts.MODEL_TITLES.items():
+        counts = {row.layer: row.value for row in parameter_counts.list_layer_and_total_parameters(name, config)}
+        assert f"`{title}` has {counts['total']:,} parameters" in notes or f"`{title}` {counts['total']:,}" in notes
+    assert f"photos of {config.edge} pixels, with n = {config.n}" in notes
+    last = receptive_field.network_receptive_fields(config.kernel_size, config.edge)[-1]
+    assert (
+        f"sees {last.size} of {config.edge} pixels, {(last.size / config.edge) ** 2:.0%}".replace("%", " %") in notes
+    )

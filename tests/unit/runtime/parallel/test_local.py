@@ -63,5 +63,5 @@ def test_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_ray_is_reported_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(parallel.ENGINE_VARIABLE, "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ShoepairError, match=r"Ray is not installed\ninstall it: `pip install 'shoepair\[ray\]'`"):
+    with pytest.raises(ShoepairError, match=r"Ray is not installed\ninstall it: `pip install -e '\.\[ray\]'`"):
         list(parallel.imap_ordered(square, range(3), describe_lost_task=describe))

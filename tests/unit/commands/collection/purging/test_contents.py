@@ -15,7 +15,8 @@ from support.settings import write
 from shoepair.commands.collection.purging import contents
 from shoepair.commands.collection.purging.contents import INNOCENT, THEIRS, UNPROVEN, Evidence
 from shoepair.commands.collection.purging.derivation import Origins
-from shoepair.data import store
+from shoepair.data import features_file, store
+from shoepair.data.features_file import StudentFeatures
 
 PHOTO, SHOWN = b"\x89PNG photo of u052", b"\xff\xd8\xff shown on the page in use"
 MD5 = hashlib.md5(PHOTO, usedforsecurity=False).hexdigest()
@@ -98,6 +99,14 @@ def test_file_is_judged_by_its_content(content: bytes, holds: str, evidence: Evi
 def test_store_is_judged_by_its_students(evidence: Evidence) -> None:
     assert contents.judge_file(write_store("backup.h5", "u001", "u052"), evidence).holds == THEIRS
     assert contents.judge_file(write_store("backup.h5", "u001"), evidence).holds == INNOCENT
+
+
+def test_features_are_judged_by_their_students(evidence: Evidence) -> None:
+    kind = features_file.FeaturesKind("tiny.pth", "0" * 64, 32)
+    for students, holds in ((["u001", "u052"], THEIRS), (["u001"], INNOCENT), ([], INNOCENT)):
+        maps = (StudentFeatures({"stage6": np.zeros((3, 2, 2, 4), np.float16)}, None) for _ in students)
+        features_file.write_features(Path("backup.h5"), kind, students, [False] * len(students), maps)
+        assert contents.judge_file(Path("backup.h5"), evidence).holds == holds, students
 
 
 def test_picture_that_is_named_like_a_photo_of_theirs_is_told_so(evidence: Evidence) -> None:

@@ -64,6 +64,22 @@ def test_everything_made_of_a_students_photos_is_theirs_and_nothing_else() -> No
     assert "code" in origins.named
 
 
+def test_contact_sheet_of_the_student_and_pairs_of_photos_are_theirs_and_sheets_of_others_are_not() -> None:
+    def sheets(suffix: str) -> Version:
+        store = {"data/store/winter.h5": f"store{suffix}"}
+        return (stage("sheets@winter", store, {"reports/photos/winter": f"sheets{suffix}.dir"}),)
+
+    origins = trace(
+        *(tracked("with.dir"), (*pipeline("with.dir", "1", "m1"), *sheets("1")), tracked("without.dir")),
+        (*pipeline("without.dir", "2", "m2"), *sheets("2")),
+        sheets1={"u001.jpg": "sheet1", "u052.jpg": "sheet52", "pairs.parquet": "pairs1"},
+        sheets2={"u001.jpg": "sheet1", "pairs.parquet": "pairs2"},
+    )
+    found = {digest: kind for digest, kind in origins.theirs.items() if digest.startswith(("sheet", "pairs"))}
+    assert found == {"sheets1.dir": "listing", "sheet52": "picture", "pairs1": "table"}
+    assert {"sheets2.dir", "sheet1", "pairs2"} <= origins.others
+
+
 def test_output_that_was_also_made_without_them_is_not_theirs() -> None:
     same = "weights"  # a test student: the model is the same
     origins = trace(
