@@ -54,7 +54,7 @@ def test_history_of_a_class_is_told_without_touching_it(trained: Path, run: Run,
     assert later["salt"] == ["shoes", "boots"]
     assert later["moved"]
     text = run(*CLI, "diff", second, third).stdout
-    assert "1 photos changed: tiny/train/u001_1_left_m.jpg" in text
+    assert "1 photo changed: tiny/train/u001_1_left_m.jpg" in text
     assert "split.salt changed from 'shoes' to 'boots': all students are split anew" in text
     assert "| model | split | before | after |" in run(*CLI, "diff", first, second, "--md").stdout
     assert "no photo, student or batch changed" in run(*CLI, "diff", "HEAD").stdout

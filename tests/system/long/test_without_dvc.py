@@ -38,7 +38,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if path.name != ".gitignore" and path.suffix != ".dvc"
+        if path.name not in {".gitignore", "README.md"} and path.suffix != ".dvc"
     }
 
 
