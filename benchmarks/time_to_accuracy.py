@@ -4,8 +4,8 @@
 
 NOTEBOOK is a program that trains as the notebook does (`--fixed --arch --epochs --batch --students --valid`; it
 prints JSON); PHOTOS is a class folder with train/. The notebook's best epoch by validation is the aim. Ours is the
-recipe of params.yaml without drawn students, on the same students, with 1, 2, 4, ... epochs, each a training of its
-own, since the learning rate follows the number of epochs: the first that reaches the aim counts.
+recipe of params.yaml without drawn students, on the same students and pairs, with 1, 2, 4, ... epochs, each a training
+of its own, since the learning rate follows the number of epochs: the first that reaches the aim counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def train_until(name: str, data: NDArray[np.uint8], valid: int, aim: float) -> t
     cpu.configure_torch_cpu(THREADS)
     epochs = 1
     while True:
-        config = params.load(TrainConfig).model_copy(update={"epochs": epochs, "threads": THREADS})
+        changed = {"epochs": epochs, "threads": THREADS, "negatives": "standard", "synthetic_ratio": 0.0}
+        config = params.load(TrainConfig).model_copy(update=changed)
         model, config = job.build_model_and_config(name, config)
         learnt, held_out = (
             pair_dataset.make_standard_pair_dataset(part).downsample(model.config.edge)

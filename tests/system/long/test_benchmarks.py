@@ -17,7 +17,7 @@ import torch
 from support import usage
 from support.field import ROOT, wait_for, write_photo
 
-from benchmarks import accelerator, duplicates, engine, first_result, growth, pipeline, scale, serve
+from benchmarks import accelerator, duplicates, engine, first_result, growth, pipeline, scale, serve, time_to_accuracy
 from shoepair.ingestion import decoding
 
 
@@ -112,6 +112,12 @@ def test_stages_of_the_whole_class_are_measured_on_made_up_tables() -> None:
     stages = ("split", "pairs", "split, 100 join", "pairs, 100 join")
     assert sorted((row["stage"], row["students"]) for row in rows) == sorted((s, n) for n in (8, 16) for s in stages)
     assert len(scale.format_table(rows).splitlines()) == 1 + len(rows) + len(stages)
+
+
+def test_students_come_in_the_order_of_the_notebook_which_shuffles_their_photos() -> None:
+    photos = np.arange(40).reshape(20, 2)
+    np.random.RandomState(0).shuffle(photos)
+    assert (photos[:, 0] // 2).tolist() == time_to_accuracy.order_as_notebook(20).tolist()
 
 
 def test_growth_is_the_slope_of_the_logarithms() -> None:
