@@ -39,15 +39,15 @@ def order_as_notebook(students: int) -> NDArray[np.intp]:
 def train_until(name: str, data: NDArray[np.uint8], valid: int, aim: float) -> tuple[float, int, float]:
     """Return the seconds, epochs and balanced accuracy of the first training that reaches the aim, or of the last."""
     cpu.configure_torch_cpu(THREADS)
+    changed = {"threads": THREADS, "negatives": "standard", "synthetic_ratio": 0.0}
+    recipe = params.load(TrainConfig).model_copy(update=changed)
+    learnt, held_out = (
+        pair_dataset.make_standard_pair_dataset(part).downsample(recipe.network.edge)
+        for part in (data[valid:], data[:valid])
+    )
     epochs = 1
     while True:
-        changed = {"epochs": epochs, "threads": THREADS, "negatives": "standard", "synthetic_ratio": 0.0}
-        config = params.load(TrainConfig).model_copy(update=changed)
-        model, config = job.build_model_and_config(name, config)
-        learnt, held_out = (
-            pair_dataset.make_standard_pair_dataset(part).downsample(model.config.edge)
-            for part in (data[valid:], data[:valid])
-        )
+        model, config = job.build_model_and_config(name, recipe.model_copy(update={"epochs": epochs}))
         seconds = measure_seconds(lambda: loop.fit(model, learnt, held_out, config))  # noqa: B023  # called at once
         accuracy = sum(positive_and_negative_accuracy(model, held_out)) / 2
         if accuracy >= aim or epochs >= MAX_EPOCHS:
