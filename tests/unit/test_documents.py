@@ -69,6 +69,11 @@ def test_broken_link_is_found() -> None:
     assert broken_links(Path("README.md"), text) == ["docs/none.md", "docs/architecture.md#no-such", "#none"]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_no_mark_of_a_merge_is_left(document: Path) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", (ROOT / document).read_text(), re.MULTILINE) == []
+
+
 def test_addresses_are_whole() -> None:
     for document in DOCUMENTS:
         for address in re.findall(r"\]\((https?://[^)\s]+)\)", (ROOT / document).read_text()):
