@@ -91,8 +91,8 @@ class Model(nn.Module):
     def __init__(self, **config_values: Any) -> None:
         super().__init__()
         config = self.config_class(**config_values)
-        has_views = getattr(config, "tta", False) and not self.is_flip_sensitive
-        self.config = config.model_copy(update={"tta": False}) if has_views else config
+        needs_one_view = getattr(config, "tta", False) and not self.is_flip_sensitive  # all would be the same
+        self.config = config.model_copy(update={"tta": False}) if needs_one_view else config
         self.make_layers()
 
     def make_layers(self) -> None:

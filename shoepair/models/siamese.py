@@ -145,9 +145,10 @@ def _largest_cosines_for_gradient(left: Tensor, right: Tensor) -> list[Tensor]:
     with torch.no_grad():
         numbers = torch.arange(left.shape[2], dtype=torch.int32, device=left.device)
         cosines = (left * 2 ** (30 - POSITION_BITS)).transpose(1, 2) @ right
-        keys = cosines.to(torch.int32) << POSITION_BITS
-        largest = (keys + numbers).amax(dim=2), (keys + numbers[:, None]).amax(dim=1)
-        most_similar = [key & (2**POSITION_BITS - 1) for key in largest]
+        keys = cosines.to(torch.int32).bitwise_left_shift_(POSITION_BITS).add_(numbers)  # with the right position
+        of_left = keys.amax(dim=2)
+        of_right = keys.add_(numbers[:, None] - numbers).amax(dim=1)  # with the left position instead
+        most_similar = [key & (2**POSITION_BITS - 1) for key in (of_left, of_right)]
     left, right = (side.transpose(1, 2).contiguous() for side in (left, right))  # (P, M, E): embeddings as rows
     pairs, positions, _ = left.shape
     first_rows = torch.arange(pairs, device=left.device)[:, None] * positions
