@@ -31,6 +31,7 @@ def cross_validate_grid(
     overrides: list[str],
     print_line: Callable[[str], object],
     student_counts: Sequence[int] = (0,),
+    against: str = BASELINE_MODEL,
 ) -> dict[str, Any]:
     """Cross-validate models with every combination of the given parameter values, all on the same folds.
 
@@ -41,6 +42,7 @@ def cross_validate_grid(
         overrides: such as `lr=5.0e-4,1.0e-3`: each value is tried with each value of every other override.
         print_line: gets a line after every fold.
         student_counts: from how many students models learn, see `CVRun`; each count is tried.
+        against: the model that the others are compared with, if it is one of them.
 
     Returns:
         What `metrics_by_run` returns.
@@ -54,7 +56,11 @@ def cross_validate_grid(
     values_by_config: dict[AnyTrainConfig, dict[str, str]] = {}
     for trial in trials:  # 1.0e-3 and 0.001 are one config
         values_by_config.setdefault(params.load(AnyTrainConfig, trial), {key: trial[key] for key in varied})
-    choices = product(dict.fromkeys(models or evaluate.all_models), student_counts, values_by_config.items())
+    names = dict.fromkeys(models or evaluate.all_models)
+    if against != BASELINE_MODEL and against not in names:
+        message = f"--against {against}: expected one of the models that are cross-validated: {', '.join(names)}"
+        raise ShoepairError(message, fix=f"name it too: `shoepair crossval {' '.join(names)} {against}`")
+    choices = product(names, student_counts, values_by_config.items())
     runs = [
         CVRun(model, folds, repeats, config, tuple(values.items()), count)
         for model, count, (config, values) in choices
@@ -62,17 +68,19 @@ def cross_validate_grid(
     with stage_inputs.watch_files("crossval", "crossval"):  # folds are kept, under a key of these files
         rows = parquet_files.read_table(paths.PAIRS, schemas.Pairs)
         scores = crossval.cross_validate(runs, rows, print_line)
-    return metrics_by_run(scores, evaluate.resamples, evaluate.seed)
+    return metrics_by_run(scores, evaluate.resamples, evaluate.seed, against)
 
 
-def metrics_by_run(scores_by_run: Mapping[CVRun, pd.DataFrame], resamples: int, seed: int) -> dict[str, Any]:
+def metrics_by_run(
+    scores_by_run: Mapping[CVRun, pd.DataFrame], resamples: int, seed: int, against: str = BASELINE_MODEL
+) -> dict[str, Any]:
     """Compute the metrics of every cross-validation run, over all folds and repeats, from `FoldScores` rows.
 
     Returns:
         By the text of each run what `metrics.compute_metrics` returns, with its `model` and the varied `parameters`,
         and `learnt_from`, how many students each fold was trained on, if these were not all others.
-        `above_histogram` and `above_first` hold the paired differences of `comparison.paired_metric_differences` from
-        the histogram with the same parameters, and from the first run of the same model, where these are other runs.
+        `above_<against>` and `above_first` hold the paired differences of `comparison.paired_metric_differences` from
+        that model with the same parameters, and from the first run of the same model, where these are other runs.
     """
     summary: dict[str, Any] = {}
     estimates, runs = estimate_metrics(scores_by_run, resamples, seed), list(scores_by_run)
@@ -81,9 +89,9 @@ def metrics_by_run(scores_by_run: Mapping[CVRun, pd.DataFrame], resamples: int, 
         if run.students:
             names["learnt_from"] = run.students
         summary[str(run)] = entry = compute_metrics(rows, resamples, seed) | names
-        baseline = replace(run, model_name=BASELINE_MODEL)
+        baseline = replace(run, model_name=against)
         first = next(other for other in scores_by_run if other.model_name == run.model_name)
-        for name, other in (("above_histogram", baseline), ("above_first", first)):
+        for name, other in ((f"above_{against}", baseline), ("above_first", first)):
             if other in scores_by_run and other != run:
                 entry[name] = paired_metric_differences(estimates, runs.index(run), runs.index(other))
     return summary

@@ -367,6 +367,7 @@ def crossval(
     ] = None,
     students: Annotated[str, typer.Option(help="Learn from so few students of the other folds, like 2,5,10.")] = "",
     plot: Annotated[Path | None, typer.Option(help="SVG to write: accuracy by the number of these students.")] = None,
+    against: Annotated[str, typer.Option(help="One of the models, to compare the others with.")] = "histogram",
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate models on the students of train and valid; resumes an interrupted run."""
@@ -380,7 +381,9 @@ def crossval(
 
         print_line = partial(progress.print_above_bar, stream=sys.stderr)
         counts = grid_search.parse_student_counts(students)
-        results = grid_search.cross_validate_grid(models or [], folds, repeats, overrides or [], print_line, counts)
+        results = grid_search.cross_validate_grid(
+            models or [], folds, repeats, overrides or [], print_line, counts, against
+        )
         if plot is not None:
             from shoepair.reports import charts  # imported late: it loads matplotlib
 

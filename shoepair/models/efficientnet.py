@@ -37,7 +37,10 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 def _convolve(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
     """Pad, convolve and normalise."""
     kernel, stride = conv.kernel_size[0], conv.stride[0]
-    result: Tensor = norm(conv(pad_as_tensorflow(x, kernel, stride) if kernel > 1 else x))
+    if stride > 1:
+        x = pad_as_tensorflow(x, kernel, stride)
+    padding = kernel // 2 if stride == 1 else 0  # the same on all sides: no copy of the maps is needed
+    result: Tensor = norm(functional.conv2d(x, conv.weight, conv.bias, stride, padding, groups=conv.groups))
     return result
 
 

@@ -21,6 +21,7 @@ from shoepair.runtime.errors import ShoepairError
 MAX_FEATURES_BYTES = 2**30  # more are streamed
 SCORING_BATCH_SIZE = 64  # pairs scored at a time; no result depends on it beyond rounding
 BLOCK_EDGE = 16  # lefts and rights of a block of `predict_logit_matrix`; likewise
+DESCRIBED_AT_A_TIME = 4  # photos; of more, the maps are so large that each is new memory: twice the processor time
 
 
 def compute_class_logits_of_pairs(model: nn.Module, shoes: Tensor, *, tta: bool = True) -> Tensor:
@@ -134,7 +135,8 @@ def _iter_scored_pairs(model: Model, photos: Tensor, wanted: Tensor) -> Iterator
 def _describe_photos(model: PretrainedModel, photos: Tensor) -> Description:
     """Describe photos (N, S, S, 3), some at a time: rows (V, N, ...) by name."""
     parts = [
-        model.describe_photos(scale_to_centred_float(part).movedim(3, 1)) for part in torch.split(photos, BLOCK_EDGE)
+        model.describe_photos(scale_to_centred_float(part).movedim(3, 1))
+        for part in torch.split(photos, DESCRIBED_AT_A_TIME)
     ]
     return {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}
 

@@ -278,9 +278,10 @@ def build_reliability_chart(
 def build_learning_chart(runs: list[dict[str, Any]]) -> Chart:
     """Draw balanced accuracy by the number of students learnt from, of the values of `grid_search.metrics_by_run`."""
     runs_by_model: dict[str, list[dict[str, Any]]] = {}
-    for run in sorted(runs, key=lambda run: int(run["learnt_from"])):
+    for run in runs:
         name = " ".join([run["model"], *(f"{key}={value}" for key, value in run["parameters"].items())])
         runs_by_model.setdefault(name, []).append(run)
+        runs_by_model[name].sort(key=lambda run: int(run["learnt_from"]))
     counts = sorted({run["learnt_from"] for run in runs})
     numbers = [
         f"{model}: " + ", ".join(f"{run['balanced_all']:.1%} from {run['learnt_from']}" for run in its_runs)

@@ -228,7 +228,7 @@ def build_men_vs_women_table(results: Results) -> Table:
 def build_cv_table(results: Results) -> Table:
     """Return a table of the cross-validation metrics of every model."""
     rows = [cv_row(model, stats) for model, stats in results.cv_metrics.items()]
-    head = ["model", "students", "positive", "all six: negative", "all six: balanced", "ROC AUC"]
+    head = ["model", "students", "positive", "all six: negative", "all six: balanced", "ROC AUC", "TPR at 1 % FPR"]
     return Table("folds", "Cross-validation over the training and validation students", head, rows)
 
 

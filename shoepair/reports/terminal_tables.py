@@ -26,6 +26,7 @@ METRIC_TITLES = {
     "balanced_all": "all six: balanced",
 }
 DIFFERENCE_TITLES = {"balanced": "balanced", "balanced_all": "all six: balanced", "auc": "ROC AUC"}
+ABOVE = "above_"  # starts the names of differences of cross-validations
 CV_DIFFERENCE_TITLES = {"above_histogram": "above the histogram", "above_first": "above the first tried"}
 
 
@@ -121,21 +122,22 @@ def men_vs_women_rows(differences: dict[str, Any]) -> list[list[str]]:
 
 def cv_table(cv_metrics: dict[str, Any]) -> TextTable:
     """Return cross-validation metrics, the best model first."""
-    differences = [name for name in CV_DIFFERENCE_TITLES if any(name in stats for stats in cv_metrics.values())]
-    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC"]]
-    cells[0] += [CV_DIFFERENCE_TITLES[name] for name in differences]
+    differences = sorted({name for stats in cv_metrics.values() for name in stats if name.startswith(ABOVE)})
+    differences.sort(key="above_first".__eq__)  # last
+    cells = [["model", "students", "positive", "negative", "balanced", "ROC AUC", "TPR at 1 % FPR"]]
+    cells[0] += [CV_DIFFERENCE_TITLES.get(name, f"above {name.removeprefix(ABOVE)}") for name in differences]
     for model, stats in sorted(cv_metrics.items(), key=lambda item: -float(item[1]["balanced_all"])):
         gains = [
             format_value_and_interval(stats[name], "balanced_all", "+") if name in stats else "-"
             for name in differences
         ]
         cells.append([*cv_row(model, stats), *gains])
-    return TextTable(cells, 1, optional=(3, 2, 1, 5), bold_rows=frozenset({1}))
+    return TextTable(cells, 1, optional=(6, 3, 2, 1, 5), bold_rows=frozenset({1}))
 
 
 def cv_row(model: str, metrics: dict[str, Any]) -> list[str]:
     """Return the cells of one model's cross-validation metrics: model, students, intervals."""
-    intervals = format_values_and_intervals(metrics, ("positive", "negative_all", "balanced_all", "auc"))
+    intervals = format_values_and_intervals(metrics, ("positive", "negative_all", "balanced_all", "auc", "tpr_1"))
     return [model, str(metrics["students"]), *intervals]
 
 

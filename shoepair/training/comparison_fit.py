@@ -7,6 +7,7 @@ trained would then depend on its version.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -28,19 +29,10 @@ MIN_DEVIATION = 1e-6
 
 def fit_comparison(model: PretrainedModel, pairs: PairSource) -> None:
     """Fit training means, standardisation and weights of the comparison to all pairs of the students."""
-    students = torch.unique(pairs.pair_index[:, 0])
-    plan = torch.split(students, STUDENTS_AT_A_TIME)
     model.eval()
+    fit_centers(model, pairs)
     with torch.no_grad():
-        over_students = partial(map_mini_batches_over_ranks, plan, pairs.iter_student_photos)
-        sizes = [len(model.get_center(*name)) for name in model.center_names()]
-        means = over_students(partial(_mean_vectors, model), torch.zeros(sum(sizes), dtype=torch.float64))
-        for name, mean in zip(model.center_names(), torch.split(means.mean(dim=0), sizes), strict=True):
-            model.get_center(*name).copy_(mean)
-        count = len(model.mean)
-        numbers = over_students(
-            lambda shoes: model.numbers_of_all_pairs(shoes[:, :, :, :VIEWS]), torch.zeros(3, 3, VIEWS, count)
-        ).double()  # (N, 3, 3, V, 19)
+        numbers = compute_numbers(model, pairs)
         same = torch.eye(3).bool()[None, :, :, None].expand(numbers.shape[:-1]).flatten()
         rows = numbers.flatten(0, 3)
         model.mean.copy_(rows.mean(dim=0))
@@ -49,6 +41,30 @@ def fit_comparison(model: PretrainedModel, pairs: PairSource) -> None:
         weights = fit_logistic_regression(standardised, same)
         model.comparison.weight.copy_(weights[:-1].unsqueeze(0))
         model.comparison.bias.copy_(weights[-1:])
+
+
+def fit_centers(model: PretrainedModel, pairs: PairSource) -> None:
+    """Set the training means of the described vectors to those of the students."""
+    sizes = [len(model.get_center(*name)) for name in model.center_names()]
+    template = torch.zeros(sum(sizes), dtype=torch.float64)
+    means = _map_over_students(pairs, partial(_mean_vectors, model), template)
+    with torch.no_grad():
+        for name, mean in zip(model.center_names(), torch.split(means.mean(dim=0), sizes), strict=True):
+            model.get_center(*name).copy_(mean)
+
+
+def compute_numbers(model: PretrainedModel, pairs: PairSource) -> Tensor:
+    """Return the numbers of all pairs of each of N students, in both views: (N, 3, 3, V, 19) float64."""
+    template = torch.zeros(3, 3, VIEWS, len(model.mean))
+    return _map_over_students(
+        pairs, lambda shoes: model.numbers_of_all_pairs(shoes[:, :, :, :VIEWS]), template
+    ).double()
+
+
+def _map_over_students(pairs: PairSource, compute: Callable[[Tensor], Tensor], template: Tensor) -> Tensor:
+    plan = torch.split(torch.unique(pairs.pair_index[:, 0]), STUDENTS_AT_A_TIME)
+    with torch.no_grad():
+        return map_mini_batches_over_ranks(plan, pairs.iter_student_photos, compute, template)
 
 
 def _mean_vectors(model: PretrainedModel, shoes: Tensor) -> Tensor:

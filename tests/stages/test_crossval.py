@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -65,7 +66,16 @@ def test_nothing_is_trained_twice(paired: Path, monkeypatch: pytest.MonkeyPatch)
         "synthetic students change nothing for a model without gradients"
     )
     assert first["siamese"]["students"] == 6
-    assert set(first["siamese"]["above_histogram"]) >= {"balanced_all", "low_all", "high_all"}
+    above = first["siamese"]["above_histogram"]
+    assert set(above) >= {"balanced_all", "low_all", "high_all"}
+    run_again = partial(
+        grid_search.cross_validate_grid, ["histogram", "siamese"], 3, 1, ["epochs=1"], lambda _line: None
+    )
+    other = run_again(against="siamese")
+    assert "above_siamese" not in other["siamese"]
+    assert other["histogram"]["above_siamese"]["low_all"] == pytest.approx(-above["high_all"])
+    with pytest.raises(ShoepairError, match=r"^--against cnn: expected one of .*: histogram, siamese"):
+        run_again(against="cnn")
 
 
 def test_epoch_is_selected_by_students_neither_trained_on_nor_scored(paired: Path) -> None:

@@ -93,7 +93,7 @@ def test_models_on_a_pretrained_network_embed_each_photo_once(monkeypatch: pytes
     monkeypatch.setattr(model, "embed", spy)
     photos = class_of(2).images.flatten(0, 2)  # 12
     inference.predict_logit_matrix(model, photos, ~torch.eye(12, dtype=torch.bool))
-    assert embedded == [3, 3, 3, 3]
+    assert embedded == [4, 4, 4]
 
 
 def test_photos_of_an_edge_that_is_no_multiple_are_scaled_for_a_pretrained_network(

@@ -152,6 +152,8 @@ def test_learning_chart_has_a_line_for_each_model_and_its_numbers_as_text() -> N
     chart = charts.build_learning_chart(runs)
     assert "a: 70.0% from 2, 90.0% from 10; b: 60.0% from 2, 65.0% from 10" in chart.alt
     assert len(lines(chart)) == 2
+    given = charts.build_learning_chart([learnt("b", 10, 0.9), learnt("a", 2, 0.6), learnt("a", 10, 0.65)])
+    assert "b: 90.0% from 10; a: 60.0% from 2" in given.alt, "in the order of the models, not of the numbers"
 
 
 def test_chart_as_a_file_of_its_own_needs_no_page() -> None:

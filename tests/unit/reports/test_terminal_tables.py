@@ -33,6 +33,9 @@ def test_best_cross_validation_comes_first_and_differences_are_optional() -> Non
     assert head.endswith("above the histogram")
     assert best.endswith("70.0% (65.0 to 75.0)  +10.0 points (+5.0 to +15.0)")
     assert base.endswith("60.0% (55.0 to 65.0)" + "-".rjust(len("  +10.0 points (+5.0 to +15.0)")))
+    other = metrics_of(0.7) | {"above_first": metrics_of(0.1), "above_siamese": metrics_of(0.2)}
+    head = terminal_tables.cv_table({"cnn": other}).plain_text().splitlines()[0]
+    assert head.split()[-6:] == ["above", "siamese", "above", "the", "first", "tried"]
 
 
 def test_evaluation_text_has_all_tables_and_the_best_model_as_reference_without_a_baseline() -> None:
