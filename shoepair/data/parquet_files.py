@@ -96,7 +96,9 @@ def iter_table_pieces(path: Path, schema: type[TableSchema], columns: Sequence[s
     with input_files.open_bytes(path, MAX_FILE_BYTES, REBUILD_HINT) as source:
         with _refused_as_table(location, expected):
             _check_pages(source)
-            file = parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False, arrow_extensions_enabled=False)
+            file = parquet.ParquetFile(
+                source, buffer_size=BUFFER_BYTES, pre_buffer=False, arrow_extensions_enabled=False
+            )
         _raise_if_other_table(_without_foreign_metadata(file.schema_arrow), location, schema)
         columns_read = arrow.schema([_arrow_schema(schema).field(name) for name in columns])
         batches = file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False)

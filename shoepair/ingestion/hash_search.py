@@ -6,8 +6,8 @@ entry for every hash and each of its one-bit changes, and a query looks up its o
 only, that holds with 2 P - 1 - D of the parts not differing at all, and those need no changes (Qin et al.: "GPH:
 Similarity search in Hamming space", 2018). As arrays, a part at a time, this takes a fraction of the time of faiss's
 `IndexBinaryMultiHash`, which changes the bits of every query instead. Queries are looked up as they lie in memory, and
-a table is filled in the order of its keys, which is that of its memory: sixty thousand photos, each with all its crops,
-are searched among themselves in some 3 s.
+a table is filled in the order of its keys, which is that of its memory: sixty thousand photos, each with all its
+crops, are searched among themselves in some 3 s.
 """
 
 from __future__ import annotations

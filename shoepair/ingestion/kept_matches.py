@@ -57,9 +57,7 @@ def digest_hashes(blocks: Sequence[Hashes]) -> Digests:
     return np.frombuffer(digests, f"V{DIGEST_BYTES}")
 
 
-def match_hashes(
-    kept: HashMatches, digests: Digests, blocks: Sequence[Hashes], max_hash_distance: int
-) -> HashMatches:
+def match_hashes(kept: HashMatches, digests: Digests, blocks: Sequence[Hashes], max_hash_distance: int) -> HashMatches:
     """Compare the photos that were not compared before, among themselves and with the others.
 
     Args:
@@ -112,11 +110,15 @@ def _search_new(
         found.append((numbers[matches["query"]], new[matches["code"] // frames], matches["hash_distance"]))
     else:
         codes = wholes[rows].reshape(-1, wholes.shape[2])
-        matches = hash_search.find_similar_hash_rows(codes, crops, np.flatnonzero(is_first & is_new[numbers]), distance)
+        matches = hash_search.find_similar_hash_rows(
+            codes, crops, np.flatnonzero(is_first & is_new[numbers]), distance
+        )
         found.append((numbers[matches["query"]], matches["code"] // 2, matches["hash_distance"]))
     if len(new) < len(rows):
         codes = wholes[rows[new]].reshape(-1, wholes.shape[2])
-        matches = hash_search.find_similar_hash_rows(codes, crops, np.flatnonzero(is_first & ~is_new[numbers]), distance)
+        matches = hash_search.find_similar_hash_rows(
+            codes, crops, np.flatnonzero(is_first & ~is_new[numbers]), distance
+        )
         found.append((numbers[matches["query"]], new[matches["code"] // 2], matches["hash_distance"]))
     one, other, bits = (np.concatenate([np.asarray(part[number], np.int64) for part in found]) for number in range(3))
     pairs = np.stack([np.minimum(one, other), np.maximum(one, other), bits], axis=1)
