@@ -35,7 +35,7 @@ def measure(count: int, bits: int, seed: int) -> dict[str, Any]:
     planted = min(PLANTED, count // 2)
     codes[-planted:] = _flip_bits(codes[:planted], bits, rng)
     start = time.perf_counter()
-    matches = hash_search.find_similar_hash_rows(codes, codes[:, None], np.arange(count), bits)
+    matches = hash_search.find_similar_hash_rows(codes, [codes[:, None]], np.arange(count), bits)
     seconds = time.perf_counter() - start
     pairs = set(zip(matches["query"], matches["code"], strict=True))
     copies = {(number, count - planted + number) for number in range(planted)}

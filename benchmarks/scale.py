@@ -1,6 +1,6 @@
 """Growth of the stages with the class: seconds, memory and bytes per student, on synthetic batches.
 
-    python -m benchmarks.scale [--students 100 1000 10000] [--stages ingest ...] [--folder DIR] [--json FILE]
+    python -m benchmarks.scale [--students 100 1000 10000] [--stages ingest ... | --joining] [--folder DIR]
 
 Batches of synthetic photos are written to a temporary project (in DIR, which needs 0.6 MB per student for the photos
 and 0.9 MB for the store), and each stage runs as DVC runs it, in another process. No two photos of the first thousand
@@ -9,7 +9,9 @@ would refuse them, so it and the following stages are left out there. Memory is 
 (PSS). The exponent of growth is the slope of a line through the logarithms: 0 where a stage does not grow, 1 where it
 grows as the class does; for processor seconds also between the two largest classes, where the start of Python counts
 least. With `--stages split pairs audit suspects` there are no photos: digests, fingerprints and pixels are random
-numbers, as many as the photos would give; then 100 students join as a second batch, and the stages run again.
+numbers, as many fingerprints as the photos would give, and photos of 16 x 16 pixels; then 100 students join as a
+second batch, and the stages run again. With `--joining` the 100 have synthetic photos, all stages that a batch needs
+run when they join, and their sum is compared between the sizes of the class.
 """
 
 from __future__ import annotations
@@ -39,23 +41,28 @@ from benchmarks.output import print_results
 from benchmarks.watching import ROOT, run_measured
 from shoepair.data import naming, parquet_files, schemas, store
 from shoepair.ingestion import decoding, phash
-from shoepair.runtime import json_files, library_versions, paths, stage_declaration
+from shoepair.runtime import file_digests, json_files, library_versions, paths, stage_declaration
 from shoepair.runtime.parallel import scheduling
 from shoepair.synthetic import synthetic_class
 
 BATCH = "scale"
-STAGES = ("ingest", "validate", "normalize", "split", "pairs", "audit", "suspects")
+STAGES = ("ingest", "validate", "normalize", "features", "split", "pairs", "audit", "suspects")
 NEEDING_STORES = {"audit", "suspects"}
+OF_THE_CLASS = ("split", "pairs", "suspects")  # what a batch needs, besides the stages of its own
 SECOND_BATCH, JOINING = "joining", 100
-PER_BATCH = STAGES[:3]
+PER_BATCH = STAGES[:4]
+DEFAULT_STAGES = [stage for stage in STAGES if stage != "features"]  # half an hour of a core at 10,000 students
 PHOTO_COLUMNS = list(schemas.AcceptedPhotos.to_schema().columns)
 STATS_COLUMNS = list(schemas.ImageStats.to_schema().columns)
-EDGE = 224  # pixels of a photo
+EDGE, RANDOM_EDGE = 224, 16  # pixels of a photo
+MAX_TABLE_STUDENTS = 10_000  # of a batch without photos: more have too large a table
 ORIGINAL_STUDENTS = 50  # students of the synthetic class that the photos are varied from
 PATCHES = 7  # per edge: grid of the uneven light in a photo
 DISTINCT = 1000  # students with different photos; with more, some would be near-duplicates by chance
 CHUNK = 50  # students per task
 CORES = 2
+JOIN = f", {JOINING} join"
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}  # Python keeps what it compiles, as for whoever runs stages
 Row = dict[str, Any]
 Pictures = NDArray[np.uint8]
 
@@ -76,12 +83,12 @@ def vary(picture: Pictures, rng: np.random.Generator) -> Pictures:
     return varied
 
 
-def write_students(folder: Path, pictures: Pictures, numbers: list[int]) -> None:
-    """Write varied photos of these students."""
+def write_students(folder: Path, pictures: Pictures, first: int, numbers: list[int]) -> None:
+    """Write varied photos of these students, who are called by their number after the first."""
     for number in numbers:
         rng = np.random.default_rng(number)
         for pair, side in naming.SHOE_KEYS:
-            path = folder / f"u{number:06}_{pair}_{side}_m.png"
+            path = folder / f"u{first + number:06}_{pair}_{side}_m.png"
             photo = Image.fromarray(vary(pictures[rng.integers(len(pictures))], rng))
             photo.save(path, compress_type=3)  # run lengths, as in the synthetic class
 
@@ -97,11 +104,11 @@ def write_again(folder: Path, distinct: int, numbers: list[int]) -> None:
             (folder / f"u{number:06}_{pair}_{side}_m.png").write_bytes(photo[:end] + chunk + photo[end:])
 
 
-def draw(folder: Path, students: int) -> None:
-    """Write a class."""
+def draw(folder: Path, students: int, first: int = 0) -> None:
+    """Write a class; up to `DISTINCT` students may have other numbers than those from 0."""
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
-        write = partial(write_students, folder, draw_originals(Path(temporary)))
+        write = partial(write_students, folder, draw_originals(Path(temporary)), first)
         distinct = min(students, DISTINCT)
         list(pool.map(write, scheduling.chunked(range(distinct), CHUNK)))
         list(pool.map(partial(write_again, folder, distinct), scheduling.chunked(range(distinct, students), CHUNK)))
@@ -111,8 +118,12 @@ def set_up(project: Path) -> None:
     """Copy what every stage reads of this project: code, parameters, the pipeline, library versions."""
     for name in ("shoepair", "stages"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (paths.PARAMS, stage_declaration.PIPELINE_FILE, library_versions.VERSIONS_FILE):
+    files = (paths.PARAMS, stage_declaration.PIPELINE_FILE, library_versions.VERSIONS_FILE, file_digests.IGNORE_FILE)
+    for path in files:
         shutil.copyfile(ROOT / path, project / path)
+    (project / paths.RAW_FOLDER).mkdir(parents=True)
+    # A stage that is started again finds itself compiled.
+    run_measured(["-c", f"import {', '.join(f'stages.{stage}' for stage in STAGES)}, torch"], project, COMPILED)
 
 
 def measure(students: int, stages: list[str], folder: Path | None, class_folder: Path | None = None) -> list[Row]:
@@ -128,22 +139,18 @@ def measure(students: int, stages: list[str], folder: Path | None, class_folder:
         project = Path(temporary)
         set_up(project)
         if not set(stages) & set(PER_BATCH):
-            (project / paths.RAW_FOLDER).mkdir(parents=True)
-            rows = []
-            for batches, first, count in (([BATCH], 0, students), ([BATCH, SECOND_BATCH], students, JOINING)):
-                with chdir(project):
-                    names = write_tables(batches[-1], first, count)
-                    if set(stages) & NEEDING_STORES:
-                        store.write_store(paths.store_path(batches[-1]), names, random_photos(count), EDGE)
-                rows += run_stages(project, stages, students, batches)
-            return rows
+            batches = write_random_class(project, students, needs_stores=bool(set(stages) & NEEDING_STORES))
+            rows = run_stages(project, stages, students, batches)
+            write_random_batch(
+                project, SECOND_BATCH, students, JOINING, needs_store=bool(set(stages) & NEEDING_STORES)
+            )
+            return rows + run_stages(project, stages, students, [*batches, SECOND_BATCH])
         raw = project / paths.raw_path(BATCH)
         if class_folder is None:
             draw(raw, students)
         else:
             if not (class_folder / str(students)).is_dir():
                 draw(class_folder / str(students), students)
-            raw.parent.mkdir(parents=True)
             raw.symlink_to((class_folder / str(students)).absolute(), target_is_directory=True)
         photo_bytes = sum(path.stat().st_size for path in raw.iterdir())
         if students > DISTINCT:
@@ -152,25 +159,62 @@ def measure(students: int, stages: list[str], folder: Path | None, class_folder:
         return [photos_row, *run_stages(project, stages, students)]
 
 
+def measure_joining(students: int, folder: Path | None) -> list[Row]:
+    """Let students with synthetic photos join a class of random tables; return a row per stage, before and after.
+
+    Args:
+        students: of the class.
+        folder: with enough space.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        project = Path(temporary)
+        set_up(project)
+        batches = write_random_class(project, students, needs_stores=True)
+        rows = run_stages(project, list(OF_THE_CLASS), students, batches)
+        draw(project / paths.raw_path(SECOND_BATCH), JOINING, students)
+        return rows + run_stages(project, [*PER_BATCH, *OF_THE_CLASS], students, [*batches, SECOND_BATCH])
+
+
+def write_random_class(project: Path, students: int, *, needs_stores: bool) -> list[str]:
+    """Write a class without photos, in as few batches as its tables allow; return their names."""
+    starts = range(0, students, MAX_TABLE_STUDENTS)
+    batches = [f"{BATCH}{first}" if first else BATCH for first in starts]
+    for batch, first in zip(batches, starts, strict=True):
+        write_random_batch(project, batch, first, min(MAX_TABLE_STUDENTS, students - first), needs_store=needs_stores)
+    return batches
+
+
+def write_random_batch(project: Path, batch: str, first: int, count: int, *, needs_store: bool) -> None:
+    """Write the tables of a batch without photos, and a store of random pixels."""
+    with chdir(project):
+        names = write_tables(batch, first, count)
+        if needs_store:
+            store.write_store(paths.store_path(batch), names, random_photos(count), RANDOM_EDGE)
+
+
 def run_stages(project: Path, stages: list[str], students: int, batches: Sequence[str] = (BATCH,)) -> list[Row]:
     """Run the stages on the batches of a project; return a row per stage."""
     (project / paths.BATCH_LIST).write_text(f"batches: [{', '.join(batches)}]\nsynthetic_classes: {{}}\n")
-    when = f", {JOINING} join" if len(batches) > 1 else ""
+    joined = batches[-1] == SECOND_BATCH
     rows: list[Row] = []
     for stage in stages:
-        cost = run_measured(["-m", f"stages.{stage}", *([BATCH] if stage in PER_BATCH else [])], project)
+        arguments = ["-m", f"stages.{stage}", *([batches[-1]] if stage in PER_BATCH else [])]
+        cost = run_measured(arguments, project, COMPILED)
         times = {"seconds": round(cost.seconds, 2), "core_seconds": round(cost.core_seconds, 2)}
         numbers = times | {"pss_mb": cost.pss_mb, "largest_mb": cost.largest_mb}
-        written = sum(path.stat().st_size for path in stage_outputs(project, stage))
-        rows.append({"stage": stage + when, "students": students, **numbers, "bytes_per_student": written / students})
+        written = sum(path.stat().st_size for path in stage_outputs(project, stage, batches[-1]))
+        written /= JOINING if joined and stage in PER_BATCH else students
+        rows.append(
+            {"stage": stage + (JOIN if joined else ""), "students": students, **numbers, "bytes_per_student": written}
+        )
         print(f"{students:,} students: {cost.output.strip()}, {cost.seconds:.1f} s", file=sys.stderr)
     return rows
 
 
 def random_photos(students: int) -> Iterator[Pictures]:
-    """Yield random pixels instead of photos: (3, 2, 224, 224, 3) per student."""
+    """Yield random pixels instead of photos: (3, 2, 16, 16, 3) per student."""
     rng = np.random.default_rng(2)
-    return (rng.integers(0, 256, (3, 2, EDGE, EDGE, 3), np.uint8) for _ in range(students))
+    return (rng.integers(0, 256, (3, 2, RANDOM_EDGE, RANDOM_EDGE, 3), np.uint8) for _ in range(students))
 
 
 def write_tables(batch: str, first: int, count: int) -> list[str]:
@@ -214,12 +258,13 @@ def write_tables(batch: str, first: int, count: int) -> list[str]:
     return names
 
 
-def stage_outputs(project: Path, stage: str) -> list[Path]:
-    """Return the files that a stage writes."""
+def stage_outputs(project: Path, stage: str, batch: str) -> list[Path]:
+    """Return the files that a stage writes, of a stage for each batch those of this one."""
     outputs = {
-        "ingest": [paths.manifest_path(BATCH)],
-        "validate": [paths.accepted_path(BATCH), paths.image_stats_path(BATCH), paths.validation_report_path(BATCH)],
-        "normalize": [paths.store_path(BATCH)],
+        "ingest": [paths.manifest_path(batch)],
+        "validate": [paths.accepted_path(batch), paths.image_stats_path(batch), paths.validation_report_path(batch)],
+        "normalize": [paths.store_path(batch)],
+        "features": [paths.features_path(batch)],
         "split": [paths.SPLIT, paths.NEAR_DUPLICATES, paths.SPLIT_METRICS, paths.VALIDATION_METRICS],
         "pairs": [paths.PAIRS],
         "audit": [paths.LEAKAGE_REPORT],
@@ -256,19 +301,35 @@ def format_table(rows: list[Row]) -> str:
         overall, last = exponent(counts, seconds), exponent(counts[-2:], seconds[-2:])
         grown = f"core seconds as students^{overall:.2f}, between the two largest ^{last:.2f}"
         lines.append(f"{stage}: {grown}; memory as ^{exponent(counts, memories):.2f}")
-    return "\n".join(lines)
+    return "\n".join(lines + format_joining(rows, sizes))
+
+
+def format_joining(rows: list[Row], sizes: list[int]) -> list[str]:
+    """Return a line with the core seconds of all stages together when students join, where all were measured."""
+    joining = [row for row in rows if row["stage"].endswith(JOIN)]
+    if not any(row["stage"].startswith(PER_BATCH[0]) for row in joining):
+        return []
+    sums = {size: sum(row["core_seconds"] for row in joining if row["students"] == size) for size in sizes}
+    each = ", ".join(f"{seconds:.1f} at {size:,} students" for size, seconds in sums.items())
+    return [f"{JOINING} join, all stages: core s {each}; ratio {sums[sizes[-1]] / sums[sizes[0]]:.2f}"]
 
 
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--students", type=int, nargs="+", default=[100, 1000, 10000], help="sizes of the batches")
-    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES, help="stages to run, in order")
+    parser.add_argument("--stages", nargs="+", default=DEFAULT_STAGES, choices=STAGES, help="stages to run, in order")
+    parser.add_argument("--joining", action="store_true", help=f"all that it costs when {JOINING} students join")
     parser.add_argument("--folder", type=Path, help="folder with enough space; by default the temporary one")
     parser.add_argument("--keep", type=Path, help="folder that keeps synthetic classes for the next run")
     parser.add_argument("--json", type=Path, help="file for the numbers; by default they are printed")
     options = parser.parse_args()
-    classes = (measure(count, options.stages, options.folder, options.keep) for count in options.students)
+    classes = (
+        measure_joining(count, options.folder)
+        if options.joining
+        else measure(count, options.stages, options.folder, options.keep)
+        for count in options.students
+    )
     rows = list(chain.from_iterable(classes))
     print_results(rows, format_table(rows), options.json)
 

@@ -8,11 +8,13 @@ believed, neither pandas' metadata nor Arrow's.
 from __future__ import annotations
 
 import io
+import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as arrow
@@ -31,6 +33,7 @@ from shoepair.runtime.errors import ShoepairError
 FORMAT_VERSION = 2
 METADATA_KEYS = (b"shoepair.table", b"shoepair.format")
 PIECE_ROWS, ROWS_AT_ONCE = 4096, 64  # of a table that is read in pieces: 16 MB of hashes; decoded at a time
+BUFFER_BYTES = 2**20  # of the file of such a table that are in memory
 MAX_LISTED_VALUES, MAX_VALUE_LENGTH = 3, 80  # of a damaged column, in messages
 REBUILD_HINT = "run `dvc repro`, which rebuilds it"
 DELETE_HINT = f"delete it and {REBUILD_HINT}"
@@ -88,20 +91,29 @@ def iter_table_pieces(path: Path, schema: type[TableSchema], columns: Sequence[s
     Raises:
         ShoepairError: see `read_table`.
     """
-    content, location = input_files.read_bytes(path, MAX_FILE_BYTES, REBUILD_HINT), str(path)
-    expected, checks = f"the table {_name(schema)}", schema.to_schema().select_columns(list(columns))
-    with _refused_as_table(location, expected):
+    location, expected = str(path), f"the table {_name(schema)}"
+    checks = schema.to_schema().select_columns(list(columns))
+    with input_files.open_bytes(path, MAX_FILE_BYTES, REBUILD_HINT) as source:
+        with _refused_as_table(location, expected):
+            _check_pages(source)
+            file = parquet.ParquetFile(
+                source, buffer_size=BUFFER_BYTES, pre_buffer=False, arrow_extensions_enabled=False
+            )
+        _raise_if_other_table(_without_foreign_metadata(file.schema_arrow), location, schema)
+        columns_read = arrow.schema([_arrow_schema(schema).field(name) for name in columns])
+        batches = file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False)
+        for _ in range(0, max(1, file.metadata.num_rows), PIECE_ROWS):  # a table without rows is one piece
+            with _refused_as_table(location, expected):
+                piece = arrow.Table.from_batches(islice(batches, PIECE_ROWS // ROWS_AT_ONCE), columns_read)
+                piece.validate(full=True)
+            yield _validate(piece.to_pandas(ignore_metadata=True), checks, location)
+
+
+def _check_pages(source: BinaryIO) -> None:
+    """Raise a ValueError if a table in pieces would take more memory than allowed; its pages are not read."""
+    with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
         parquet_pages.measure_decoded_bytes(content, MAX_DECODED_BYTES)
         parquet_pages.raise_if_long_dictionary(content, MAX_DECODED_BYTES // ROWS_AT_ONCE)
-        file = parquet.ParquetFile(arrow.BufferReader(content), arrow_extensions_enabled=False)
-    _raise_if_other_table(_without_foreign_metadata(file.schema_arrow), location, schema)
-    columns_read = arrow.schema([_arrow_schema(schema).field(name) for name in columns])
-    batches = file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False)
-    for _ in range(0, max(1, file.metadata.num_rows), PIECE_ROWS):  # a table without rows is one piece
-        with _refused_as_table(location, expected):
-            piece = arrow.Table.from_batches(islice(batches, PIECE_ROWS // ROWS_AT_ONCE), columns_read)
-            piece.validate(full=True)
-        yield _validate(piece.to_pandas(ignore_metadata=True), checks, location)
 
 
 def decode_table(content: bytes, location: str, schema: type[TableSchema]) -> pd.DataFrame:

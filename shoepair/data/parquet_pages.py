@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any
 
 from shoepair.data.thrift_structs import StructReader
@@ -26,6 +27,7 @@ MAX_FOOTER_BYTES = 2**20  # which take fifty times as much when parsed
 VALUE_BYTES = 8  # of a number, or of the position of a text; at most
 WRITER = b"parquet-cpp"  # of all tables; for others, Arrow adds a margin behind the pages
 MAGIC, FOOTER_END_BYTES = b"PAR1", 8  # the footer's length, and the magic number
+Content = bytes | mmap
 
 FOOTER_SCHEMA, FOOTER_ROWS, FOOTER_GROUPS, FOOTER_WRITER, FOOTER_ENCRYPTION = 2, 3, 4, 6, (8, 9)
 SCHEMA_REPETITION, SCHEMA_CHILDREN, REQUIRED_OR_OPTIONAL = 3, 5, (0, 1)
@@ -39,7 +41,7 @@ PAGE_VALUES, ENCODING, LEVEL_ENCODING = 1, 2, 3
 PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
 
 
-def measure_decoded_bytes(content: bytes, max_bytes: int) -> int:
+def measure_decoded_bytes(content: Content, max_bytes: int) -> int:
     """Return the bytes that a table takes when decoded, without what long texts of dictionaries add.
 
     Args:
@@ -68,7 +70,7 @@ def measure_decoded_bytes(content: bytes, max_bytes: int) -> int:
     return decoded_bytes
 
 
-def raise_if_long_dictionary(content: bytes, max_bytes: int) -> None:
+def raise_if_long_dictionary(content: Content, max_bytes: int) -> None:
     """Raise a ValueError if a column has a dictionary of more bytes: each row might repeat a text of that length."""
     for group in _structs(_read_footer(content), FOOTER_GROUPS):
         for column in _structs(group, GROUP_COLUMNS) if _natural(group, GROUP_ROWS) else ():
@@ -77,7 +79,7 @@ def raise_if_long_dictionary(content: bytes, max_bytes: int) -> None:
                 _require(is_short, f"a dictionary of more than {max_bytes:,} bytes")
 
 
-def _read_footer(content: bytes) -> dict[int, Any]:
+def _read_footer(content: Content) -> dict[int, Any]:
     """Read and check the file's metadata: a flat table of few columns, not encrypted."""
     length, end = int.from_bytes(content[-FOOTER_END_BYTES:-4], "little"), len(content) - FOOTER_END_BYTES
     is_parquet = content[:4] == MAGIC and content[-4:] == MAGIC and length <= end - len(MAGIC)
@@ -109,7 +111,7 @@ class _Page:
     uncompressed_bytes: int
 
 
-def _iter_pages(content: bytes, column: dict[int, Any]) -> Iterator[_Page]:
+def _iter_pages(content: Content, column: dict[int, Any]) -> Iterator[_Page]:
     """Yield the pages of a column chunk, exactly those that Arrow would decode."""
     _require(not column.get(CHUNK_FILE), "a column in another file")
     _require(not any(field in column for field in CHUNK_ENCRYPTION), "an encrypted column")

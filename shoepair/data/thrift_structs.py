@@ -7,6 +7,7 @@ another type than its place has, maps and sets.
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any
 
 TRUE, FALSE, BYTE, INTEGERS, DOUBLE, BINARY, LIST, STRUCT = 1, 2, 3, (4, 5, 6), 7, 8, 9, 12
@@ -22,7 +23,7 @@ INTEGER_LISTS = {(4, 2), (5, 2), (5, 3)}
 class StructReader:
     """Reads structs from `position` on, at most up to `end`; raises a ValueError at what it refuses."""
 
-    def __init__(self, content: bytes, position: int, end: int) -> None:
+    def __init__(self, content: bytes | mmap, position: int, end: int) -> None:
         self._content, self.position, self._end = content, position, end
 
     def read_struct(self, depth: int = 1) -> dict[int, Any]:

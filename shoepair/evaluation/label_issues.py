@@ -126,9 +126,7 @@ def rank_suspect_rows(students: pd.DataFrame, measures: Iterable[Mapping[str, Ar
     """
     if len(students) < MIN_STUDENTS:
         return pd.DataFrame({name: [] for name in LabelIssues.to_schema().columns})
-    distances, grey = (np.empty((len(students), *shape)) for shape in MEASURE_SHAPES.values())
-    for row, values in zip(range(len(students)), measures, strict=True):
-        distances[row], grey[row] = values["distances"], values["grey"]
+    distances, grey = _stack_measures(measures, len(students))
     is_fitted = student_samples.select_students(students, MAX_FITTED_STUDENTS)
     with threadpool_limits(1):  # the number of threads changes the last bits of sums
         issues = {
@@ -145,6 +143,14 @@ def rank_suspect_rows(students: pd.DataFrame, measures: Iterable[Mapping[str, Ar
     frame = frame.sort_values(keys, ascending=ascending, ignore_index=True)
     frame.insert(2, "rank", range(1, len(frame) + 1))
     return frame
+
+
+def _stack_measures(measures: Iterable[Mapping[str, Array]], count: int) -> tuple[Array, Array]:
+    """Return the `distances` and `grey` of all students; nothing of the batches' arrays stays in memory."""
+    distances, grey = (np.empty((count, *shape)) for shape in MEASURE_SHAPES.values())
+    for row, values in zip(range(count), measures, strict=True):
+        distances[row], grey[row] = values["distances"], values["grey"]
+    return distances, grey
 
 
 def _list_folds(is_fitted: NDArray[np.bool_], rows: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -15,7 +15,9 @@ Layout of the file, before its checksum (`checked_files`), all numbers little-en
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,65 +50,93 @@ class HashMatches:
 NOTHING = HashMatches(np.empty(0, f"V{DIGEST_BYTES}"), np.empty((0, 3), np.int64))
 
 
-def digest_hashes(hashes: Hashes) -> Digests:
-    """Return a digest of the hashes of each photo: (N, frames + 1, 32) to (N,)."""
-    digests = b"".join(hashlib.blake2b(photo.data, digest_size=DIGEST_BYTES).digest() for photo in hashes)
+def digest_hashes(blocks: Sequence[Hashes]) -> Digests:
+    """Return a digest of the hashes of each photo: blocks of (N, frames + 1, 32) to (all N,)."""
+    photos = chain.from_iterable(blocks)
+    digests = b"".join(hashlib.blake2b(photo.data, digest_size=DIGEST_BYTES).digest() for photo in photos)
     return np.frombuffer(digests, f"V{DIGEST_BYTES}")
 
 
-def match_hashes(kept: HashMatches, digests: Digests, hashes: Hashes, max_hash_distance: int) -> HashMatches:
+def match_hashes(kept: HashMatches, digests: Digests, blocks: Sequence[Hashes], max_hash_distance: int) -> HashMatches:
     """Compare the photos that were not compared before, among themselves and with the others.
 
     Args:
         kept: of an earlier search with the same distance.
         digests: (N,) of the photos' hashes, see `digest_hashes`.
-        hashes: (N, frames + 1, 32), theirs.
+        blocks: arrays (n, frames + 1, 32), their hashes; N photos together.
         max_hash_distance: bits that may differ.
 
     Returns:
         The matches of these photos alone.
     """
-    present, rows = np.unique(digests, return_index=True)
+    present, rows, numbers = np.unique(digests, return_index=True, return_inverse=True)
     is_kept = np.isin(kept.digests, present)
     number_of_kept = np.searchsorted(present, kept.digests)
     old_pairs = kept.pairs[is_kept[kept.pairs[:, :2]].all(axis=1)]
     old_pairs = np.column_stack([number_of_kept[old_pairs[:, :2]], old_pairs[:, 2]])
-    new = np.flatnonzero(~np.isin(present, kept.digests))
-    found = _search_new(hashes, rows, new, max_hash_distance) if len(new) else old_pairs[:0]
+    is_new = ~np.isin(present, kept.digests)
+    found = _search_new(blocks, rows, numbers, is_new, max_hash_distance) if is_new.any() else old_pairs[:0]
     pairs = np.concatenate([old_pairs, found])
     return HashMatches(present, pairs[np.lexsort(pairs[:, 1::-1].T)])
 
 
-def _search_new(hashes: Hashes, rows: NDArray[np.int64], new: NDArray[np.int64], distance: int) -> NDArray[np.int64]:
-    """Return the pairs (M, 3) of photos 0..N-1, in `rows` of `hashes`, of which one or both are new."""
-    number_by_row = np.empty(len(hashes), np.int64)
-    number_by_row[rows] = np.arange(len(rows))
-    old = np.setdiff1d(np.arange(len(rows)), new)
-    frames, wholes = hashes.shape[1] - 1, hashes[rows[:, None], [0, -1]]  # (N, 2, 32): upright and mirrored
+def _search_new(
+    blocks: Sequence[Hashes],
+    rows: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    is_new: NDArray[np.bool],
+    distance: int,
+) -> NDArray[np.int64]:
+    """Return the pairs (M, 3) of photos of which one or both are new.
+
+    Args:
+        blocks: see `match_hashes`.
+        rows: of each photo, in the blocks.
+        numbers: of the photo in each row.
+        is_new: of each photo.
+        distance: bits that may differ.
+    """
+    new, is_first = np.flatnonzero(is_new), np.zeros(len(numbers), bool)
+    is_first[rows] = True  # of photos with the same hashes one is enough
+    wholes = np.concatenate([block[:, [0, -1]] for block in blocks])  # (N, 2, 32): upright and mirrored
+    crops = [block[:, :-1] for block in blocks]
+    frames = crops[0].shape[1]
     found: list[tuple[Any, Any, Any]] = []  # one photo, the other one, distance
     # The crops of a new photo with all photos, upright or mirrored; then the other way round. The smaller side is
     # searched: that costs more than to be searched for.
     if len(new) * frames < 2 * len(rows):
-        crops = hashes[rows[new], :-1].reshape(-1, hashes.shape[2])
-        matches = hash_search.find_similar_hash_rows(crops, wholes, np.arange(len(rows)), distance)
-        found.append((matches["query"], new[matches["code"] // frames], matches["hash_distance"]))
+        codes = _take_rows(crops, rows[new]).reshape(-1, wholes.shape[2])
+        matches = hash_search.find_similar_hash_rows(codes, [wholes], np.flatnonzero(is_first), distance)
+        found.append((numbers[matches["query"]], new[matches["code"] // frames], matches["hash_distance"]))
     else:
-        codes = wholes.reshape(-1, hashes.shape[2])
-        matches = hash_search.find_similar_hash_rows(codes, hashes[:, :-1], rows[new], distance)
-        found.append((number_by_row[matches["query"]], matches["code"] // 2, matches["hash_distance"]))
-    if len(old):
-        codes = wholes[new].reshape(-1, hashes.shape[2])
-        matches = hash_search.find_similar_hash_rows(codes, hashes[:, :-1], rows[old], distance)
-        found.append((number_by_row[matches["query"]], new[matches["code"] // 2], matches["hash_distance"]))
+        codes = wholes[rows].reshape(-1, wholes.shape[2])
+        matches = hash_search.find_similar_hash_rows(
+            codes, crops, np.flatnonzero(is_first & is_new[numbers]), distance
+        )
+        found.append((numbers[matches["query"]], matches["code"] // 2, matches["hash_distance"]))
+    if len(new) < len(rows):
+        codes = wholes[rows[new]].reshape(-1, wholes.shape[2])
+        matches = hash_search.find_similar_hash_rows(
+            codes, crops, np.flatnonzero(is_first & ~is_new[numbers]), distance
+        )
+        found.append((numbers[matches["query"]], new[matches["code"] // 2], matches["hash_distance"]))
     one, other, bits = (np.concatenate([np.asarray(part[number], np.int64) for part in found]) for number in range(3))
     pairs = np.stack([np.minimum(one, other), np.maximum(one, other), bits], axis=1)
     # A photo matches its own crops, and its own mirror image if it is symmetric: neither is a duplicate.
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     pairs = pairs[np.lexsort(pairs.T[::-1])]  # by the two photos, the least distance first
-    is_first = np.ones(len(pairs), bool)
-    is_first[1:] = (pairs[1:, :2] != pairs[:-1, :2]).any(axis=1)
-    distinct: NDArray[np.int64] = pairs[is_first]
+    is_least = np.ones(len(pairs), bool)
+    is_least[1:] = (pairs[1:, :2] != pairs[:-1, :2]).any(axis=1)
+    distinct: NDArray[np.int64] = pairs[is_least]
     return distinct
+
+
+def _take_rows(blocks: Sequence[Hashes], rows: NDArray[np.int64]) -> Hashes:
+    """Return rows of blocks that are numbered through, in this order."""
+    ends = np.cumsum([len(block) for block in blocks])
+    number_of_block = np.searchsorted(ends, rows, side="right")
+    taken = [blocks[number][row - ends[number]] for number, row in zip(number_of_block, rows, strict=True)]
+    return np.stack(taken)
 
 
 def write_matches(path: Path, matches: HashMatches, max_hash_distance: int) -> None:

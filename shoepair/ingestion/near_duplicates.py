@@ -39,13 +39,12 @@ def find_near_duplicate_rows(
     Returns:
         `NearDuplicates` rows, and what is kept for the next search.
     """
-    tables, parts = [], []
+    tables, blocks = [], []
     for batch, stats in image_stats_by_batch:
-        parts.append(phash.decode_phash_bytes(stats))
+        blocks.append(phash.decode_phash_bytes(stats))
         tables.append(stats[["student", "path"]].assign(batch=batch))
-    photos, hashes = pd.concat(tables, ignore_index=True), np.concatenate(parts)
-    digests = kept_matches.digest_hashes(hashes)
-    matches = kept_matches.match_hashes(kept, digests, hashes, max_hash_distance)
+    photos, digests = pd.concat(tables, ignore_index=True), kept_matches.digest_hashes(blocks)
+    matches = kept_matches.match_hashes(kept, digests, blocks, max_hash_distance)
     pairs = _pair_photos(np.searchsorted(matches.digests, digests), matches.pairs)
     ordered = pd.concat([pairs, pairs.rename(columns={"one": "other", "other": "one"})])
     ordered = ordered.sort_values(["one", "other"], ignore_index=True)

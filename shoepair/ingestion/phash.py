@@ -81,14 +81,11 @@ def decode_phash_bytes(image_stats: pd.DataFrame) -> NDArray[np.uint8]:
     Raises:
         ShoepairError: a text is not the hashes of one photo.
     """
-    shape = (len(CROP_FRAMES) + 1, HASH_BITS // 8)
-    decoded = []
-    for number, text in enumerate(image_stats["phashes"]):
+    decoded = np.empty((len(image_stats), len(CROP_FRAMES) + 1, HASH_BITS // 8), np.uint8)
+    for number, text in enumerate(image_stats["phashes"].tolist()):
         try:
-            decoded.append(binascii.a2b_base64(text, strict_mode=True))
-        except ValueError:  # of binascii, or of a text that is not ASCII
-            decoded.append(b"")
-        if len(decoded[-1]) != shape[0] * shape[1]:
+            decoded[number].data.cast("B")[:] = binascii.a2b_base64(text, strict_mode=True)
+        except ValueError:  # of binascii, of a text that is not ASCII, or of another length
             message = f"data/image_stats: {image_stats['path'].iloc[number]} has no valid hashes"
-            raise ShoepairError(message, fix="delete the table and run `dvc repro`, which rebuilds it")
-    return np.frombuffer(b"".join(decoded), np.uint8).reshape(-1, *shape)
+            raise ShoepairError(message, fix="delete the table and run `dvc repro`, which rebuilds it") from None
+    return decoded

@@ -7,6 +7,7 @@ does not match is never used: a flipped bit would otherwise end in another resul
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from shoepair.runtime.atomic_files import atomic_write
@@ -24,11 +25,12 @@ def write_checked(path: Path, content: bytes) -> None:
 def read_checked(path: Path) -> bytes | None:
     """Return the content of a file; None if the file is missing, or is not as it was written."""
     try:
-        written = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(max(0, os.fstat(file.fileno()).st_size - DIGEST_DIGITS))  # not copied
+            digest = file.read()
     except FileNotFoundError:
         return None
-    content = written[:-DIGEST_DIGITS]
-    return content if written[-DIGEST_DIGITS:] == _digest(content) else None
+    return content if digest == _digest(content) else None
 
 
 def _digest(content: bytes) -> bytes:

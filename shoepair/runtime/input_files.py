@@ -1,9 +1,13 @@
-"""Reading of whole files that may come from elsewhere: regular files of a bounded length, with one message."""
+"""Reading of files that may come from elsewhere: regular files of a bounded length, with one message."""
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from shoepair.runtime.errors import ShoepairError
 
@@ -19,6 +23,15 @@ def read_bytes(path: Path, max_bytes: int, fix: str) -> bytes:
     Raises:
         ShoepairError: the file is missing, a device or a pipe, or too long.
     """
+    with open_bytes(path, max_bytes, fix) as file:
+        content = file.read(min(os.fstat(file.fileno()).st_size, max_bytes) + 1)  # allocates what it is asked for
+    raise_if_too_long(len(content), max_bytes, str(path), fix)
+    return content
+
+
+@contextmanager
+def open_bytes(path: Path, max_bytes: int, fix: str) -> Iterator[BinaryIO]:
+    """Open a regular file, as `read_bytes` does, to read it in parts."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -28,9 +41,8 @@ def read_bytes(path: Path, max_bytes: int, fix: str) -> bytes:
         message = f"{path}: a device or pipe, expected a file"
         raise ShoepairError(message, fix=fix)
     with path.open("rb") as file:
-        content = file.read(min(status.st_size, max_bytes) + 1)  # `read` allocates what it is asked for
-    raise_if_too_long(len(content), max_bytes, str(path), fix)
-    return content
+        raise_if_too_long(os.fstat(file.fileno()).st_size, max_bytes, str(path), fix)
+        yield file
 
 
 def raise_if_too_long(length: int, max_bytes: int, location: str, fix: str) -> None:

@@ -10,6 +10,8 @@ import ast
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,11 @@ def parse_parameters(path: Path, text: str) -> dict[str, Any]:
             return _read_constants(text)
     except (ValueError, SyntaxError, RecursionError) as error:
         raise _unreadable_error(path, error) from None
+    return deepcopy(_parse_yaml(path, text))
+
+
+@lru_cache(maxsize=8)  # a stage asks for each of its files several times; dvc.yaml takes an eighth of a second
+def _parse_yaml(path: Path, text: str) -> dict[str, Any]:
     return yaml_files.parse_mapping(text.encode(), str(path), f"correct it, or `git checkout {path}`")
 
 

@@ -7,10 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 from support.memory import PRINT_PEAK
+
+from shoepair.data import parquet_files, schemas
 
 MAX_MEGABYTES = 600  # of a process, with pandas and Arrow
 READER = """
@@ -78,3 +82,23 @@ def test_small_file_takes_no_more_memory_than_a_table_does(name: str, tmp_path: 
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert int(output.split()[-1]) < MAX_MEGABYTES, output
     assert name == "lists.json" or output.startswith(str(path)), output
+
+
+PIECES_READER = """
+import sys
+from pathlib import Path
+from shoepair.data import parquet_files, schemas
+for piece in parquet_files.iter_table_pieces(Path(sys.argv[1]), schemas.Scores, ["student", *sys.argv[2:]]):
+    pass
+"""
+
+
+def test_a_table_in_pieces_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    path, rng = tmp_path / "scores.parquet", np.random.default_rng(1)
+    columns = ("valid", "a", "u1", 0, 1, 1, 1, True, "", 0.1)
+    rows = pd.DataFrame([columns] * 30_000, columns=list(schemas.Scores.to_schema().columns))
+    parquet_files.write_table(path, rows.assign(model=[rng.bytes(2000).hex() for _ in rows.index]), schemas.Scores)
+    assert path.stat().st_size > 110_000_000
+    commands = ([sys.executable, "-c", PIECES_READER + PRINT_PEAK, path, *more] for more in ([], ["model"]))
+    peaks = [int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for command in commands]
+    assert peaks[1] - peaks[0] < 90, "pieces of 16 MB, and what Arrow and pandas make of them"

@@ -95,13 +95,13 @@ def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(
 ) -> None:
     monkeypatch.setattr(scale, "ORIGINAL_STUDENTS", 2)
     monkeypatch.setattr(scale, "DISTINCT", 3)
-    rows = scale.measure(4, list(scale.STAGES), None, tmp_path)
+    rows = scale.measure(4, scale.DEFAULT_STAGES, None, tmp_path)
     one, other = (tmp_path / f"4/u{number:06}_2_left_m.png" for number in (0, 3))
     assert np.array_equal(
         decoding.decode_photo(one, scale.EDGE).pixels, decoding.decode_photo(other, scale.EDGE).pixels
     )
     assert one.read_bytes() != other.read_bytes()
-    assert [row["stage"] for row in rows] == ["photos", *scale.PER_BATCH]
+    assert [row["stage"] for row in rows] == ["photos", "ingest", "validate", "normalize"]
     assert all(row["seconds"] > 0 and row["pss_mb"] > 20 for row in rows[1:])
     assert 0 < rows[3]["bytes_per_student"] - 18 * scale.EDGE**2 < 20_000, "a store holds every pixel, and little else"
     assert len(scale.format_table(rows).splitlines()) == 1 + len(rows)
@@ -112,6 +112,20 @@ def test_stages_of_the_whole_class_are_measured_on_made_up_tables() -> None:
     stages = ("split", "pairs", "split, 100 join", "pairs, 100 join")
     assert sorted((row["stage"], row["students"]) for row in rows) == sorted((s, n) for n in (8, 16) for s in stages)
     assert len(scale.format_table(rows).splitlines()) == 1 + len(rows) + len(stages)
+
+
+def test_all_that_it_costs_when_students_join_is_compared_between_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("ORIGINAL_STUDENTS", 2), ("JOINING", 2), ("PER_BATCH", scale.PER_BATCH[:3])):
+        monkeypatch.setattr(scale, name, value)  # without the features of a pretrained network
+    rows = scale.measure_joining(8, None) + scale.measure_joining(12, None)
+    joining = [row["stage"] for row in rows if row["stage"].endswith(scale.JOIN)]
+    assert joining == [f"{stage}{scale.JOIN}" for stage in (*scale.PER_BATCH, *scale.OF_THE_CLASS)] * 2
+    last = scale.format_table(rows).splitlines()[-1]
+    sums = [sum(row["core_seconds"] for row in rows[n : n + 9] if row["stage"].endswith(scale.JOIN)) for n in (0, 9)]
+    assert last == (
+        f"2 join, all stages: core s {sums[0]:.1f} at 8 students, {sums[1]:.1f} at 12 students; "
+        f"ratio {sums[1] / sums[0]:.2f}"
+    )
 
 
 def test_students_come_in_the_order_of_the_notebook_which_shuffles_their_photos() -> None:

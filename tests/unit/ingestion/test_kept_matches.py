@@ -83,14 +83,15 @@ def test_one_new_photo_is_matched_with_a_large_class_in_both_directions() -> Non
     hashes = rng.integers(0, 256, (60, FRAMES, 32), np.uint8)
     hashes[59, 7] = hashes[2, -1]  # a crop of the new photo is the mirror image of an old one
     hashes[31, 4] = hashes[59, 0]  # a crop of an old photo is the new one
-    digests = kept_matches.digest_hashes(hashes)
-    kept = kept_matches.match_hashes(kept_matches.NOTHING, digests[:59], hashes[:59], BITS)
+    digests = kept_matches.digest_hashes([hashes])
+    kept = kept_matches.match_hashes(kept_matches.NOTHING, digests[:59], [hashes[:59]], BITS)
     assert not len(kept.pairs)
-    matches = kept_matches.match_hashes(kept, digests, hashes, BITS)
+    matches = kept_matches.match_hashes(kept, digests, [hashes], BITS)
     number = {int(new): old for old, new in enumerate(np.searchsorted(matches.digests, digests))}
     found = {frozenset((number[one], number[other])): bits for one, other, bits in matches.pairs.tolist()}
     assert found == {frozenset((2, 59)): 0, frozenset((31, 59)): 0}
-    assert np.array_equal(matches.pairs, kept_matches.match_hashes(kept_matches.NOTHING, digests, hashes, BITS).pairs)
+    clean = kept_matches.match_hashes(kept_matches.NOTHING, digests, [hashes[:20], hashes[20:20], hashes[20:]], BITS)
+    assert np.array_equal(matches.pairs, clean.pairs)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "version", "distance", "frames"])

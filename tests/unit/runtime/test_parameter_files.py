@@ -28,6 +28,12 @@ def test_file_is_parsed_by_its_suffix(name: str, text: str, values: object) -> N
     assert parameter_files.parse_parameters(Path(name), text) == values
 
 
+def test_what_one_reader_does_to_the_values_no_other_sees() -> None:
+    first = parameter_files.parse_parameters(Path("p.yaml"), "a: {b: [1]}\n")
+    first["a"]["b"].append(2)
+    assert parameter_files.parse_parameters(Path("p.yaml"), "a: {b: [1]}\n") == {"a": {"b": [1]}}
+
+
 @pytest.mark.parametrize(("name", "language"), [("p.toml", "TOML"), ("p.py", "Python"), ("p.yaml", "YAML")])
 def test_text_of_another_language_is_refused(name: str, language: str) -> None:
     with pytest.raises(ShoepairError, match=f"{name}: not {language}\n  .*\n.*git checkout {name}"):
