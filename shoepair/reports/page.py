@@ -14,7 +14,16 @@ from PIL import Image
 
 from shoepair.data.wording import count_with_noun
 from shoepair.evaluation import metrics
-from shoepair.reports import card_texts, charts, croissant, examples, photos_page, report_tables, terminal_tables
+from shoepair.reports import (
+    card_texts,
+    charts,
+    croissant,
+    examples,
+    photos_page,
+    plots_template,
+    report_tables,
+    terminal_tables,
+)
 from shoepair.reports.examples import ShoeKey
 from shoepair.reports.formatting import (
     CROISSANT_PATH,
@@ -61,7 +70,7 @@ TABLE_FUNCTIONS = (
 
 
 def write_report(results: Results) -> int:
-    """Write the HTML report, both cards, the Croissant metadata and the example images; return the page's bytes."""
+    """Write the report, both cards, Croissant metadata, example images and the template; return the page's bytes."""
     contexts = [_model_context(results, model) for model in _list_best_first(results)]
     suspects = examples.list_top_suspects(results.suspects, results.split_table)
     photos = examples.load_photos_by_shoe(_shown_shoes(contexts, suspects))
@@ -77,6 +86,7 @@ def write_report(results: Results) -> int:
     metadata = json.dumps(croissant.build_metadata(results), indent=2, ensure_ascii=False)
     atomic_files.write_text(CROISSANT_PATH, metadata + "\n")
     examples.write_example_sheets({model["name"]: model["examples"] for model in contexts}, thumbnails)
+    plots_template.write_plots_template()
     return len(page.encode())
 
 
