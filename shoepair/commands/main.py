@@ -382,11 +382,11 @@ def crossval(
         counts = grid_search.parse_student_counts(students)
         results = grid_search.cross_validate_grid(models or [], folds, repeats, overrides or [], print_line, counts)
         if plot is not None:
-            from shoepair.reports import charts  # imported late: it loads matplotlib
+            from shoepair.reports import chart_drawing, charts  # imported late: they load matplotlib
 
             chart = charts.build_learning_chart(list(results.values()))
             with atomic_files.atomic_write(plot) as part:
-                part.write_text(charts.svg_file_text(chart), encoding="utf-8")
+                part.write_text(chart_drawing.svg_file_text(chart), encoding="utf-8")
     printing.print_blocks([terminal_tables.cv_table(results)], results, as_json=as_json)
 
 

@@ -275,10 +275,9 @@ def thresholds_sentence(results: Results) -> str:
     sure_below = _format_probability(rule.sure_different_below)
     sure_different = f"below {sure_below}" if rule.sure_different_below > 0 else "never for “different”"
     answers = f"{rule.model} answers {same}, {different}, and “not sure” otherwise"
-    missing = f" It would take {rule.missing_students} more students." if rule.missing_students else ""
     if rule.sure_same_above == 1 and rule.sure_different_below == 0:
-        return f"{answers}. No answer is sure, each is “probably”.{missing}"
-    return f"{answers}. It is sure {sure_same} and {sure_different}.{missing}"
+        return f"{answers}."  # `rule.says` says why no answer is sure
+    return f"{answers}. It is sure {sure_same} and {sure_different}."
 
 
 def _format_probability(value: float) -> str:

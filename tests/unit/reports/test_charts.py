@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from support.classes import scores_of
 
-from shoepair.reports import charts
-from shoepair.reports.charts import Chart
+from shoepair.reports import chart_drawing, charts
+from shoepair.reports.chart_drawing import Chart
 
 NUMBER = r"(-?[\d.]+)"
 Points = list[tuple[float, float]]
@@ -87,7 +87,7 @@ def test_curves_of_many_models_differ_and_not_by_colour_alone() -> None:
     styles = [style for style, _ in curves]
     assert len(set(styles)) == 8
     dashes = [re.sub(r"var\(--c\d\)", "", style) for style in styles]
-    assert all(dashes[i] != dashes[i + len(charts.SERIES_COLOURS)] for i in range(4)), "the same colour"
+    assert all(dashes[i] != dashes[i + len(chart_drawing.SERIES_COLOURS)] for i in range(4)), "the same colour"
     assert {(points[0], points[-1]) for _, points in curves} == {(diagonal[1][0], diagonal[1][1])}
 
 
@@ -137,7 +137,7 @@ def test_charts_of_two_models_share_no_id_and_take_their_colours_and_size_from_t
         assert "viewBox=" in head
         assert " width=" not in head
         assert "<text" not in chart.svg, "letters are outlines"
-        assert [colour for colour in charts.CSS_VARIABLES if colour in chart.svg] == []
+        assert [colour for colour in chart_drawing.CSS_VARIABLES if colour in chart.svg] == []
         assert "var(--text)" in chart.svg
     assert charts.build_loss_chart("cnn", curve(1.0, 0.5)) == loss_charts[0], "the same numbers give the same bytes"
 
@@ -155,7 +155,7 @@ def test_learning_chart_has_a_line_for_each_model_and_its_numbers_as_text() -> N
 
 
 def test_chart_as_a_file_of_its_own_needs_no_page() -> None:
-    text = charts.svg_file_text(charts.build_learning_chart([learnt("a<b", 2, 0.7)]))
+    text = chart_drawing.svg_file_text(charts.build_learning_chart([learnt("a<b", 2, 0.7)]))
     root = ElementTree.fromstring(text)
     assert root[0].text is not None
     assert "a<b: 70.0% from 2" in root[0].text
