@@ -1,10 +1,9 @@
-"""The charts: their text alternatives, their lines, and that several fit on one page."""
+"""The charts: their text alternatives and their lines."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -127,21 +126,6 @@ def test_calibrated_model_lies_on_the_diagonal_and_an_overconfident_one_does_not
     assert values(after) == [pytest.approx((0.1, 0.25), abs=1e-4), pytest.approx((0.9, 0.75), abs=1e-4)]
 
 
-def test_charts_of_two_models_share_no_id_and_take_their_colours_and_size_from_the_page() -> None:
-    loss_charts = [charts.build_loss_chart(model, curve(1.0, 0.5)) for model in ("cnn", "siamese")]
-    ids = [set(re.findall(r' id="([^"]*)"', chart.svg)) for chart in loss_charts]
-    assert not ids[0] & ids[1]
-    for chart, chart_ids in zip(loss_charts, ids, strict=True):
-        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', chart.svg)) <= chart_ids
-        head = chart.svg[: chart.svg.index(">")]
-        assert "viewBox=" in head
-        assert " width=" not in head
-        assert "<text" not in chart.svg, "letters are outlines"
-        assert [colour for colour in chart_drawing.CSS_VARIABLES if colour in chart.svg] == []
-        assert "var(--text)" in chart.svg
-    assert charts.build_loss_chart("cnn", curve(1.0, 0.5)) == loss_charts[0], "the same numbers give the same bytes"
-
-
 def learnt(model: str, count: int, balanced: float) -> dict[str, object]:
     values = {"balanced_all": balanced, "low_all": balanced - 0.05, "high_all": balanced + 0.03}
     return {"model": model, "parameters": {}, "learnt_from": count, **values}
@@ -152,11 +136,3 @@ def test_learning_chart_has_a_line_for_each_model_and_its_numbers_as_text() -> N
     chart = charts.build_learning_chart(runs)
     assert "a: 70.0% from 2, 90.0% from 10; b: 60.0% from 2, 65.0% from 10" in chart.alt
     assert len(lines(chart)) == 2
-
-
-def test_chart_as_a_file_of_its_own_needs_no_page() -> None:
-    text = chart_drawing.svg_file_text(charts.build_learning_chart([learnt("a<b", 2, 0.7)]))
-    root = ElementTree.fromstring(text)
-    assert root[0].text is not None
-    assert "a<b: 70.0% from 2" in root[0].text
-    assert set(re.findall(r"var\((--\w+)\)", text)) <= set(re.findall(r"(--\w+):#", text))
