@@ -48,7 +48,7 @@ def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
 
 
 def put_under_version_control() -> None:
-    """Put the project in the current directory under git and dvc, with its batch tracked, as DVC is configured here."""
+    """Put the project in the current directory under git and DVC, configured as here, with its batch tracked."""
     command("git", "init", "-q", "-b", "main")
     command("dvc", "init", "-q")
     shutil.copyfile(ROOT / ".dvc/config", ".dvc/config")

@@ -36,7 +36,7 @@ def test_numbers_are_those_of_the_stages() -> None:
             str(stats["students"]),
             *terminal_tables.format_values_and_intervals(stats, ("positive", "negative")),
         ]
-        for model, split, stats in terminal_tables.iter_best_model_first(results.details["models"], results.best_model)
+        for model, split, stats in terminal_tables.iter_models_in_order(results.details["models"], results.best_model)
     ]
     names = {"men's shoes": "test_m", "women's shoes": "test_w", "both tests": "test", "validation": "valid"}
     assert [[row[0], names[row[1]], *row[2:5]] for row in rows[1:]] == expected
