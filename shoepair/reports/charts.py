@@ -117,7 +117,7 @@ def build_accuracy_chart(model: str, epoch_curve: pd.DataFrame) -> Chart:
         for metric in ("positive", "negative")
     ]
     lines = [f"{split}_{metric}" for split in ("valid", "train") for metric in ("positive", "negative")]
-    lowest = float(epoch_curve[lines].min(axis=None))
+    lowest = float(epoch_curve[lines].to_numpy().min())
     alt = f"Four lines: accuracy of {model} over {len(epoch_curve)} epochs. After the last one: {'; '.join(final)}."
 
     def paint(axes: Axes) -> None:

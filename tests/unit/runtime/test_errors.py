@@ -92,12 +92,13 @@ class Terminal(io.StringIO):
 
 def test_message_on_a_terminal_is_wrapped_between_words_and_stays_indented(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     problem = "plots/loss/siamese.csv: changed since it was recorded; `dvc checkout` restores it"
     with pytest.raises(SystemExit) as ended:
         errors.exit_with_error(ShoepairError("verify: 1 problem", problems=[problem], fix="do it"))
     assert ended.value.code == 1
-    text = re.sub(r"\x1b\[[\d;]*m", "", sys.stderr.getvalue())
+    text = re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
     assert [line.rstrip() for line in text.splitlines()] == [
         "error: verify: 1 problem",
         "  plots/loss/siamese.csv: changed since it was recorded;",
