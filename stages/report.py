@@ -4,7 +4,7 @@ Reads   data/split.parquet, data/pairs.parquet, data/duplicates.parquet, data/su
         data/decision.json, data/store/<batch>.h5, metrics/, models/<model>.json, plots/training, plots/loss,
         reports/audit.json, reports/validation/<batch>.json
 Writes  reports/index.html, reports/model-card.md, reports/data-card.md, reports/croissant.json,
-        plots/examples/<model>.jpg
+        reports/dvc-plots.html, plots/examples/<model>.jpg
 Params  crossval, evaluate, data/batches.yaml
 """
 

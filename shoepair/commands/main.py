@@ -7,28 +7,23 @@ should wait, nor `--help`.
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from shoepair.commands import printing
 from shoepair.commands.analyze import app as analyze
+from shoepair.commands.collection import cli as collection_cli
+from shoepair.commands.history import cli as history_cli
+from shoepair.commands.options import JsonOption, NameOption
 from shoepair.commands.serving import cli as serving_cli
-from shoepair.data.wording import count_with_noun
-from shoepair.reports import collection_tables, terminal_tables, version_tables
-from shoepair.runtime import atomic_files, interruption, paths, progress, project_lock, termination
+from shoepair.reports import terminal_tables
+from shoepair.runtime import atomic_files, interruption, progress, project_lock, termination
 from shoepair.runtime.batch_names import derive_batch_name
 from shoepair.runtime.errors import ShoepairError, escape_unprintable, exit_with_error, from_os_error
 from shoepair.runtime.project_root import in_project
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NameOption = Annotated[
-    str, typer.Option(help="Batch name: lower-case letters, digits, '-', '_'; default: made of the source's name.")
-]
-MarkdownOption = Annotated[bool, typer.Option("--md", help="Print Markdown.")]
 
 # As Markdown: what stands in brackets is no markup and stays.
 app = typer.Typer(
@@ -36,8 +31,6 @@ app = typer.Typer(
 )
 app.add_typer(analyze, name="analyze")
 app.add_typer(serving_cli.export_app, name="export")
-app.command()(in_project(serving_cli.check))
-app.command()(in_project(serving_cli.serve))
 
 
 def _print_version(value: bool) -> None:
@@ -58,42 +51,6 @@ def _callback(
     """Turn class photos of shoes into compared models. Start with `make repro`, or `python -m shoepair repro`."""
 
 
-@app.command()
-@in_project
-def add(
-    source: Annotated[Path, typer.Argument(help="Folder, zip or tar of class photos: train/, test_m/, test_w/.")],
-    *,
-    name: NameOption = "",
-    replace_others: Annotated[bool, typer.Option("--alone", help="Remove all other batches from the list.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the photos, change nothing.")] = False,
-) -> None:
-    """Check class photos and add them as a batch of the pipeline."""
-    _add(source, name or derive_batch_name(source), replace_others=replace_others, dry_run=dry_run)
-
-
-def _add(source: Path, name: str, *, replace_others: bool, dry_run: bool = False) -> None:
-    hold = project_lock.hold_shared if dry_run else project_lock.hold_alone
-    with hold("`shoepair add`"), progress.show_status("checking the photos"):
-        from shoepair.commands.collection.add import add_batch
-
-        result, shifts = add_batch(source, name, replace_others=replace_others, dry_run=dry_run)
-    counts = result.count_files()
-    others = count_with_noun(counts["ignored"], "other file")
-    students = count_with_noun(counts["students"], "student")
-    summary = f"{students}, {count_with_noun(counts['accepted'], 'photo')}, {others} ignored"
-    details = collection_tables.list_validation_detail_lines(result.build_report(name))
-    details.append(collection_tables.subsets_line(result.accepted))
-    details += collection_tables.ignored_lines(list(result.manifest.loc[result.manifest["ignored"], "path"]))
-    printing.print_lines(*details, *collection_tables.list_drift_lines(shifts))
-    if dry_run:
-        printing.print_lines(f"{summary}: valid, can be added as batch {name!r}; nothing was changed")
-        return
-    printing.print_lines(f"{summary}: now batch {name!r}")
-    printing.print_lines("next: `dvc repro`, then `git add data dvc.lock metrics` and commit")
-
-
-@app.command()
-@in_project
 def repro(
     targets: Annotated[
         list[str] | None, typer.Argument(help="Stages to run, with all that they need; default: all.")
@@ -111,251 +68,31 @@ def repro(
     from shoepair.commands.repro import run_pipeline
 
     if photos:
-        _add(photos, name or derive_batch_name(photos), replace_others=True)
+        collection_cli.add_class(photos, name or derive_batch_name(photos), replace_others=True)
     _doctor()
     with termination.clean_up_when_terminated("stopped; `shoepair repro` goes on from here"):
         run_pipeline(targets or [], jobs)
     if not targets:
-        _metrics()
+        history_cli.metrics()
 
 
-@app.command()
-@in_project
-def batches(*, as_json: JsonOption = False) -> None:
-    """Print a table of the batches: students with men's shoes only, women's only or both; photos, bytes."""
-    with progress.show_status("counting the photos"):
-        from shoepair.commands.collection import overview
-
-        rows = overview.batch_overview_rows()
-    value = overview.rows_as_json(rows)
-    printing.print_blocks([collection_tables.batch_table(rows)], value, as_json=as_json)
-
-
-@app.command()
-@in_project
-def validate(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
-    """Check all batches against the rules and print every error; nothing is changed."""
-    with progress.show_status("checking all batches"):
-        from shoepair.commands.collection import overview
-        from shoepair.ingestion import validation_counts
-
-        reports = [result.build_report(batch) for batch, result in overview.validation_result_by_batch().items()]
-    total = validation_counts.counts_by_batch_and_total({report["batch"]: report for report in reports})["total"]
-    blocks = collection_tables.validation_blocks(reports, total, as_markdown=markdown)
-    printing.print_blocks(blocks, reports, as_json=as_json, as_markdown=markdown)
-    if any(report["reasons"] for report in reports):
-        raise typer.Exit(1)
-
-
-@app.command()
-@in_project
-def suspects(
-    *, top: Annotated[int, typer.Option(min=1, help="Number of students.")] = 10, as_json: JsonOption = False
-) -> None:
-    """Print the students whose photos probably have label issues, the most probable first; check them yourself."""
-    with progress.show_status("reading the ranking"):
-        from shoepair.data import parquet_files, schemas
-
-        rows = parquet_files.read_table(paths.LABEL_ISSUES, schemas.LabelIssues).head(top).to_dict("records")
-    printing.print_blocks(collection_tables.suspect_blocks(rows), rows, as_json=as_json)
-
-
-@app.command()
-@in_project
-def remove(batch: Annotated[str, typer.Argument(help="A listed batch.")]) -> None:
-    """Remove a batch from the pipeline; the last commit, which must have it, still restores it."""
-    with project_lock.hold_alone("`shoepair remove`"), progress.show_status(f"removing batch {batch}"):
-        from shoepair.commands.collection.remove import remove_batch
-
-        files = remove_batch(batch)
-    printing.print_lines(f"batch {batch!r}: {count_with_noun(files, 'file')} removed")
-    printing.print_lines("next: `dvc repro`, then `git add --all data dvc.lock metrics` and commit")
-
-
-@app.command()
-@in_project
-def forget(
-    student: Annotated[str, typer.Argument(help="Id of the student, like u052.")] = "",
-    batch: Annotated[str, typer.Option(help="Batch of the student.")] = "",
-    *,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete withdrawn students from all caches.")] = False,
-    remotes: Annotated[
-        list[str] | None, typer.Option("--remote", help="With --purge: delete them from this DVC remote too.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --purge: list it, delete nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --purge: do not ask before shared files go.")] = False,
-) -> None:
-    """Withdraw a student: first delete the photos, then, after `dvc repro`, every other copy by --purge."""
-    has_purge_options = bool(remotes) or dry_run or yes
-    if bool(student) != bool(batch) or bool(student) == purge or (has_purge_options and not purge):
-        message = "forget: expected `shoepair forget STUDENT --batch BATCH`, or `shoepair forget --purge`"
-        raise ShoepairError(message, fix="first withdraw the student, then `dvc repro`, then purge")
-    if purge:
-        with project_lock.hold_alone("`shoepair forget --purge`", with_experiments=True):
-            _purge(remotes or [], dry_run=dry_run, yes=yes)
-        return
-    with project_lock.hold_alone("`shoepair forget`"), progress.show_status(f"deleting the photos of {student}"):
-        from shoepair.commands.collection.remove import withdraw_student
-
-        deleted = withdraw_student(student, batch)
-    printing.print_lines(f"{student}: {count_with_noun(len(deleted), 'photo')} deleted from batch {batch!r}")
-    printing.print_lines(
-        "next: `dvc repro`, `git add data dvc.lock metrics` and commit, then `shoepair forget --purge`"
-    )
-
-
-def _purge(remotes: list[str], *, dry_run: bool, yes: bool) -> None:
-    """List what is deleted, ask where others are concerned, delete it, and list what is left."""
-    with ExitStack() as stack:
-        with progress.show_status("searching every copy"):
-            from shoepair.commands.collection.purging.purge import plan_purge
-
-            plan = stack.enter_context(plan_purge(remotes))
-        printing.print_lines(*collection_tables.purge_plan_lines(plan))
-        if dry_run:
-            printing.print_lines(*collection_tables.purge_remains_lines(plan), "nothing was changed")
-            return
-        if plan.warnings and not yes:
-            if not sys.stdin.isatty():
-                message = "forget --purge: other projects may be concerned, see above; nothing was deleted"
-                raise ShoepairError(message, fix="add --yes to delete it without a question")
-            _ask_or_end("delete it?", "nothing was deleted")
-        with progress.show_status("deleting"):
-            receipt = plan.execute()
-    count = count_with_noun(plan.counts.total(), "file or folder", "files and folders")
-    printing.print_lines(f"deleted: {count}{f'; receipt: {receipt}' if receipt else ''}")
-    printing.print_lines(*collection_tables.purge_remains_lines(plan))
-    if plan.unproven:
-        raise typer.Exit(1)
-
-
-def _ask_or_end(question: str, answer_to_no: str) -> None:
-    """Ask whether to go on; end with status 1 at no, and as everywhere at Ctrl-C, which typer would call a no.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C, or the end of the input.
-    """
-    try:
-        goes_on = typer.confirm(question)
-    except typer.Abort:
-        printing.print_lines("")  # ends the line of the question
-        raise KeyboardInterrupt from None
-    if not goes_on:
-        printing.print_lines(answer_to_no)
-        raise typer.Exit(1)
-
-
-@app.command()
-@in_project
-def diff(
-    before: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
-    after: Annotated[str, typer.Argument(help="Another one; default: the workspace.")] = "workspace",
-    *,
-    as_json: JsonOption = False,
-    markdown: MarkdownOption = False,
-) -> None:
-    """Compare two dataset versions: batches, students, photos, splits, and accuracies with their intervals."""
-    with progress.show_status("comparing the versions"):
-        from shoepair.commands.history import versions
-
-        changes = versions.compare_revisions(before, after)
-    blocks = version_tables.dataset_diff_blocks(changes, as_markdown=markdown)
-    for side, reasons in changes["out_of_date"].items():
-        blocks += printing.outdated_lines(reasons, f"the figures of {side}")
-    printing.print_blocks(blocks, changes, as_json=as_json, as_markdown=markdown)
-
-
-@app.command()
-@in_project
-def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
-    """Print the dataset versions along the git history."""
-    with progress.show_status("reading the history"):
-        from shoepair.commands.history import freshness, versions
-
-        entries = versions.list_version_records()
-    if not entries:
-        message = "log: no commit of this project has records of photos"
-        raise ShoepairError(message, fix="run `git add data dvc.lock metrics` and commit")
-    blocks: list[Any] = [version_tables.dataset_log_table(entries)]
-    reasons = freshness.find_outdated_reasons()
-    blocks += printing.outdated_lines(reasons, "the workspace is not in this list, and its figures")
-    printing.print_blocks(blocks, entries, as_json=as_json, as_markdown=markdown)
-
-
-@app.command()
-@in_project
-def experiments(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> None:
-    """Print DVC's experiments side by side: the parameters that differ, and the accuracies of the best model."""
-    with progress.show_status("reading the experiments"):
-        from shoepair.commands.history.experiments import list_experiments
-
-        entries = list_experiments()
-    table = version_tables.experiments_table(entries)
-    printing.print_blocks([table], entries, as_json=as_json, as_markdown=markdown)
-
-
-@app.command()
-@in_project
-def trace(
-    subject: Annotated[str, typer.Argument(help="Student, photo, or an output such as models/siamese.")],
-    batch: Annotated[str, typer.Option(help="Batch of the student, if several have one of this id.")] = "",
-    *,
-    remotes: Annotated[bool, typer.Option("--remotes", help="Ask DVC's remotes too.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Print everything that a photo or a student has gone into; or what an output was made of."""
-    with progress.show_status("following the records"):
-        from shoepair.commands.history import origins, traces
-
-        if origins.find_stage(subject):
-            value = origins.describe_origin(subject)
-            text = origins.format_origin(value)
-        else:
-            value = traces.list_traces(subject, batch)
-            if remotes:
-                value["traces"] += traces.list_remote_traces(value)
-            text = traces.format_traces(value)
-    printing.print_blocks([text], value, as_json=as_json)
-
-
-@app.command()
-@in_project
-def verify() -> None:
-    """Compare every file that DVC recorded, and every cached file, with its digest."""
-    with progress.show_status("comparing files with their digests"):
-        from shoepair.commands.history.verify import verify_file_digests
-
-        result = verify_file_digests()
-    recorded = count_with_noun(result.checked_files, "recorded file")
-    counts = f"{recorded} and {count_with_noun(result.checked_cache_files, 'cached file')} read"
-    if not result.checked_files and not result.problems:
-        message = f"verify: {counts}, so nothing is verified: nothing is recorded in this project"
-        raise ShoepairError(message, fix="run `dvc repro`, which records what it reads and writes")
-    if result.problems:
-        message = f"verify: {count_with_noun(len(result.problems), 'problem')}; {counts}"
-        raise ShoepairError(message, problems=result.problems, fix="fix them, then run `shoepair verify` again")
-    printing.print_lines(*result.missing_uncached, f"{counts}: all match the records")
-
-
-@app.command()
-@in_project
-def doctor() -> None:
+def doctor(*, as_json: JsonOption = False) -> None:
     """Repair what killed commands left behind; check params.yaml and data/batches.yaml."""
-    _doctor()
+    _doctor(as_json=as_json)
 
 
-def _doctor() -> None:
+def _doctor(*, as_json: bool = False) -> None:
+    repairs = []
     with progress.show_status("looking for what killed commands left"):
         from shoepair.commands.doctor import check_configuration, repair_project
 
         for line in repair_project():  # one by one: what is deleted is said before
-            progress.print_above_bar(line)
+            repairs.append(line)
+            progress.print_above_bar(line, stream=sys.stderr if as_json else None)
         lines = check_configuration()
-    printing.print_lines(*lines)
+    printing.print_blocks(lines, {"repairs": repairs, "configuration": lines}, as_json=as_json)
 
 
-@app.command()
-@in_project
 def crossval(
     models: Annotated[list[str] | None, typer.Argument(help="Model names; default: those of params.yaml.")] = None,
     *,
@@ -385,16 +122,14 @@ def crossval(
             models or [], folds, repeats, overrides or [], print_line, counts, against
         )
         if plot is not None:
-            from shoepair.reports import charts  # imported late: it loads matplotlib
+            from shoepair.reports import chart_drawing, charts  # imported late: they load matplotlib
 
             chart = charts.build_learning_chart(list(results.values()))
             with atomic_files.atomic_write(plot) as part:
-                part.write_text(charts.svg_file_text(chart), encoding="utf-8")
+                part.write_text(chart_drawing.svg_file_text(chart), encoding="utf-8")
     printing.print_blocks([terminal_tables.cv_table(results)], results, as_json=as_json)
 
 
-@app.command()
-@in_project
 def heaps(
     model: Annotated[str, typer.Argument(help="Name of a trained model; default: the best one by validation.")] = "",
     *,
@@ -411,22 +146,27 @@ def heaps(
     printing.print_blocks([terminal_tables.heap_table(entries)], entries, as_json=as_json)
 
 
-@app.command()
-@in_project
-def metrics(*, as_json: JsonOption = False) -> None:
-    """Print the metrics of every model, the best one first, and the differences between models."""
-    _metrics(as_json=as_json)
-
-
-def _metrics(*, as_json: bool = False) -> None:
-    with progress.show_status("reading the figures"):
-        from shoepair.commands.history import freshness
-        from shoepair.evaluation import metric_files
-
-        details = metric_files.read_details("run `dvc repro`, which computes them")
-        reasons = freshness.find_outdated_reasons()
-    blocks = [*terminal_tables.evaluation_blocks(details), *printing.outdated_lines(reasons)]
-    printing.print_blocks(blocks, {**details, "out_of_date": reasons}, as_json=as_json)
+for command in (
+    serving_cli.check,
+    serving_cli.serve,
+    collection_cli.add,
+    repro,
+    collection_cli.batches,
+    collection_cli.validate,
+    collection_cli.suspects,
+    collection_cli.remove,
+    collection_cli.forget,
+    history_cli.diff,
+    history_cli.log,
+    history_cli.experiments,
+    history_cli.trace,
+    history_cli.verify,
+    doctor,
+    crossval,
+    heaps,
+    history_cli.metrics,
+):
+    app.command()(in_project(command))
 
 
 def main() -> None:

@@ -1,114 +1,51 @@
-"""Charts as inline SVG: they follow the page's colours, light or dark, and its width.
+"""The charts of the report, each with a text alternative that has its numbers.
 
-Matplotlib draws in fixed colours, which are replaced by the variables of page.css. Letters are outlines of the font
-that comes with matplotlib, so that all machines show the same. Each chart has a text alternative with its numbers.
 Two lines never differ by colour alone.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from markupsafe import Markup, escape
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from shoepair.evaluation import calibration, metrics, roc_curve
+from shoepair.reports.chart_drawing import INK_COLOUR, LINE_STYLES, SERIES_COLOURS, WIDTH, Chart, render_chart
 
-INK_COLOUR, GRID_COLOUR = "#1d2329", "#d9d8d2"
-# Okabe and Ito's palette for the colour-blind, darker where the original is too pale for a line on white.
-SERIES_COLOURS = ("#0072b2", "#c24e00", "#00795a", "#a3467f")
-# One more than colours, so that lines of the same colour have different dashes.
-LINE_STYLES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (8, 3)))
-CSS_VARIABLES = {INK_COLOUR: "var(--text)", GRID_COLOUR: "var(--soft)"} | {
-    colour: f"var(--c{i})" for i, colour in enumerate(SERIES_COLOURS)
-}
-WIDE_INCHES, SQUARE_INCHES = (4.0, 2.9), (4.0, 3.7)  # inches: 288 points, about what a phone shows
+WIDE_INCHES, SQUARE_INCHES = (WIDTH, 2.6), (WIDTH, 3.3)
 MAX_LOSS_POINTS = 400  # of a loss curve; more are averaged
 SCORE_BINS = 24  # of a histogram of logits
 # A histogram's axis ends at 1.5 times this percentile of the logits' amounts: few sure answers squeeze the rest.
 LOGIT_PERCENTILE, LOGIT_MARGIN = 95, 1.5
-ANSWER_INCHES = (4.0, 0.8, 0.24)  # width of the chart of all models; its height without lines; height of a line
+ANSWER_INCHES = (0.8, 0.19)  # height of the chart of all models: without lines, and of a line
+LEGEND_LINE_INCHES = 0.19
 SHARE_TICKS = (0, 0.25, 0.5, 0.75, 1)  # of an axis of shares
-MATPLOTLIB_STYLE: Any = {  # matplotlib's rcParams
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8.5),
-    "svg.fonttype": "path",
-    "svg.hashsalt": "shoepair",
-    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK_COLOUR),
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "grid.color": GRID_COLOUR,
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "lines.linewidth": 1.7,
-}
+SHARE_AXIS_STARTS = (0.9, 0.8, 0.5)  # where an axis of shares begins, if all are above it; else at 0
 
 
-class Chart(NamedTuple):
-    """An SVG chart and its text alternative."""
-
-    svg: Markup
-    alt: str
+def _add_legend(axes: Axes, columns: int = 2) -> None:
+    axes.figure.legend(loc="outside upper center", ncols=columns, handlelength=1.8, columnspacing=1.0)
 
 
-def _to_inline_svg(svg: str, id_prefix: str) -> str:
-    """Convert matplotlib's SVG file to an inline element with prefixed ids, CSS colours and no fixed size."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    head, body = svg.split(">", 1)
-    box = re.search(r'viewBox="[^"]*"', head)
-    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    body = re.sub(r'( id="| xlink:href="#|url\(#)', rf"\g<1>{id_prefix}-", body)
-    for colour, variable in CSS_VARIABLES.items():
-        body = body.replace(colour, variable)
-    body = re.sub(r"\n\s*", "\n", body)
-    return f'<svg {names} {box.group() if box else ""} aria-hidden="true" focusable="false">{body}'.strip()
-
-
-def _render_chart(id_prefix: str, inches: tuple[float, float], alt: str, paint: Callable[[Axes], object]) -> Chart:
-    """Draw a chart on empty axes; `id_prefix` makes its ids unique on the page."""
-    file = io.StringIO()
-    with mpl.rc_context(MATPLOTLIB_STYLE):
-        figure = Figure(figsize=inches, layout="constrained")
-        axes = figure.add_subplot()
-        for background in (figure.patch, axes.patch):
-            background.set_visible(False)
-        paint(axes)
-        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure)
-        figure.savefig(file, format="svg", metadata=no_metadata)
-    return Chart(Markup(_to_inline_svg(file.getvalue(), id_prefix)), alt)  # safe: numbers and outlines only
-
-
-def _add_legend(axes: Axes) -> None:
-    axes.figure.legend(loc="outside upper center", ncols=2, handlelength=2.2, columnspacing=1.4)
-
-
-def _set_percent_axis(axes: Axes) -> None:
-    """Set the y axis to 0-100 %, with room for lines at its ends."""
-    axes.set(ylim=(-0.02, 1.04), yticks=SHARE_TICKS, yticklabels=[f"{tick:.0%}" for tick in SHARE_TICKS])
+def _set_percent_axis(axes: Axes, lowest: float = 0.0) -> None:
+    """Set the y axis to end at 100 %, with room for lines at its ends; it begins below the lowest value."""
+    start = next((start for start in SHARE_AXIS_STARTS if lowest > start), 0.0)
+    ticks, room = np.linspace(start, 1, len(SHARE_TICKS)), (1 - start) / 50
+    labels = [f"{100 * tick:.3g}%" for tick in ticks]
+    axes.set(ylim=(start - room, 1 + 2 * room), yticks=ticks, yticklabels=labels)
 
 
 def _set_percent_square(axes: Axes) -> None:
-    """Set both axes to 0-100 %, equally scaled, and draw the diagonal."""
+    """Set both axes to 0-100 %, and draw the diagonal.
+
+    The figure's height makes them alike: matplotlib cuts off labels where it is told to, beside a legend outside.
+    """
     axes.plot([0, 1], [0, 1], color=INK_COLOUR, lw=0.8, ls=(0, (2, 3)))
-    axes.set(
-        xlim=(-0.02, 1.02), xticks=SHARE_TICKS, xticklabels=[f"{tick:.0%}" for tick in SHARE_TICKS], aspect="equal"
-    )
+    axes.set(xlim=(-0.02, 1.02), xticks=SHARE_TICKS, xticklabels=[f"{tick:.0%}" for tick in SHARE_TICKS])
     _set_percent_axis(axes)
 
 
@@ -125,12 +62,12 @@ def build_answer_chart(
     lowest = min(metrics_by_model[model][split]["low"] for model, split in lines)
 
     def paint(axes: Axes) -> None:
-        middles = []
+        left = min(0.5, np.floor(20 * lowest) / 20)
         for i, (model, split) in enumerate(lines):
             row, series = divmod(i, len(splits))
-            y = row * (len(splits) + 0.8) + series
+            y = row * (len(splits) + 1.4) + series
             if series == 0:
-                middles.append(y + (len(splits) - 1) / 2)
+                axes.annotate(model, (left, y - 0.95), (3, 0), textcoords="offset points", va="center")
             stats = metrics_by_model[model][split]
             colour, marker = SERIES_COLOURS[series % len(SERIES_COLOURS)], "os"[series % 2]
             label = split_titles[split] if row == 0 else None
@@ -139,18 +76,17 @@ def build_answer_chart(
             place: Any = {"xycoords": axes.get_yaxis_transform(), "va": "center", "annotation_clip": False}
             axes.annotate(f"{stats['balanced']:.1%}", (1.02, y), color=colour, **place)
         axes.axvline(0.5, color=INK_COLOUR, lw=0.9, ls=(0, (2, 2)))
-        left = min(0.45, np.floor(20 * lowest) / 20)
-        axes.set(xlim=(left, 1.005), ylim=(y + 0.8, -0.8), yticks=middles, yticklabels=list(metrics_by_model))
+        axes.set(xlim=(left, 1.005), ylim=(y + 0.8, -1.6), yticks=[])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("balanced accuracy, 95% interval")
         _add_legend(axes)
 
-    width, base, line = ANSWER_INCHES
-    height = base + line * len(metrics_by_model) * (len(splits) + 0.8)
+    base, line = ANSWER_INCHES
+    height = base + line * len(metrics_by_model) * (len(splits) + 1.4)
     alt = f"Balanced accuracy of every model, with 95% intervals; guessing is 50%. {'; '.join(numbers)}."
-    return _render_chart("answer", (width, height), alt, paint)
+    return render_chart("answer", (WIDTH, height), alt, paint)
 
 
 def build_loss_chart(model: str, loss_curve: pd.DataFrame) -> Chart:
@@ -170,7 +106,7 @@ def build_loss_chart(model: str, loss_curve: pd.DataFrame) -> Chart:
         axes.set(xlabel="iteration", ylabel="loss, cross-entropy", ylim=(0, max(means.max() * 1.05, 0.01)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return _render_chart(f"loss-{model}", WIDE_INCHES, alt, paint)
+    return render_chart(f"loss-{model}", WIDE_INCHES, alt, paint)
 
 
 def build_accuracy_chart(model: str, epoch_curve: pd.DataFrame) -> Chart:
@@ -180,6 +116,8 @@ def build_accuracy_chart(model: str, epoch_curve: pd.DataFrame) -> Chart:
         f"{metric} {last[f'valid_{metric}']:.1%} in validation, {last[f'train_{metric}']:.1%} in training"
         for metric in ("positive", "negative")
     ]
+    lines = [f"{split}_{metric}" for split in ("valid", "train") for metric in ("positive", "negative")]
+    lowest = float(epoch_curve[lines].to_numpy().min())
     alt = f"Four lines: accuracy of {model} over {len(epoch_curve)} epochs. After the last one: {'; '.join(final)}."
 
     def paint(axes: Axes) -> None:
@@ -191,12 +129,12 @@ def build_accuracy_chart(model: str, epoch_curve: pd.DataFrame) -> Chart:
             ):
                 line: Any = {"color": colour, "ls": style, "lw": width, "marker": marker}
                 axes.plot(epoch_curve["epoch"], epoch_curve[f"{split}_{metric}"], label=f"{metric}, {title}", **line)
-        _set_percent_axis(axes)
+        _set_percent_axis(axes, lowest)
         axes.set(xlabel="epoch", ylabel="accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _add_legend(axes)
 
-    return _render_chart(f"accuracy-{model}", WIDE_INCHES, alt, paint)
+    return render_chart(f"accuracy-{model}", WIDE_INCHES, alt, paint)
 
 
 def build_roc_chart(
@@ -214,9 +152,10 @@ def build_roc_chart(
             label = f"{model} ({metrics_by_model[model]['auc']:.1%})"
             axes.plot(curve.fpr[0], curve.tpr[0], label=label, color=colour, ls=style)
         axes.set(xlabel="different pairs called same", ylabel="same pairs called same")
-        axes.legend(loc="lower right", handlelength=2.6)
+        _add_legend(axes, columns=1)
 
-    return _render_chart(f"roc-{split}", SQUARE_INCHES, alt, paint)
+    height = SQUARE_INCHES[1] + LEGEND_LINE_INCHES * (len(scores_by_model) - 1)
+    return render_chart(f"roc-{split}", (WIDTH, height), alt, paint)
 
 
 def build_logit_histogram_chart(model: str, scores: pd.DataFrame) -> Chart:
@@ -247,7 +186,7 @@ def build_logit_histogram_chart(model: str, scores: pd.DataFrame) -> Chart:
         axes.set(xlabel="logit: different below 0, same above", ylabel="share of pairs")
         _add_legend(axes)
 
-    return _render_chart(f"scores-{model}", WIDE_INCHES, alt, paint)
+    return render_chart(f"scores-{model}", WIDE_INCHES, alt, paint)
 
 
 def build_reliability_chart(
@@ -272,7 +211,7 @@ def build_reliability_chart(
         axes.set(xlabel="probability of same", ylabel="pairs that are the same")
         _add_legend(axes)
 
-    return _render_chart(f"reliability-{model}", SQUARE_INCHES, alt, paint)
+    return render_chart(f"reliability-{model}", SQUARE_INCHES, alt, paint)
 
 
 def build_learning_chart(runs: list[dict[str, Any]]) -> Chart:
@@ -304,15 +243,7 @@ def build_learning_chart(runs: list[dict[str, Any]]) -> Chart:
         _add_legend(axes)
 
     alt = f"Balanced accuracy on held-out students by the number of students learnt from. {'; '.join(numbers)}."
-    return _render_chart("learning", WIDE_INCHES, alt, paint)
-
-
-def svg_file_text(chart: Chart) -> str:
-    """Return a chart as an SVG file of its own: with its colours on white, and its text alternative as the title."""
-    colours = "".join(f"{variable[4:-1]}:{colour};" for colour, variable in CSS_VARIABLES.items())
-    head, body = str(chart.svg).split(">", 1)
-    head = head.replace(' aria-hidden="true" focusable="false"', "")
-    return f'{head} style="background:#fff;{colours}"><title>{escape(chart.alt)}</title>{body}\n'
+    return render_chart("learning", WIDE_INCHES, alt, paint)
 
 
 def _reliability_bins(

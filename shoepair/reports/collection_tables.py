@@ -98,7 +98,7 @@ def suspect_blocks(suspects: list[dict[Any, Any]]) -> list[Block]:
     cells = [[*(str(row[name]) for name in head[:4]), *(f"{row[name]:.1%}" for name in shares)] for row in suspects]
     if not suspects:
         return ["too few students for a ranking"]
-    return [TextTable([head, *cells], 3, optional=(3, 5, 6, 7), wrapped=2, wrapped_width=40)]
+    return [TextTable([head, *cells], 3, optional=(3, 7, 6, 5), wrapped=2, wrapped_width=36)]
 
 
 def purge_plan_lines(plan: Any) -> list[str]:

@@ -5,6 +5,7 @@
     reports/model-card.md    purpose of the models, evaluation, limits
     reports/data-card.md     origin, content and splits of the photos
     reports/croissant.json   the data card for programs, as Croissant 1.1 (https://mlcommons.org/croissant)
+    reports/dvc-plots.html   template of the page of `dvc plots show`, with Vega
     plots/examples/<model>.jpg   pairs that a model got wrong and right, for `dvc plots`
 
 All numbers come from the outputs of other stages; none is computed a second time.
@@ -21,6 +22,7 @@ PHOTOS_PAGE_PATH = Path("reports/photos.html")
 MODEL_CARD_PATH = Path("reports/model-card.md")
 DATA_CARD_PATH = Path("reports/data-card.md")
 CROISSANT_PATH = Path("reports/croissant.json")
+DVC_PLOTS_TEMPLATE_PATH = Path("reports/dvc-plots.html")
 EXAMPLES_FOLDER = Path("plots/examples")
 
 # Counts that `validate` reports per batch; files = accepted + quarantined + ignored.

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 from shoepair.data.wording import count_with_noun
 from shoepair.evaluation import metrics
-from shoepair.reports import card_texts, charts, croissant, examples, photos_page, report_tables, terminal_tables
+from shoepair.reports import (
+    card_texts,
+    charts,
+    croissant,
+    examples,
+    photos_page,
+    plots_template,
+    report_tables,
+    terminal_tables,
+)
+from shoepair.reports.chart_drawing import Chart
 from shoepair.reports.examples import ShoeKey
 from shoepair.reports.formatting import (
     CROISSANT_PATH,
@@ -37,8 +48,7 @@ SECTION_TITLES = {
     "results": "Results",
     "roc": "ROC curves",
     "confusion": "Confusion matrices",
-    "scores": "Logits",
-    "calibration": "Calibration",
+    "scores": "Logits and calibration",
     "examples": "Example pairs",
 }
 MAX_OPEN_ROWS = 8  # of a table; a longer one is folded
@@ -61,7 +71,7 @@ TABLE_FUNCTIONS = (
 
 
 def write_report(results: Results) -> int:
-    """Write the HTML report, both cards, the Croissant metadata and the example images; return the page's bytes."""
+    """Write the report, both cards, Croissant metadata, example images and the template; return the page's bytes."""
     contexts = [_model_context(results, model) for model in _list_best_first(results)]
     suspects = examples.list_top_suspects(results.suspects, results.split_table)
     photos = examples.load_photos_by_shoe(_shown_shoes(contexts, suspects))
@@ -77,6 +87,7 @@ def write_report(results: Results) -> int:
     metadata = json.dumps(croissant.build_metadata(results), indent=2, ensure_ascii=False)
     atomic_files.write_text(CROISSANT_PATH, metadata + "\n")
     examples.write_example_sheets({model["name"]: model["examples"] for model in contexts}, thumbnails)
+    plots_template.write_plots_template()
     return len(page.encode())
 
 
@@ -85,6 +96,7 @@ def _environment(*, html: bool) -> Environment:
         autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters |= {"percent": "{:.1%}".format, "capital": lambda text: text[:1].upper() + text[1:]}
+    environment.filters |= {"code": _mark_code, "breakable": _make_breakable}
     environment.filters |= {"small": lambda text: text[:1].lower() + text[1:]}
     return environment
 
@@ -113,7 +125,7 @@ def _render_page(
         max_open_rows=MAX_OPEN_ROWS,
         answer=charts.build_answer_chart(models_best_first, results.tested_splits, SPLIT_TITLES),
         mistakes=examples.list_worst_mistakes(model_contexts[0]["examples"]),
-        training_parameters=results.model_cards[results.best_model]["config"],
+        training_parameters=", ".join(_list_parameters(results.model_cards[results.best_model]["config"])),
         sections=SECTION_TITLES,
         tiles=list(_tiles(results)),
         models=model_contexts,
@@ -123,6 +135,15 @@ def _render_page(
         max_correct=examples.MAX_CORRECT_SHOWN,
         **_shared_context(results),
     )
+
+
+def _list_parameters(config: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield "name: value" of each parameter; those of a section as "section.name"."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _list_parameters(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}: {value}"
 
 
 def _encode_pair(images: dict[ShoeKey, Image.Image], shoes: tuple[ShoeKey, ShoeKey]) -> str:
@@ -144,6 +165,16 @@ def _shared_context(results: Results) -> dict[str, Any]:
         "tta": card_texts.tta_sentence(results),
         "source": f"{card_texts.class_sentence(results)} {card_texts.collection_sentence(results)}",
     }
+
+
+def _mark_code(text: str) -> Markup:
+    """Turn what stands between backticks into code elements."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _make_breakable(name: str) -> Markup:
+    """Let a name be broken behind its underscores, and not elsewhere."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _stack_interval(cell: str) -> Markup | str:
@@ -211,7 +242,7 @@ def _confusion_matrix(results: Results, model: str, split: str) -> dict[str, Any
     return {"split": split, "rows": rows}
 
 
-def _roc_chart(results: Results, split: str) -> charts.Chart:
+def _roc_chart(results: Results, split: str) -> Chart:
     scores = {model: results.select_scores(model, split) for model in results.models}
     stats = {model: results.details["models"][model][split] for model in results.models}
     return charts.build_roc_chart(split, SPLIT_TITLES[split], scores, stats)

@@ -35,6 +35,7 @@ def render_photos_page(environment: Environment, results: Results) -> str:
         script_digest=digest_script(script),
         students=Markup(encode_data(students)),  # safe: no sign in it can end the element
         student_count=len(students),
+        placeholder=students[0]["student"] if students else "",
         batches=results.batches,
         splits=[(split, SPLIT_TITLES[split]) for split in SPLITS],
         flags=sorted({flag for student in students for flag in student["flags"]}),

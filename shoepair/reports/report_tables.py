@@ -20,7 +20,7 @@ from shoepair.reports.terminal_tables import (
     cv_row,
     format_value_and_interval,
     format_values_and_intervals,
-    iter_best_model_first,
+    iter_models_in_order,
     men_vs_women_rows,
     roc_and_calibration_rows,
 )
@@ -177,7 +177,7 @@ def leakage_sentence(results: Results) -> str:
 
 
 def build_accuracy_table(results: Results) -> Table:
-    """Return a table of every model's accuracies with intervals, the best model first."""
+    """Return a table of every model's accuracies with intervals."""
     rows = [
         [
             f"{model} ({PRETRAINED_START})" if model in PRETRAINED_MODELS else model,
@@ -185,7 +185,7 @@ def build_accuracy_table(results: Results) -> Table:
             str(stats["students"]),
             *format_values_and_intervals(stats, METRIC_TITLES),
         ]
-        for model, split, stats in iter_best_model_first(results.details["models"], results.best_model)
+        for model, split, stats in iter_models_in_order(results.details["models"], results.best_model)
     ]
     head = ["model", "split", "students", *METRIC_TITLES.values()]
     return Table("accuracies", "Accuracy of every model, with 95% intervals", head, rows, 2)
@@ -275,10 +275,9 @@ def thresholds_sentence(results: Results) -> str:
     sure_below = _format_probability(rule.sure_different_below)
     sure_different = f"below {sure_below}" if rule.sure_different_below > 0 else "never for “different”"
     answers = f"{rule.model} answers {same}, {different}, and “not sure” otherwise"
-    missing = f" It would take {rule.missing_students} more students." if rule.missing_students else ""
     if rule.sure_same_above == 1 and rule.sure_different_below == 0:
-        return f"{answers}. No answer is sure, each is “probably”.{missing}"
-    return f"{answers}. It is sure {sure_same} and {sure_different}.{missing}"
+        return f"{answers}."  # `rule.says` says why no answer is sure
+    return f"{answers}. It is sure {sure_same} and {sure_different}."
 
 
 def _format_probability(value: float) -> str:

@@ -45,11 +45,11 @@ def evaluation_blocks(details: dict[str, Any]) -> list[Block]:
 
 
 def accuracy_table(metrics_by_model: dict[str, Any], best_model: str) -> TextTable:
-    """Return the accuracies with intervals: a row per model and split, the best model first."""
+    """Return the accuracies with intervals: a row per model and split; see `iter_models_in_order`."""
     cells = [["model", "split", *METRIC_TITLES.values()]]
     cells += [
         [model, split, *format_values_and_intervals(stats, METRIC_TITLES)]
-        for model, split, stats in iter_best_model_first(metrics_by_model, best_model)
+        for model, split, stats in iter_models_in_order(metrics_by_model, best_model)
     ]
     return TextTable(cells, 2, optional=(5, 2, 3), bold_rows=_rows_of(cells, best_model))
 
@@ -60,7 +60,7 @@ def _rows_of(cells: list[list[str]], model: str) -> frozenset[int]:
 
 
 def roc_and_calibration_table(details: dict[str, Any]) -> TextTable:
-    """Return ROC metrics and calibration of every model and split, the best model first."""
+    """Return ROC metrics and calibration of every model and split; see `iter_models_in_order`."""
     head = [
         "model",
         "split",
@@ -73,13 +73,13 @@ def roc_and_calibration_table(details: dict[str, Any]) -> TextTable:
         "temp.",
     ]
     cells = [head, *roc_and_calibration_rows(details, {})]
-    return TextTable(cells, 2, optional=(5, 4, 8, 6), bold_rows=_rows_of(cells, details["best"]))
+    return TextTable(cells, 2, optional=(5, 4, 8, 6, 7, 3), bold_rows=_rows_of(cells, details["best"]))
 
 
 def roc_and_calibration_rows(details: dict[str, Any], split_titles: Mapping[str, str]) -> list[list[str]]:
     """Return the cells of `roc_and_calibration_table`, a row per model and split; untitled splits keep their name."""
     rows = []
-    for model, split, stats in iter_best_model_first(details["models"], details["best"]):
+    for model, split, stats in iter_models_in_order(details["models"], details["best"]):
         errors = [f"{stats[name]:.1%}" for name in ("ece", "ece_calibrated")]
         temperature = f"{details['temperatures'][model]:.3g}"
         title = split_titles.get(split, split)
@@ -96,7 +96,7 @@ def difference_table(differences: list[dict[str, Any]], reference_model: str) ->
         for entry in differences_against(differences, model, reference_model)
     ]
     head = [f"minus {reference_model}", "split", "students", *DIFFERENCE_TITLES.values()]
-    return TextTable([head, *cells], 2, optional=(4, 2)) if cells else None
+    return TextTable([head, *cells], 2, optional=(4, 5, 2)) if cells else None
 
 
 def men_vs_women_block(differences: dict[str, Any]) -> Block:
@@ -104,7 +104,7 @@ def men_vs_women_block(differences: dict[str, Any]) -> Block:
     if "left_out" in differences:
         return f"men's and women's shoes are not compared: {differences['left_out']}"
     head = ["test_m - test_w", "students", *DIFFERENCE_TITLES.values()]
-    return TextTable([head, *men_vs_women_rows(differences)], 1, optional=(3, 1))
+    return TextTable([head, *men_vs_women_rows(differences)], 1, optional=(3, 4, 1))
 
 
 def men_vs_women_rows(differences: dict[str, Any]) -> list[list[str]]:
@@ -151,7 +151,7 @@ def heap_table(entries: list[dict[str, Any]]) -> TextTable:
     return TextTable(cells, 2, optional=(3,))
 
 
-def iter_best_model_first(
+def iter_models_in_order(
     metrics_by_model: dict[str, Any], best_model: str
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield model, split and metrics: models from scratch first, of these the best one, test splits before valid."""

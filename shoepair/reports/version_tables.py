@@ -44,9 +44,9 @@ def dataset_diff_blocks(changes: dict[str, Any], *, as_markdown: bool) -> list[B
     if changes["missing"]:
         lines += [
             "",
-            "not available here (`dvc pull`, or of older commits `dvc fetch --all-commits`, downloads what a",
+            "not available here (`dvc pull`, or of older commits `dvc fetch --all-commits`, downloads what a remote "
+            f"has{_unpaired_remark(changes)}):",
         ]
-        lines += [f"remote has{_unpaired_remark(changes)}):"]
         lines += [bullet + line for line in changes["missing"]]
     return lines
 

@@ -95,7 +95,12 @@ def exit_with_error(error: ShoepairError) -> NoReturn:
     if sys.stderr is None or not sys.stderr.isatty():
         sys.exit(f"error: {error}")
     from rich.console import Console  # imported late: only an error on a terminal needs it
+    from rich.padding import Padding
     from rich.text import Text
 
-    Console(stderr=True).print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
+    first, *others = str(error).splitlines()
+    console.print(Text.assemble(("error:", "bold red"), f" {first}"))
+    for line in others:  # wrapped between words, as far to the right as they begin
+        console.print(Padding(Text(line.lstrip()), (0, 0, 0, len(line) - len(line.lstrip()))))
     sys.exit(1)

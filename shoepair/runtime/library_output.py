@@ -17,12 +17,15 @@ VARIABLES = {  # read by libraries that are not written in Python, when they are
     "TORCH_CPP_LOG_LEVEL": "ERROR",  # warnings of torch
     "KMP_WARNINGS": "0",  # of Intel's OpenMP
 }
+BAR_LOGGERS = ("dvc.progress", "dvc_data.callbacks")  # DVC draws a bar, across ours, unless its level is above ERROR
 
 
 def silence_libraries() -> None:
     """Print nothing of libraries, here and in processes that are started from here; call it before they are loaded."""
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
+    for name in BAR_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no handler takes
     logging.getLogger(__package__.partition(".")[0]).addHandler(logging.StreamHandler())
     if set(sys.warnoptions) - {IGNORE}:

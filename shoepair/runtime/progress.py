@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.5  # between two reports of a stage
 REFRESHES_PER_SECOND = 4
-WIDE = 100  # columns: a narrower terminal gets short bars, so that loss and validation stand behind them
+WIDE = 100  # columns: a narrower terminal gets counts without bars, so that loss and validation stand behind them
 
 Item = TypeVar("Item")
 
@@ -133,15 +133,16 @@ def make_progress(console: Console, *, is_enabled: bool = True) -> Progress:
             super().start()
             self.console.show_cursor(True)
 
+    is_wide = console.width >= WIDE
     return Display(
         SpinnerColumn(style="cyan"),
         TextColumn(
             "{task.description}",
             style="bold",
             markup=False,
-            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=30),
+            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=30 if is_wide else 26),
         ),
-        Bars(bar_width=10 if console.width >= WIDE else 6),
+        *([Bars(bar_width=10)] if is_wide else []),
         TextColumn("{task.fields[count]}", markup=False, table_column=whole()),
         Times(),
         TextColumn(
@@ -242,9 +243,9 @@ class _Drawn(_Hidden):
                 self._progress.start()
             assert self._progress is not None
             _shown.append(self)
-            self._task = self._progress.add_task(
-                escape_unprintable(self._description), total=self._total, count="", note=""
-            )
+            text = escape_unprintable(self._description)
+            title, note = (text, "") if self._unit else ("", text)  # what goes on has the rest of the line
+            self._task = self._progress.add_task(title, total=self._total, count="", note=note)
             if self._unit:
                 self.advance(0)
                 _show_statuses(self._progress, visible=False)  # the bar says more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import preloaded
+from support.field import ROOT
 
 CLI = ("python", "-m", "shoepair")
 
@@ -46,9 +48,10 @@ def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
 
 
 def put_under_version_control() -> None:
-    """Put the project in the current directory under git and dvc, with its batch tracked."""
+    """Put the project in the current directory under git and DVC, configured as here, with its batch tracked."""
     command("git", "init", "-q", "-b", "main")
     command("dvc", "init", "-q")
+    shutil.copyfile(ROOT / ".dvc/config", ".dvc/config")
     command("dvc", "add", "-q", "data/raw/tiny")
     commit("Add the tiny class")
 

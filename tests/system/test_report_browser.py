@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, Request, Route
 from support.browsers import needs_axe, needs_chromium, violations
 
 from shoepair.data import contact_sheets
+from shoepair.reports import chart_drawing
 from shoepair.reports.formatting import PAGE_PATH
 from shoepair.runtime import paths
 
@@ -100,6 +101,26 @@ def test_page_fits_every_width(opened: Open, width: int) -> None:
     assert reachable, "a wide table cannot be scrolled by the keyboard"
 
 
+def test_letters_of_charts_are_legible_at_every_width(opened: Open) -> None:
+    points = "[...document.querySelectorAll('.chart svg')].filter(e => e.checkVisibility())" + (
+        ".map(e => e.getBoundingClientRect().width / e.viewBox.baseVal.width)"
+    )
+    for width in (320, 768, 1280):
+        scales = opened(viewport={"width": width, "height": 700}).evaluate(points)
+        assert len(scales) == 1 + 2 + 2 + 2
+        assert 9 <= min(scales) * chart_drawing.FONT_SIZE <= max(scales) * chart_drawing.FONT_SIZE <= 16
+
+
+def test_figures_stand_beside_the_answer_and_charts_side_by_side_where_there_is_room(opened: Open) -> None:
+    tops = "(selector) => [...document.querySelectorAll(selector)].map(e => e.getBoundingClientRect().top)"
+    for width, columns in ((320, 1), (768, 2), (1280, 2)):
+        shown = opened(viewport={"width": width, "height": 700})
+        charts = shown.evaluate(tops, "#training > .charts .chart")
+        assert len(set(charts)) == len(charts) / columns, width
+        answer, side = shown.evaluate(tops, ".answer, .side")
+        assert (answer == side) == (width == 1280), width
+
+
 def test_page_is_whole_without_script_and_network(opened: Open) -> None:
     shown = opened(java_script_enabled=False)
     assert shown.locator("h1").inner_text() == "Two shoes, a pair?"
@@ -142,7 +163,7 @@ def test_keyboard_skips_to_the_report(opened: Open) -> None:
     shown.keyboard.press("Enter")
     assert shown.evaluate("document.activeElement.id") == "main"
     links = shown.evaluate("[...document.querySelectorAll('nav a')].map(a => document.querySelector(a.hash) !== null)")
-    assert links == [True] * 11
+    assert links == [True] * 10
 
 
 def test_photo_enlarges_by_click_and_keyboard_and_escape_closes(opened: Open) -> None:
@@ -176,8 +197,15 @@ def test_page_of_photos_filters_sorts_and_loads_the_sheets(opened: Open) -> None
     shown.select_option("[name=flag]", "dark")
     assert entries.count() == 20
     shown.select_option("[name=flag]", "")
+    counts = {}
+    for name, value in (("issue", "0.1"), ("score", "0.5"), ("answer", "wrong")):
+        shown.select_option(f"[name={name}]", value)
+        counts[name] = entries.count()
+        shown.select_option(f"[name={name}]", "")
+    assert counts["issue"] == 17  # probabilities fall from 0.4 to 0
+    assert 0 < counts["score"] == counts["answer"] < 23
     shown.select_option("[name=order]", "student")
-    assert entries.first.locator("h3").inner_text() == "u100"
+    assert entries.first.locator("h3").text_content() == "u100"
     assert shown.evaluate("document.images[0].decode().then(() => document.images[0].naturalWidth)") == 3 * 32
     shown.fill("[name=text]", "u105")
     assert entries.count() == 1

@@ -16,6 +16,7 @@ from shoepair.commands.history import lock_lines
 from shoepair.data import naming
 from shoepair.data.arrow_columns import read_matching_rows
 from shoepair.data.wording import count_with_noun
+from shoepair.reports.text_tables import Block, TextTable
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -150,7 +151,11 @@ def _iter_result_traces(photo: Photo) -> Iterator[Trace]:
     for path in sorted(Path("reports").glob("*.html")):
         word = re.compile(rb"(?<![A-Za-z0-9])" + re.escape(photo.student.encode()) + rb"(?![A-Za-z0-9])")
         if count := len(word.findall(path.read_bytes())):
-            yield Trace("figure", str(path), f"student named {count} times, beside figures of the photos")
+            yield Trace(
+                "figure",
+                str(path),
+                f"names the student {count_with_noun(count, 'time')}, beside figures of the photos",
+            )
 
 
 def _iter_versions(photo: Photo) -> Iterator[Trace]:
@@ -219,10 +224,9 @@ def list_remote_traces(found: dict[str, Any]) -> list[dict[str, Any]]:
         ]
 
 
-def format_traces(found: dict[str, Any]) -> str:
-    """Format the traces as a table of three columns for the terminal."""
+def trace_blocks(found: dict[str, Any]) -> list[Block]:
+    """Return the traces as a line and a table of three columns for the terminal."""
     photo = f", pair {found['pair']} {found['side']}" if found["pair"] else ""
     rows = [tuple(trace.values()) for trace in found["traces"]]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    lines = [f"{kind:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for kind, where, what in rows]
-    return "\n".join([f"{found['student']} of batch {found['batch']!r}{photo}: {len(rows)} traces", *lines])
+    title = f"{found['student']} of batch {found['batch']!r}{photo}: {count_with_noun(len(rows), 'trace')}"
+    return [title, TextTable([("kind", "where", "what"), *rows], 3, wrapped=2, wrapped_width=20)]

@@ -15,7 +15,7 @@ import pandas as pd
 from dvc.exceptions import FileMissingError
 from dvc.repo import Repo
 
-from shoepair.commands import dvc_records, version_control
+from shoepair.commands import dvc_records, git_program, version_control
 from shoepair.commands.history import freshness
 from shoepair.data import parquet_files
 from shoepair.evaluation.comparison import shared_count_and_accuracy_interval
@@ -208,27 +208,45 @@ def list_version_records() -> list[dict[str, Any]]:
         One entry each: `commit`, `date`, `subject`; `batches`, and those `added`, `removed` and `changed`; `students`,
         `photos` and `best` (model and accuracies) as last recorded with these photos, None or {} if never.
     """
+    runs: list[
+        tuple[dict[str, str], list[dvc_records.DatasetVersion]]
+    ] = []  # photos by batch, and the commits with them
+    for version in list(dvc_records.iter_versions("HEAD"))[::-1]:
+        raw = {batch: version.batch_digests.get(batch, "") for batch in _read_batches(version.commit)}
+        if not runs or raw != runs[-1][0]:
+            runs.append((raw, []))
+        runs[-1][1].append(version)
     entries: list[dict[str, Any]] = []
     previous: dict[str, str] = {}
-    versions = list(dvc_records.iter_versions("HEAD"))[::-1]
-    for version in progress.track(versions, "log", "commit"):
+    for raw, versions in progress.track(runs, "log", "version"):
+        first = versions[0]
+        names = {"commit": first.commit, "date": first.date, "subject": first.subject, "batches": list(raw)}
+        changed = [batch for batch in raw if batch in previous and raw[batch] != previous[batch]]
+        changes = {**_added_and_removed(list(previous), list(raw)), "changed": changed}
+        entries.append({**names, **changes, **_read_last_figures(versions)})
+        previous = raw
+    return entries[::-1]
+
+
+def _read_batches(commit: str) -> list[str]:
+    """Read the names of the batches of a commit from git alone: opening a commit with DVC takes a second."""
+    content = git_program.run_git("show", f"{commit}:./{paths.BATCH_LIST.as_posix()}")
+    return [str(batch) for batch in yaml_files.parse_mapping(content, commit, REVISION_HINT).get("batches") or []]
+
+
+def _read_last_figures(versions: Sequence[dvc_records.DatasetVersion]) -> dict[str, Any]:
+    """Return `students`, `photos` and `best` of commits with the same photos, as last recorded; None or {} if never.
+
+    Commits are read from the last one back, until one has figures.
+    """
+    figures: dict[str, Any] = {"students": None, "photos": None, "best": {}}
+    for version in reversed(versions):
         revision = read_dataset_and_metrics(version.commit)
-        raw = {batch: version.batch_digests.get(batch, "") for batch in revision.batches}
-        if raw != previous or not entries:
-            names = {"commit": version.commit, "date": version.date, "subject": version.subject}
-            changed = [batch for batch in raw if batch in previous and raw[batch] != previous[batch]]
-            batches = {
-                "batches": revision.batches,
-                **_added_and_removed(list(previous), list(raw)),
-                "changed": changed,
-            }
-            entries.append({**names, **batches, "students": None, "photos": None, "best": {}})
-        if not revision.unavailable:
-            entries[-1] |= {
+        if figures["students"] is None and not revision.unavailable:
+            figures |= {
                 "students": len(_row_keys(revision.photos, STUDENT_COLUMNS)),
                 "photos": len(revision.photos),
             }
         if revision.metrics and not revision.outdated:
-            entries[-1]["best"] = dict(headline_metrics(revision.metrics)["best"])
-        previous = raw
-    return entries[::-1]
+            return figures | {"best": dict(headline_metrics(revision.metrics)["best"])}
+    return figures

@@ -3,7 +3,8 @@ const students = JSON.parse(document.getElementById("students").textContent);
 const form = document.querySelector("form.filters"), list = document.querySelector("ul.sheets");
 const count = document.getElementById("count"), more = document.getElementById("more");
 const STEP = 48;  // students per part
-const byName = (a, b) => a.batch.localeCompare(b.batch) || a.student.localeCompare(b.student, "en", {numeric: true});
+const {compare} = new Intl.Collator("en", {numeric: true});
+const byName = (a, b) => compare(a.batch, b.batch) || compare(a.student, b.student);
 const last = value => value ?? Infinity;
 const ORDERS = {
   issue: (a, b) => last(a.rank) - last(b.rank),
@@ -14,12 +15,14 @@ const ORDERS = {
 let found = [], shown = 0;
 
 function isWanted(student) {
-  const {text, batch, split, flag, answer} = Object.fromEntries(new FormData(form));
+  const {text, batch, split, flag, issue, answer, score} = Object.fromEntries(new FormData(form));
   const right = student.pairs > 0 && student.wrong === 0;
   return student.student.includes(text.trim().toLowerCase())
     && (!batch || student.batch === batch)
     && (!split || student.split === split)
     && (!flag || (flag === "any" ? student.flags.length > 0 : student.flags.includes(flag)))
+    && (!issue || student.issue >= Number(issue))
+    && (!score || (student.worst !== null && student.worst < Number(score)))
     && (!answer || (answer === "wrong" ? student.wrong > 0 : answer === "right" ? right : student.pairs === 0));
 }
 

@@ -59,5 +59,7 @@ def test_edits_of_the_page_give_a_pipeline_for_gloves(
     assert "gloves" in shown
     assert not re.findall(r"\b[Ss]hoes?\b.{0,60}", shown)
     assert "gloves of others" in shown
+    photos = (project / "reports/photos.html").read_text()
+    assert not re.findall(r"\b[Ss]hoes?\b.{0,60}", re.sub(r"<style.*?</style>", "", photos, flags=re.DOTALL))
     assert not re.search(r"test_[mw]|men's shoes", shown)
     assert "holdout" in run("shoepair", "metrics").stdout

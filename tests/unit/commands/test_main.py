@@ -20,9 +20,11 @@ from support.settings import mark_as_project, write_settings
 from typer.testing import CliRunner, Result
 
 from shoepair.commands import analyze, main
+from shoepair.commands.collection import cli as collection_cli
 from shoepair.commands.collection import overview
 from shoepair.commands.collection.purging import purge
 from shoepair.commands.collection.purging.search import Finding
+from shoepair.commands.history import cli as history_cli
 from shoepair.commands.history import verify
 from shoepair.commands.history.verify import VerifyResult
 from shoepair.commands.serving import cli as serving_cli
@@ -210,7 +212,7 @@ LIGHT = {"repro", "_order_by_names", "_to_array"}
 
 def test_commands_load_libraries_while_they_show_what_goes_on() -> None:
     silent = []
-    for module in (main, serving_cli, analyze):
+    for module in (main, collection_cli, history_cli, serving_cli, analyze):
         tree = ast.parse(inspect.getsource(module))
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             shown = {
@@ -257,16 +259,18 @@ def test_nothing_read_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_repro_adds_the_photos_then_runs_doctor_pipeline_and_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    monkeypatch.setattr(main, "_add", lambda source, name, **options: done.append((source, name, options)))
-    for name in ("_doctor", "_metrics"):
-        monkeypatch.setattr(main, name, lambda name=name: done.append(name))
+    monkeypatch.setattr(
+        collection_cli, "add_class", lambda source, name, **options: done.append((source, name, options))
+    )
+    monkeypatch.setattr(main, "_doctor", lambda: done.append("doctor"))
+    monkeypatch.setattr(history_cli, "metrics", lambda: done.append("metrics"))
     monkeypatch.setattr("shoepair.commands.repro.run_pipeline", lambda targets, jobs: done.append((targets, jobs)))
-    steps: list[object] = ["_doctor", ([], None), "_metrics"]
+    steps: list[object] = ["doctor", ([], None), "metrics"]
     assert run("repro").exit_code == 0
     assert done == steps
     done.clear()
     assert run("repro", "--jobs", "3", "pairs", "audit").exit_code == 0
-    assert done == ["_doctor", (["pairs", "audit"], 3)], "the metrics are not those of these stages"
+    assert done == ["doctor", (["pairs", "audit"], 3)], "the metrics are not those of these stages"
     done.clear()
     assert run("repro", "--photos", "My Photos/Winter.zip").exit_code == 0
     assert done == [(Path("My Photos/Winter.zip"), "winter", {"replace_others": True}), *steps]
@@ -293,6 +297,10 @@ def test_dry_run_accepts_a_valid_class_and_rejects_one_with_an_error(tmp_path: P
     assert lines[-2] == "ignored, not copied: train/Thumbs.db"
     assert lines[-3] == "students: 2 train"
     assert all(line.split(": ")[0] in {"blurred", "dark", "low contrast", "overexposed"} for line in lines[:-3])
+    value = json.loads(run("add", "new", "--name", "a", "--dry-run", "--json").output)
+    assert {name: value[name] for name in ("batch", "accepted", "students", "drift", "dry_run")} == {
+        **{"batch": "a", "accepted": 12, "students": 2, "drift": [], "dry_run": True}
+    }
     (tmp_path / "new/train/u001_1_left_m.jpg").unlink()
     assert isinstance(run("add", "new", "--name", "a", "--dry-run").exception, ShoepairError)
 
@@ -333,6 +341,8 @@ def test_verification_counts_what_was_read_and_lists_every_problem(
     monkeypatch.setattr(verify, "verify_file_digests", lambda: VerifyResult(7, 8))
     assert run("verify").output == "7 recorded files and 8 cached files read: all match the records\n"
     monkeypatch.setattr(verify, "verify_file_digests", lambda: VerifyResult(7, 8, problems))
+    as_json = run("verify", "--json")
+    assert (as_json.exit_code, json.loads(as_json.output)["problems"]) == (1, problems)
     error = run("verify").exception
     assert isinstance(error, ShoepairError)
     assert error.message == f"verify: {count}; 7 recorded files and 8 cached files read"
@@ -343,11 +353,11 @@ def test_no_to_a_question_ends_with_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(typer, "confirm", lambda _question: True)
-    main._ask_or_end("delete it?", "nothing was deleted")
+    collection_cli._ask_or_end("delete it?", "nothing was deleted")
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(typer, "confirm", lambda _question: False)
     with pytest.raises(typer.Exit) as ended:
-        main._ask_or_end("delete it?", "nothing was deleted")
+        collection_cli._ask_or_end("delete it?", "nothing was deleted")
     assert ended.value.exit_code == 1
     assert capsys.readouterr().out == "nothing was deleted\n"
 
@@ -358,7 +368,7 @@ def test_ctrl_c_at_a_question_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(typer, "confirm", stop)
     with pytest.raises(KeyboardInterrupt):
-        main._ask_or_end("delete it?", "nothing was deleted")
+        collection_cli._ask_or_end("delete it?", "nothing was deleted")
 
 
 @pytest.mark.parametrize("words", [["--plot", "a.svg"], ["--students", "2,5", "--plot", "a.png"]], ids=" ".join)

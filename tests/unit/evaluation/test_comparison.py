@@ -10,7 +10,7 @@ import pytest
 from support.classes import scores_of
 from support.settings import mark_as_project
 
-from shoepair.commands import main
+from shoepair.commands.history import cli
 from shoepair.evaluation import comparison, metric_names, metrics
 from shoepair.reports import terminal_tables
 from shoepair.reports.text_tables import plain_text
@@ -148,7 +148,7 @@ def test_metrics_of_an_older_version_are_refused(tmp_path: Path, monkeypatch: py
     details = comparison.compare_models(all_scores({"cnn": 0.8}), ["cnn"], 100, 1)
     json_files.write_json(paths.EVALUATION_DETAILS, details["models"])
     with pytest.raises(ShoepairError, match=r"invalid evaluation details(?s:.*)run `dvc repro`"):
-        main.metrics()
+        cli.metrics()
 
 
 def test_metrics_are_printed_from_the_file(
@@ -158,7 +158,7 @@ def test_metrics_are_printed_from_the_file(
     mark_as_project()
     details = comparison.compare_models(all_scores({"histogram": 1.5, "cnn": 1.0}), ["histogram", "cnn"], 100, 1)
     json_files.write_json(paths.EVALUATION_DETAILS, details)
-    main.metrics()
+    cli.metrics()
     assert capsys.readouterr().out == plain_text(terminal_tables.evaluation_blocks(details)) + "\n"
 
 

@@ -1,18 +1,17 @@
-"""The charts: their text alternatives, their lines, and that several fit on one page."""
+"""The charts: their text alternatives and their lines."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 from support.classes import scores_of
 
-from shoepair.reports import charts
-from shoepair.reports.charts import Chart
+from shoepair.reports import chart_drawing, charts
+from shoepair.reports.chart_drawing import Chart
 
 NUMBER = r"(-?[\d.]+)"
 Points = list[tuple[float, float]]
@@ -87,7 +86,7 @@ def test_curves_of_many_models_differ_and_not_by_colour_alone() -> None:
     styles = [style for style, _ in curves]
     assert len(set(styles)) == 8
     dashes = [re.sub(r"var\(--c\d\)", "", style) for style in styles]
-    assert all(dashes[i] != dashes[i + len(charts.SERIES_COLOURS)] for i in range(4)), "the same colour"
+    assert all(dashes[i] != dashes[i + len(chart_drawing.SERIES_COLOURS)] for i in range(4)), "the same colour"
     assert {(points[0], points[-1]) for _, points in curves} == {(diagonal[1][0], diagonal[1][1])}
 
 
@@ -127,21 +126,6 @@ def test_calibrated_model_lies_on_the_diagonal_and_an_overconfident_one_does_not
     assert values(after) == [pytest.approx((0.1, 0.25), abs=1e-4), pytest.approx((0.9, 0.75), abs=1e-4)]
 
 
-def test_charts_of_two_models_share_no_id_and_take_their_colours_and_size_from_the_page() -> None:
-    loss_charts = [charts.build_loss_chart(model, curve(1.0, 0.5)) for model in ("cnn", "siamese")]
-    ids = [set(re.findall(r' id="([^"]*)"', chart.svg)) for chart in loss_charts]
-    assert not ids[0] & ids[1]
-    for chart, chart_ids in zip(loss_charts, ids, strict=True):
-        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', chart.svg)) <= chart_ids
-        head = chart.svg[: chart.svg.index(">")]
-        assert "viewBox=" in head
-        assert " width=" not in head
-        assert "<text" not in chart.svg, "letters are outlines"
-        assert [colour for colour in charts.CSS_VARIABLES if colour in chart.svg] == []
-        assert "var(--text)" in chart.svg
-    assert charts.build_loss_chart("cnn", curve(1.0, 0.5)) == loss_charts[0], "the same numbers give the same bytes"
-
-
 def learnt(model: str, count: int, balanced: float) -> dict[str, object]:
     values = {"balanced_all": balanced, "low_all": balanced - 0.05, "high_all": balanced + 0.03}
     return {"model": model, "parameters": {}, "learnt_from": count, **values}
@@ -154,11 +138,3 @@ def test_learning_chart_has_a_line_for_each_model_and_its_numbers_as_text() -> N
     assert len(lines(chart)) == 2
     given = charts.build_learning_chart([learnt("b", 10, 0.9), learnt("a", 2, 0.6), learnt("a", 10, 0.65)])
     assert "b: 90.0% from 10; a: 60.0% from 2" in given.alt, "in the order of the models, not of the numbers"
-
-
-def test_chart_as_a_file_of_its_own_needs_no_page() -> None:
-    text = charts.svg_file_text(charts.build_learning_chart([learnt("a<b", 2, 0.7)]))
-    root = ElementTree.fromstring(text)
-    assert root[0].text is not None
-    assert "a<b: 70.0% from 2" in root[0].text
-    assert set(re.findall(r"var\((--\w+)\)", text)) <= set(re.findall(r"(--\w+):#", text))

@@ -157,8 +157,7 @@ def test_answer_rates_are_those_of_the_decision_rule_and_no_answers_differ_from_
         ["both tests", "100.0%", "0.0%", "0.0%", *2 * ["no answers"], *2 * ["0 of 0 (0.0% to 100.0%)"]],
     ]
     assert report_tables.thresholds_sentence(decided) == (
-        "cnn answers “same” above a probability of 98.77%, never “different”, and “not sure” otherwise. "
-        "No answer is sure, each is “probably”. It would take 51 more students."
+        "cnn answers “same” above a probability of 98.77%, never “different”, and “not sure” otherwise."
     )
     sure = replace(decided, decision_rule=decided.decision_rule.model_copy(update={"sure_same_above": 0.99}))
     assert "It is sure above a probability of 99% and never for “different”." in report_tables.thresholds_sentence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shoepair.reports import terminal_tables
-from shoepair.reports.text_tables import plain_text
+from shoepair.reports.text_tables import TextTable, fit_width, plain_text
 
 
 def share(value: float, name: str = "balanced", low: str = "low", high: str = "high") -> dict[str, float]:
@@ -65,3 +65,23 @@ def test_evaluation_text_has_all_tables_and_the_best_model_as_reference_without_
     assert kinds == "men's and women's shoes are not compared: no students in test_w"
     assert hint.startswith("intervals are 95 %")
     assert end == "best by validation accuracy: siamese\nno baseline"
+
+
+def test_every_table_of_metrics_fits_a_terminal_of_80_columns() -> None:
+    longest = "efficientnet_finetuned"
+    entry = {"model": longest, "against": "histogram", "split": "test_m", "students": 120} | metrics_of(-0.1)
+    details = {
+        "best": longest,
+        "models": {model: {"test_m": metrics_of(0.9)} for model in ("histogram", longest)},
+        "temperatures": {"histogram": 0.455, longest: 0.455},
+        "differences": [entry],
+        "kinds": {longest: {"students_m": 120, "students_w": 120} | metrics_of(-0.1)},
+        "verdict": {"text": "clear"},
+    }
+    tables = [block for block in terminal_tables.evaluation_blocks(details) if isinstance(block, TextTable)]
+    assert len(tables) == 4
+    for table in tables:
+        shown, left_out = fit_width(table, 80)
+        assert shown is not None, "rows become records, hundreds of lines"
+        assert "balanced" not in left_out
+        assert max(map(len, shown.plain_text().splitlines())) <= 80

@@ -43,8 +43,7 @@ def test_diff_names_six_of_many_and_says_if_nothing_changed() -> None:
         "",
         "- no photo, student or batch changed",
         "",
-        "not available here (`dvc pull`, or of older commits `dvc fetch --all-commits`, downloads what a",
-        "remote has):",
+        "not available here (`dvc pull`, or of older commits `dvc fetch --all-commits`, downloads what a remote has):",
         "- HEAD~1: data/scores.parquet",
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from contextlib import nullcontext
 
@@ -81,3 +83,25 @@ def test_text_of_a_file_cannot_forge_lines_of_the_output() -> None:
     assert third.startswith("  ccc")
     assert " ... " in third
     assert len(third) < 2100
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_message_on_a_terminal_is_wrapped_between_words_and_stays_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    problem = "plots/loss/siamese.csv: changed since it was recorded; `dvc checkout` restores it"
+    with pytest.raises(SystemExit) as ended:
+        errors.exit_with_error(ShoepairError("verify: 1 problem", problems=[problem], fix="do it"))
+    assert ended.value.code == 1
+    text = re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "error: verify: 1 problem",
+        "  plots/loss/siamese.csv: changed since it was recorded;",
+        "  `dvc checkout` restores it",
+        "do it",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -67,3 +68,22 @@ def test_variables_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:
         library_output.silence_libraries()
     assert os.environ["TORCH_CPP_LOG_LEVEL"] == "INFO"
     assert os.environ["KMP_WARNINGS"] == "0"
+
+
+def test_dvc_draws_no_bar_across_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc.progress import Tqdm
+    from dvc_data.callbacks import Tqdm as DataTqdm
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in library_output.BAR_LOGGERS:
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+    for bar in (Tqdm, DataTqdm):
+        with bar(total=3, file=Terminal()) as shown:
+            assert not shown.disable
+    library_output.silence_libraries()
+    for bar in (Tqdm, DataTqdm):
+        with bar(total=3, file=Terminal()) as shown:
+            assert shown.disable

@@ -45,6 +45,24 @@ def test_bar_on_a_terminal_names_the_work_and_is_erased_at_the_end(monkeypatch: 
     assert max(map(len, output.splitlines())) <= 80
 
 
+def test_bar_of_a_training_has_epoch_loss_and_validation_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = terminal(monkeypatch)
+    bar = progress.track(range(100), "train efficientnet_finetuned", "epoch")
+    for _ in bar:
+        bar.set_note("loss 0.69 valid 100.0%")
+    lines = plain(stream.getvalue()).splitlines()
+    assert [line for line in lines if "100/100 epochs" in line and line.rstrip().endswith("loss 0.69 valid 100.0%")]
+    assert max(map(len, lines)) <= 80
+
+
+def test_status_has_the_whole_line_for_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = terminal(monkeypatch)
+    with progress.show_status("looking for what killed commands left in this project"):
+        assert "looking for what killed commands left in this project" in plain(stream.getvalue())
+
+
 def test_status_is_shown_at_once_and_gives_way_to_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal(monkeypatch)
     with progress.show_status("comparing the versions"):

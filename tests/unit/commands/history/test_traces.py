@@ -16,6 +16,8 @@ from shoepair.commands import dvc_records, git_program, version_control
 from shoepair.commands.collection.purging import remotes
 from shoepair.commands.history import traces
 from shoepair.data import pairs, parquet_files, schemas
+from shoepair.reports import text_tables
+from shoepair.reports.text_tables import TextTable
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -95,10 +97,13 @@ def test_photo_of_a_test_student_is_in_its_scores_and_on_the_page() -> None:
     assert [where for kind, where, _ in listed if kind == "photo"] == ["data/raw/a/train/u2_3_right_m.png"]
     assert ("pairs", "data/pairs.parquet", "3 pairs") in listed
     assert ("scores", "data/scores.parquet", "cnn: 3 pairs, 1 of them right") in listed
-    assert ("figure", "reports/index.html", "student named 2 times, beside figures of the photos") in listed
+    assert ("figure", "reports/index.html", "names the student 2 times, beside figures of the photos") in listed
     assert not [kind for kind, *_ in listed if kind == "model"]
-    text = traces.format_traces(traces.list_traces("a/train/u2_3_right_m.png"))
-    assert text.splitlines()[0] == f"u2 of batch 'a', pair 3 right: {len(listed)} traces"
+    title, table = traces.trace_blocks(traces.list_traces("a/train/u2_3_right_m.png"))
+    assert title == f"u2 of batch 'a', pair 3 right: {len(listed)} traces"
+    assert isinstance(table, TextTable)
+    assert list(table.rows[1:]) == listed
+    assert text_tables.fit_width(table, 80) == (table, []), "what is there is wrapped"
 
 
 @pytest.mark.parametrize(

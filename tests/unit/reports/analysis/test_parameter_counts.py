@@ -83,3 +83,15 @@ def test_notes_have_the_numbers_of_the_networks_that_are_trained(monkeypatch: py
     assert (
         f"sees {last.size} of {config.edge} pixels, {(last.size / config.edge) ** 2:.0%}".replace("%", " %") in notes
     )
+
+
+def test_notes_tell_the_parameters_and_pixels_of_the_networks_that_are_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    config = params.load(ModelConfig)
+    notes = " ".join((ROOT / "docs/notes.md").read_text().split())
+    cnn, channel = (parameter_counts.total_formula_and_count(model, config)[1] for model in ("cnn", "cnn_channel"))
+    assert f"see photos of {config.edge} pixels, with n = {config.n} and batch" in notes
+    assert f"`CNN` has {cnn:,} parameters" in notes
+    assert f"`CNNChannel` {channel:,}," in notes
