@@ -46,9 +46,10 @@ FIT_SEED, FIT_STUDENTS = 71, 24  # of drawn shoes
 TEST_SEED, TEST_STUDENTS = 72, 50
 STRENGTH = 0.1  # inverse of the regression's regularisation
 SCENE_FIT_SEED, FIT_SCENES = 171, 90  # of each kind
-SCENE_TEST_SEED, TEST_SCENES = 172, 60
+SCENE_TEST_SEED, TEST_SCENES = 172, 30
+EVERY = 3  # of the pairs of a class folder, that photos are put together from
 PLACE_STRENGTH = 1e-3  # of the regression of places
-BORDER_MARGIN = 0.03  # above what any whole drawn shoe has at the border
+CUT_SHARE = 0.95  # of the cut off drawn shoes that are told
 MARGIN = 1.0  # between the log odds of any picture without a shoe that was fitted to, and the limit
 Photos = Iterable[NDArray[np.uint8]]
 Fitted = dict[str, torch.Tensor]
@@ -113,7 +114,7 @@ def fit(detector: PretrainedShoeDetector, kinds: Sequence[torch.Tensor], shoes: 
 
 
 def fit_places(detector: PretrainedShoeDetector) -> Fitted:
-    """Fit the regression of places to drawn scenes, and the limit at the border by scenes that a fold leaves out."""
+    """Fit the regression of places to drawn scenes, and the limit at the border to those that are cut off."""
     features, labels, kinds = [], [], []
     for kind in shoe_scenes.KINDS:
         for number in range(FIT_SCENES):
@@ -126,21 +127,18 @@ def fit_places(detector: PretrainedShoeDetector) -> Fitted:
             kinds.append(kind)
         print(f"  {kind}", flush=True)
     rows, is_shoe = np.concatenate(features), np.concatenate(labels)
-    groups = np.repeat(np.arange(len(kinds)) % FIT_SCENES, edge * edge)
     regression = make_pipeline(StandardScaler(), LogisticRegression(C=PLACE_STRENGTH, max_iter=1000))
-    left_out = cross_val_predict(
-        regression, rows, is_shoe, groups=groups, cv=GroupKFold(3), method="decision_function"
-    )
-    maps = 1 / (1 + np.exp(-left_out.reshape(-1, edge, edge)))
-    whole = [shoe_mask.measure_shape(places) for places, kind in zip(maps, kinds, strict=True) if kind == "whole"]
-    print(f"places left out: {np.mean((left_out > 0) == is_shoe):.4f} right")
     regression.fit(rows, is_shoe)
+    log_odds = regression.decision_function(rows)
+    print(f"places: {np.mean((log_odds > 0) == is_shoe):.4f} right")
+    maps = 1 / (1 + np.exp(-log_odds.reshape(-1, edge, edge)))
+    cut = [shoe_mask.measure_shape(places) for places, kind in zip(maps, kinds, strict=True) if kind == "cut off"]
     scaler, fitted = regression[0], regression[1]
     weight = fitted.coef_[0] / scaler.scale_
     values = {
         "place_weight": weight,
         "place_bias": fitted.intercept_[0] - weight @ scaler.mean_,
-        "border_limit": max(shape.at_border for shape in whole) + BORDER_MARGIN,
+        "border_limit": np.quantile([shape.at_border for shape in cut], 1 - CUT_SHARE),
     }
     return {name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}
 
@@ -164,18 +162,23 @@ def count_issues(detector: PretrainedShoeDetector, photos: Photos) -> str:
 def measure_issues(detector: PretrainedShoeDetector, folders: Sequence[Path]) -> dict[str, str]:
     """Return what is told of drawn scenes, of whole shoes of class folders, and of what is put together from them."""
     texts = {}
-    for kind in shoe_scenes.KINDS:
-        scenes = (shoe_scenes.draw_scene(kind, SCENE_TEST_SEED, number).pixels for number in range(TEST_SCENES))
-        texts[f"drawn, {kind}"] = count_issues(detector, scenes)
-    texts["drawn shoes of a class"] = count_issues(detector, draw_shoes(TEST_SEED, TEST_STUDENTS))
+
+    def measure(name: str, photos: Photos) -> None:
+        texts[name] = count_issues(detector, photos)
+        print(f"  {name}: {texts[name]}", flush=True)
+
     for folder in folders:
-        texts[f"{folder.name}, whole"] = count_issues(detector, chain.from_iterable(read_pairs(folder)))
+        measure(f"{folder.name}, whole", chain.from_iterable(read_pairs(folder)))
         kinds: dict[str, list[NDArray[np.uint8]]] = {}
         for number, (left, right) in enumerate(read_pairs(folder)):
-            for kind, photo in shoe_scenes.put_together(left, right, number):
+            for kind, photo in shoe_scenes.put_together(left, right, number) if not number % EVERY else ():
                 kinds.setdefault(kind, []).append(photo)
         for kind, photos in kinds.items():
-            texts[f"{folder.name}, {kind}"] = count_issues(detector, photos)
+            measure(f"{folder.name}, {kind}", photos)
+    for kind in shoe_scenes.KINDS:
+        scenes = (shoe_scenes.draw_scene(kind, SCENE_TEST_SEED, number).pixels for number in range(TEST_SCENES))
+        measure(f"drawn, {kind}", scenes)
+    measure("drawn shoes of a class", draw_shoes(TEST_SEED, TEST_STUDENTS // 2))
     return texts
 
 
