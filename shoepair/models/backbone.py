@@ -67,22 +67,27 @@ class Backbone(nn.Module):
         """Return H, the edge of the maps of a depth for photos of an edge."""
         raise NotImplementedError
 
+    def merge_norms(self) -> None:
+        """Merge each normalisation into the convolution before it: the same maps, less work, no training."""
+        raise NotImplementedError
+
     def tuned_modules(self) -> list[nn.Module]:
         """Return the layers after `tuned_from`."""
         raise NotImplementedError
 
-    def maps_from(self, x: Tensor, start: str = PHOTOS) -> dict[str, Tensor]:
+    def maps_from(self, x: Tensor, start: str = PHOTOS, end: str = "") -> dict[str, Tensor]:
         """Return the maps of all depths after `start` by name.
 
         Args:
             x: photos (B, 3, S, S) of -0.5..0.5, or the maps of the depth `start`.
             start: `PHOTOS` or a depth.
+            end: the last depth that is computed; "": that of the network.
         """
         if start == PHOTOS:
             x = (x + (0.5 - self.mean)) / self.deviation
         first = 0 if start == PHOTOS else self.depths.index(start) + 1
         maps = {}
-        for depth in self.depths[first:]:
+        for depth in self.depths[first : self.depths.index(end) + 1 if end else None]:
             maps[depth] = x = self.compute_next(x, depth)
         return maps
 

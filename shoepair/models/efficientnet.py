@@ -27,7 +27,8 @@ EPS, MOMENTUM = 1e-3, 0.01  # of batch normalisation
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    padding = kernel // 2 if stride == 1 else 0  # of other strides: see `_convolve`
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -35,12 +36,9 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 def _convolve(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """Pad, convolve and normalise."""
+    """Pad, convolve and normalise. Only other strides than 1 pad one side more than the other."""
     kernel, stride = conv.kernel_size[0], conv.stride[0]
-    if stride > 1:
-        x = pad_as_tensorflow(x, kernel, stride)
-    padding = kernel // 2 if stride == 1 else 0  # the same on all sides: no copy of the maps is needed
-    result: Tensor = norm(functional.conv2d(x, conv.weight, conv.bias, stride, padding, groups=conv.groups))
+    result: Tensor = norm(conv(pad_as_tensorflow(x, kernel, stride) if stride > 1 else x))
     return result
 
 
@@ -59,8 +57,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C', H', H') of (B, C, H, H)."""
-        wide = functional.relu6(_convolve(x, self._expand_conv, self._bn0)) if self.expands else x
-        wide = functional.relu6(_convolve(wide, self._depthwise_conv, self._bn1))
+        wide = functional.relu6(_convolve(x, self._expand_conv, self._bn0), inplace=True) if self.expands else x
+        wide = functional.relu6(_convolve(wide, self._depthwise_conv, self._bn1), inplace=True)
         narrow = _convolve(wide, self._project_conv, self._bn2)
         return x + narrow if self.adds_input else narrow
 
@@ -109,10 +107,10 @@ class EfficientNetLite(Backbone):
     def compute_next(self, x: Tensor, depth: str) -> Tensor:
         """Return the maps of a depth from those before it; see `Backbone`."""
         if depth == "head":
-            return functional.relu6(_convolve(x, self._conv_head, self._bn1))
+            return functional.relu6(_convolve(x, self._conv_head, self._bn1), inplace=True)
         stage = int(depth.removeprefix("stage"))
         if stage == 5:
-            x = functional.relu6(_convolve(x, self._conv_stem, self._bn0))
+            x = functional.relu6(_convolve(x, self._conv_stem, self._bn0), inplace=True)
         for block in self._blocks[0 if stage == 5 else self.ends[stage - 2] : self.ends[stage - 1]]:
             x = block(x)
         return x

@@ -88,7 +88,7 @@ def is_symmetric(model: Model) -> bool:
     return not model.is_flip_sensitive or model.config.tta
 
 
-def predict_logit_matrix(model: Model, photos: Tensor, wanted: Tensor) -> Tensor:
+def predict_logit_matrix(model: Model, photos: Tensor, wanted: Tensor, described: Description | None = None) -> Tensor:
     """Return the logits, same minus different, of many pairs among N shoes: (N, N) float64, the left shoe first.
 
     Models on a pretrained network embed and describe each photo once. Others that are trained on students embed each
@@ -98,6 +98,7 @@ def predict_logit_matrix(model: Model, photos: Tensor, wanted: Tensor) -> Tensor
         model: in any mode; it is put into that of evaluation.
         photos: (N, S, S, 3): uint8, or float32 of -0.5..0.5; S the edge of the model, or a multiple of it.
         wanted: (N, N) bool, the pairs to score.
+        described: what `PretrainedModel.describe_photos` returns of the photos, if it is known.
 
     Returns:
         NaN where not wanted.
@@ -105,15 +106,17 @@ def predict_logit_matrix(model: Model, photos: Tensor, wanted: Tensor) -> Tensor
     model.eval()
     logits = torch.full(wanted.shape, torch.nan, dtype=torch.float64)
     with torch.inference_mode():
-        for rows, columns, two in _iter_scored_pairs(model, photos, wanted):
+        for rows, columns, two in _iter_scored_pairs(model, photos, wanted, described):
             logits[rows, columns] = (two[..., 1] - two[..., 0]).double()
     return logits.masked_fill(~wanted, torch.nan)
 
 
-def _iter_scored_pairs(model: Model, photos: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _iter_scored_pairs(
+    model: Model, photos: Tensor, wanted: Tensor, described: Description | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield numbers of left and of right shoes, and the class logits of these pairs; all wanted ones, and others."""
     if isinstance(model, PretrainedModel):
-        described = _describe_photos(model, photos)
+        described = described or _describe_photos(model, photos)
         for lefts, rights in _iter_blocks(wanted):
             sides = ({name: values[:, side] for name, values in described.items()} for side in (lefts, rights))
             yield lefts[:, None], rights[None], model.compare_described(*sides)

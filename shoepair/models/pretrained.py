@@ -14,6 +14,7 @@ one after another, then colours), G groups of L left and L right shoes, C channe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -38,20 +39,22 @@ TOP_K_DIVISORS = (1, 4, 16)  # means of all places, and of the quarter and sixte
 Description = dict[str, Tensor]  # what is compared of photos, by name; the first dimensions are those of the photos
 
 
-def embed_photos(backbone: Backbone, photos: Tensor, edge: int) -> dict[str, Tensor]:
+def embed_photos(backbone: Backbone, photos: Tensor, edge: int, depths: Sequence[str] = ()) -> dict[str, Tensor]:
     """Return what is stored of photos, by name, before it is rounded to the precision of the store.
 
     Args:
         backbone: the pretrained network.
         photos: (B, 3, S, S) of -0.5..0.5.
         edge: that photos are scaled to.
+        depths: the wanted depths, in order; by default those of `Backbone.stored`.
 
     Returns:
-        The maps of each depth of `Backbone.stored` (B, C, H, H), and the colours (B, 3, 16) in double precision.
+        The maps of each depth (B, C, H, H), and the colours (B, 3, 16) in double precision.
     """
+    depths = depths or backbone.stored
     scaled = scale_photos(photos, edge)
-    maps = backbone.maps_from(scaled)
-    named = {depth: maps[depth] for depth in backbone.stored}
+    maps = backbone.maps_from(scaled, end=depths[-1])
+    named = {depth: maps[depth] for depth in depths}
     named[COLORS] = compute_sqrt_histograms(center_crop(scaled, CENTER_SHARE))
     return named
 
@@ -117,7 +120,8 @@ class PretrainedModel(Model):
         The store has them in half precision. Here they are not rounded: their last bits, which differ between machines
         and in an export, would now and then round to another half, and move a logit by more than 1e-4.
         """
-        named = embed_photos(self.backbone, mirror_views(photos).flatten(0, 1), self.config.edge)
+        depths = [name for name in self.stored_names if name != COLORS]
+        named = embed_photos(self.backbone, mirror_views(photos).flatten(0, 1), self.config.edge, depths)
         flat = torch.cat([named[name].flatten(1).to(photos.dtype) for name in self.stored_names], dim=1)
         return flat.reshape(photos.shape[0], 2, -1)  # `len` would fix the number in an export
 
@@ -130,8 +134,11 @@ class PretrainedModel(Model):
             length = shape.numel()
             maps[name] = x[:, start : start + length].reshape(x.shape[0], *shape)
             start += length
-        *_, last, _ = self.stored_names
-        maps |= self.backbone.maps_from(maps[last], last)
+        return self._describe_maps(maps, self.stored_names[-2])
+
+    def _describe_maps(self, maps: dict[str, Tensor], last: str) -> Description:
+        """Return what is compared of views, from their colours and their maps up to the depth `last`."""
+        maps = maps | self.backbone.maps_from(maps[last], last)
         described = {COLORS: maps[COLORS]}
         for depth in self.backbone.compared:
             described[f"{depth} mean"] = maps[depth].mean(dim=(2, 3))
@@ -178,9 +185,21 @@ class PretrainedModel(Model):
 
     def describe_photos(self, photos: Tensor) -> Description:
         """Return what is compared of photos, each in both views: (B, 3, S, S) to rows (V, B, ...) by name."""
-        features = self.embed(photos).transpose(0, 1)  # (V, B, K)
-        described = self.describe(features.flatten(0, 1))
-        return {name: values.reshape(*features.shape[:2], *values.shape[1:]) for name, values in described.items()}
+        return self.describe_embedded(self.embed_start(photos))
+
+    def embed_start(self, photos: Tensor) -> dict[str, Tensor]:
+        """Return what does not depend on training: (B, 3, S, S) to the maps of `Backbone.tuned_from` and colours.
+
+        Rows are the photos, and of each the two views.
+        """
+        depths = [self.backbone.tuned_from]
+        return embed_photos(self.backbone, mirror_views(photos).flatten(0, 1), self.config.edge, depths)
+
+    def describe_embedded(self, start: dict[str, Tensor]) -> Description:
+        """Return what is compared of photos, from the result of `embed_start`: rows (V, B, ...) by name."""
+        maps = {name: rows.to(self.mean.dtype) for name, rows in start.items()}
+        described = self._describe_maps(maps, self.backbone.tuned_from)
+        return {name: rows.reshape(-1, 2, *rows.shape[1:]).transpose(0, 1) for name, rows in described.items()}
 
     def compare_described(self, left: Description, right: Description) -> Tensor:
         """Return the logits of every left with every right photo: rows (V, A, ...) and (V, B, ...) to (A, B, 2)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # the commands' help does not wait for NumPy
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 ISSUE_TEXTS = {  # issue -> what is wrong, and what to do; the flags of `quality`, and what a `ShoeDetector` finds
     "no_shoe": ("shows no shoe", "put the shoe in the middle of the picture and take it again"),
@@ -58,8 +59,16 @@ DAMAGED = "is damaged or did not arrive whole; send it again, or take a new one"
 class ShoeDetector(Protocol):
     """Tells whether a photo shows one whole shoe."""
 
-    def find_issues(self, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
-        """Return keys of `ISSUE_TEXTS` for a prepared photo, (S, S, 3); none if it shows one whole shoe."""
+    def shares_start(self, sha256: str, edge: int) -> bool:
+        """Whether a pretrained model with these weights, for photos of this edge, has the detector's first maps."""
+
+    def find_issues(self, pixels: NDArray[np.uint8], start: Tensor | None = None) -> tuple[str, ...]:
+        """Return keys of `ISSUE_TEXTS` for a prepared photo; none if it shows one whole shoe.
+
+        Args:
+            pixels: (S, S, 3).
+            start: its maps (1, C, H, H), if a model that shares them has computed them.
+        """
 
 
 def explain_unreadable(content: bytes, reason: str) -> str:

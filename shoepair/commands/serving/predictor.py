@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from shoepair.commands.serving import photo_copies, shoe_detector
+from shoepair.commands.serving import described_photos, photo_copies, shoe_detector
+from shoepair.commands.serving.described_photos import DescribedPhoto
 from shoepair.commands.serving.photo_issues import ISSUE_TEXTS, ShoeDetector
 from shoepair.data import store
 from shoepair.evaluation import thresholds
@@ -31,6 +32,7 @@ from shoepair.ingestion import decoding, phash, quality
 from shoepair.ingestion.config import NormalizeConfig, ValidateConfig
 from shoepair.models import inference, registry
 from shoepair.models.base import Model
+from shoepair.models.pretrained import PretrainedModel
 from shoepair.reports.formatting import format_percent
 from shoepair.runtime import params
 
@@ -47,6 +49,7 @@ class ShoePhoto:
 
     pixels: NDArray[np.uint8]  # (S, S, 3) bytes
     issues: tuple[str, ...] = ()  # keys of `photo_issues.ISSUE_TEXTS`
+    described: DescribedPhoto | None = None  # what a model on a pretrained network compares
 
     @cached_property
     def hashes(self) -> NDArray[np.uint8]:
@@ -87,7 +90,7 @@ class PairPredictor:
     detector: ShoeDetector | None = None  # finds photos without one whole shoe
 
     def prepare_photo(self, source: Path | bytes, max_pixels: int = decoding.MAX_PIXELS) -> ShoePhoto:
-        """Decode one photo as the pipeline would store it, and note its issues.
+        """Decode one photo as the pipeline would store it, note its issues, and describe it for the model.
 
         Raises:
             PhotoError: it cannot be decoded, or has more than `max_pixels` pixels.
@@ -95,8 +98,23 @@ class PairPredictor:
         photo = decoding.decode_photo(source, self.edge, max_pixels)
         stats = pd.DataFrame([quality.measure_quality(photo) | {"path": ""}])
         flags = tuple(quality.photo_paths_by_flag(stats, self.validate_config, self.edge))
-        found = self.detector.find_issues(photo.pixels) if self.detector else ()
-        return ShoePhoto(photo.pixels, found + flags)
+        if not isinstance(self.model, PretrainedModel):
+            found = self.detector.find_issues(photo.pixels) if self.detector else ()
+            return ShoePhoto(photo.pixels, found + flags)
+        embedded, config = described_photos.embed(self.model, photo.pixels), self.model.config
+        found = ()
+        if self.detector:
+            is_shared = self.detector.shares_start(config.sha256, config.edge)
+            start = embedded[self.model.backbone.tuned_from][:1] if is_shared else None
+            found = self.detector.find_issues(photo.pixels, start)
+        return ShoePhoto(photo.pixels, found + flags, described_photos.describe(self.model, embedded))
+
+    def describe(self, photo: ShoePhoto) -> DescribedPhoto:
+        """Return what the model, one on a pretrained network, compares of a photo."""
+        assert isinstance(self.model, PretrainedModel)
+        return photo.described or described_photos.describe(
+            self.model, described_photos.embed(self.model, photo.pixels)
+        )
 
     def compute_logits(self, pairs: Sequence[tuple[ShoePhoto, ShoePhoto]]) -> NDArray[np.float64]:
         """Compute the logits of (left, right) pairs: (P,), same minus different.
@@ -104,10 +122,13 @@ class PairPredictor:
         Raises:
             ShoepairError: a logit is not finite.
         """
-        batches = [pairs[start : start + SCORE_BATCH] for start in range(0, len(pairs), SCORE_BATCH)]
-        with torch.inference_mode():
-            logits = [self.model(stack_pair_images(batch)).double() for batch in batches]  # each (B, 2)
-        joined = torch.cat([batch[:, 1] - batch[:, 0] for batch in logits]) if logits else torch.empty(0)
+        if isinstance(self.model, PretrainedModel):
+            logits = [described_photos.compare(self.model, *map(self.describe, pair)) for pair in pairs]
+        else:
+            batches = [pairs[start : start + SCORE_BATCH] for start in range(0, len(pairs), SCORE_BATCH)]
+            with torch.inference_mode():
+                logits = [self.model(stack_pair_images(batch)) for batch in batches]  # each (B, 2)
+        joined = torch.cat([batch[:, 1].double() - batch[:, 0].double() for batch in logits] or [torch.empty(0)])
         inference.raise_if_not_finite(joined, self.decision_rule.model)
         return joined.double().numpy()
 
@@ -117,8 +138,10 @@ class PairPredictor:
         Raises:
             ShoepairError: a logit is not finite.
         """
+        is_pretrained = isinstance(self.model, PretrainedModel)
+        described = described_photos.stack([self.describe(photo) for photo in photos]) if is_pretrained else None
         pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
-        logits = inference.predict_logit_matrix(self.model, pixels, torch.from_numpy(wanted)).numpy()
+        logits = inference.predict_logit_matrix(self.model, pixels, torch.from_numpy(wanted), described).numpy()
         inference.raise_if_not_finite(torch.from_numpy(logits[wanted]), self.decision_rule.model)
         return logits
 
@@ -142,6 +165,8 @@ def load_predictor() -> PairPredictor:
     """
     rule = thresholds.read_decision_rule()
     model = registry.load_model(rule.model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if isinstance(model, PretrainedModel):
+        model.backbone.merge_norms()
     edge = params.load(NormalizeConfig).edge
     detector = shoe_detector.load_detector() if edge >= shoe_detector.MIN_EDGE else None
     loaded = PairPredictor(rule, model, edge, params.load(ValidateConfig), detector)

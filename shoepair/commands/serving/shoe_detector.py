@@ -1,4 +1,4 @@
-"""The shoe detector: whether a photo shows a shoe, by a network that others trained on ImageNet.
+"""The shoe detector: whether a photo shows one whole shoe, by a network that others trained on ImageNet.
 
 Two numbers speak for a shoe, and the larger one counts, each less its limit:
 
@@ -6,7 +6,10 @@ Two numbers speak for a shoe, and the larger one counts, each less its limit:
 - a logistic regression of the network's features, which knows the project's drawn shoes: it was fitted to drawn
   shoes and to drawn pictures of other things.
 
-The weights of the network come with a package, so no project has to be trained; those of the regression, and the
+Whether it is one, whole, and large enough, is told by where shoes are (shoe_mask.py). A photo that shows no shoe as a
+whole, but one where a shoe was found, shows it too small.
+
+The weights of the network come with a package, so no project has to be trained; those of the regressions, and the
 limits, are a file beside this module that `python -m benchmarks.shoe_detector --fit` writes. The same command measures
 the detector; benchmarks/README.md has the figures.
 """
@@ -21,7 +24,9 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from shoepair.commands.serving import shoe_mask
 from shoepair.data import store
 from shoepair.models import pretrained_weights
 from shoepair.models.backbone import PHOTOS, scale_photos
@@ -33,13 +38,18 @@ NETWORK = "efficientnet_lite0"
 SHOE_CLASSES = (502, 514, 630, 770, 774)  # of ImageNet: clog, cowboy boot, loafer, running shoe, sandal
 MIN_EDGE = 128  # of a prepared photo, in pixels: on smaller ones ImageNet's classes are not told
 FITTED_FILE = "shoe_detector.safetensors"
+START = EfficientNetLite.tuned_from  # the depth that models on this network share with the detector
+
+Maps = dict[str, Tensor]
 
 
 class PretrainedShoeDetector:
-    """Finds photos that show no shoe; a `ShoeDetector`.
+    """Finds photos that do not show one whole shoe; a `ShoeDetector`.
 
     Args:
-        fitted: the regression (`weight` (C,), `bias`) and the limits of both numbers (`class_limit`, `drawn_limit`).
+        fitted: the regression (`weight` (C,), `bias`) and the limits of both numbers (`class_limit`, `drawn_limit`);
+            the regression of places (`place_weight` (D,), `place_bias`) and the limit of a shoe at the border of the
+            photo (`border_limit`).
     """
 
     def __init__(self, fitted: dict[str, Tensor]) -> None:
@@ -53,13 +63,18 @@ class PretrainedShoeDetector:
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._fitted = fitted
 
-    def describe(self, photos: NDArray[np.uint8]) -> Tensor:
-        """Return the features of photos, the mean of the last maps: (B, S, S, 3) to (B, C)."""
+    def compute_maps(self, photos: NDArray[np.uint8], start: Tensor | None = None) -> Maps:
+        """Return the maps of photos by depth: (B, S, S, 3) to (B, C, H, H); from those of depth `START`, if given."""
         with torch.inference_mode():
-            x = torch.from_numpy(store.scale_to_centred_float(photos)).movedim(3, 1)
-            maps = self._network.maps_from(scale_photos(x, self._network.edge), PHOTOS)
-            features: Tensor = maps["head"].mean(dim=(2, 3))
-            return features
+            if start is None:
+                x = torch.from_numpy(store.scale_to_centred_float(photos)).movedim(3, 1)
+                start = self._network.maps_from(scale_photos(x, self._network.edge), PHOTOS, START)[START]
+            later: Maps = self._network.maps_from(start, START)
+            return {START: start} | later
+
+    def shares_start(self, sha256: str, edge: int) -> bool:
+        """Whether a model with these weights, for photos of this edge, has the same maps of depth `START`."""
+        return sha256 == BUNDLED_WEIGHTS[NETWORK].sha256 and edge == self._network.edge
 
     def class_log_odds(self, features: Tensor) -> Tensor:
         """Return the log odds of ImageNet's shoes: (B, C) to (B,)."""
@@ -79,9 +94,33 @@ class PretrainedShoeDetector:
         drawn = self.drawn_log_odds(features) - self._fitted["drawn_limit"]
         return torch.maximum(known, drawn)
 
-    def find_issues(self, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
-        """Return the keys of `photo_issues.ISSUE_TEXTS` for a prepared photo, (S, S, 3)."""
-        return () if self.score(self.describe(pixels[None]))[0] > 0 else ("no_shoe",)
+    def place_probabilities(self, maps: Maps) -> NDArray[np.float32]:
+        """Return the probability of a shoe at each place: (B, H, H)."""
+        log_odds = torch.einsum("bchw,c->bhw", place_features(maps), self._fitted["place_weight"])
+        return np.asarray((log_odds + self._fitted["place_bias"]).sigmoid())
+
+    def find_issues(self, pixels: NDArray[np.uint8], start: Tensor | None = None) -> tuple[str, ...]:
+        """Return keys of `photo_issues.ISSUE_TEXTS`, at most one; see `ShoeDetector`."""
+        maps = self.compute_maps(pixels[None], start)
+        shape = shoe_mask.measure_shape(self.place_probabilities(maps)[0])
+        faults = shoe_mask.find_faults(shape, float(self._fitted["border_limit"]))
+        if self.score(mean_features(maps))[0] > 0:
+            return faults
+        if not shape.length:
+            return ("no_shoe",)
+        part = self.compute_maps(shoe_mask.crop_largest(pixels, shape)[None])
+        return (faults or ("far_away",)) if self.score(mean_features(part))[0] > 0 else ("no_shoe",)
+
+
+def mean_features(maps: Maps) -> Tensor:
+    """Return the features of photos, the mean of the last maps: (B, C)."""
+    return maps["head"].mean(dim=(2, 3))
+
+
+def place_features(maps: Maps) -> Tensor:
+    """Return the features of each place, (B, D, H, H): the maps of two depths, the second one enlarged."""
+    near, far = maps[START], maps["stage7"]
+    return torch.cat([near, functional.interpolate(far, near.shape[2:], mode="bilinear")], dim=1)
 
 
 @cache

@@ -38,6 +38,7 @@ from shoepair.commands.serving.predictor import (
     SAME_VERDICT,
     Prediction,
 )
+from shoepair.commands.serving.seen_photos import SeenPhotos
 from shoepair.commands.serving.uploads import BUSY_MESSAGE, RequestError, UploadMemory
 from shoepair.commands.serving.worker_pool import WorkerPool
 from shoepair.commands.serving.workers import (
@@ -133,6 +134,7 @@ class RequestHandler:
 
     def __post_init__(self) -> None:
         self.memory = UploadMemory(self.max_requests * uploads.MAX_BODY_BYTES)
+        self.seen_photos = SeenPhotos()
 
     async def handle_get(self, request: Request) -> Response:  # noqa: ARG002  # the page is always the same
         """Return the page."""
@@ -145,7 +147,7 @@ class RequestHandler:
         except RequestError as error:
             return self._respond(request, error.status, {"error": error.message, "field": error.side}, error=error)
         if isinstance(answer, SeenPhoto):
-            return self._respond(request, 200, vars(answer), seen=answer)
+            return self._respond(request, 200, answer.to_dict(), seen=answer)
         document = answer.to_dict() | {"look": VERDICT_CSS_CLASSES[answer.verdict]}
         return self._respond(request, 200, document, answer=answer)
 
@@ -174,11 +176,12 @@ class RequestHandler:
             self.memory.release(request)
 
     async def _predict(self, photos: dict[str, bytes], deadline: float) -> Prediction | SeenPhoto:
-        """Predict the verdict for photos that have arrived, or look at a single one."""
+        """Predict the verdict for photos that have arrived, or look at a single one and keep what was seen."""
         slow = f"This took longer than {self.time_limit:.0f} seconds and was stopped. Use smaller photos."
         try:
             worker = await self._await_until(deadline, self.workers.take(), RequestError(503, BUSY_MESSAGE))
-            working = self.workers.predict(worker, photos)
+            known = {side: self.seen_photos.find(content) or content for side, content in photos.items()}
+            working = self.workers.predict(worker, known)
             result: Answer = await self._await_until(deadline, working, RequestError(504, slow))
         except WorkerDiedError:
             message = "The photos could not be processed. Try again in a few seconds, or with smaller ones."
@@ -186,6 +189,8 @@ class RequestHandler:
         if isinstance(result, UnusablePhoto):
             message = f"The photo of {SHOE_NAMES[result.side]} {result.reason}."
             raise RequestError(422, message, result.side)
+        if isinstance(result, SeenPhoto):
+            self.seen_photos.keep(photos[result.side], result.photo)
         return result
 
     async def _await_until(self, deadline: float, work: Awaitable[Result], timeout_error: RequestError) -> Result:

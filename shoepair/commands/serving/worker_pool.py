@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from shoepair.commands.serving.workers import Answer, Worker, WorkerDiedError
+from shoepair.commands.serving.workers import Answer, Photos, Worker, WorkerDiedError
 from shoepair.runtime.errors import ShoepairError
 
 MAX_PAUSE = 30  # seconds before a process is replaced, if those before it died without an answer
@@ -81,7 +81,7 @@ class WorkerPool:
         asyncio.get_running_loop().remove_reader(worker.connection)
         return worker
 
-    async def predict(self, worker: Worker, photos: dict[str, bytes]) -> Answer:
+    async def predict(self, worker: Worker, photos: Photos) -> Answer:
         """Predict the verdict for two photos, or look at one. Cancelling stops the process.
 
         Raises:

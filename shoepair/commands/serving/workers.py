@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from shoepair.commands.serving import photo_issues
-from shoepair.commands.serving.predictor import PairPredictor, Prediction, load_predictor
+from shoepair.commands.serving.predictor import PairPredictor, Prediction, ShoePhoto, load_predictor
 from shoepair.data.naming import PhotoError
 from shoepair.runtime import interruption
 from shoepair.runtime.errors import ShoepairError
@@ -44,9 +44,15 @@ class SeenPhoto:
     side: str  # `left` or `right`
     is_good: bool
     sentence: str
+    photo: ShoePhoto  # for the comparison
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the page is told, as a JSON-serializable dict."""
+        return {"side": self.side, "is_good": self.is_good, "sentence": self.sentence}
 
 
 Answer = Prediction | SeenPhoto | UnusablePhoto
+Photos = dict[str, bytes | ShoePhoto]  # by side: a file, or what was prepared of it before
 
 
 class WorkerDiedError(Exception):
@@ -72,10 +78,13 @@ def _run_worker(connection: Connection) -> None:
             sys.exit(1)
 
 
-def _predict(predictor: PairPredictor, photos: dict[str, bytes]) -> Answer:
-    """Predict the verdict for two photos, by side; or look at a single one. All are decoded before the model runs."""
+def _predict(predictor: PairPredictor, photos: Photos) -> Answer:
+    """Predict the verdict for two photos, by side; or look at a single one. All are prepared before the model runs."""
     prepared = {}
     for side, content in photos.items():
+        if isinstance(content, ShoePhoto):
+            prepared[side] = content
+            continue
         try:
             prepared[side] = predictor.prepare_photo(content, MAX_PIXELS)
         except PhotoError as error:
@@ -86,7 +95,7 @@ def _predict(predictor: PairPredictor, photos: dict[str, bytes]) -> Answer:
     sentence = photo_issues.describe_photo(
         SHOE_NAMES[side], photo.issues, is_shoe_known=predictor.detector is not None
     )
-    return SeenPhoto(side, not photo.issues, sentence)
+    return SeenPhoto(side, not photo.issues, sentence, photo)
 
 
 class Worker:
@@ -122,7 +131,7 @@ class Worker:
         self.process = process
         self._receive()
 
-    def predict(self, photos: dict[str, bytes]) -> Answer:
+    def predict(self, photos: Photos) -> Answer:
         """Send one or two photos, by side, and return the answer; raise WorkerDiedError if the process died."""
         with suppress(OSError):  # it died, perhaps with a last message
             self.connection.send(photos)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -83,11 +83,21 @@ def test_every_request_to_the_web_page_is_counted(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(serve, "CLIENTS", (1, 12))
     usage.furnish(tmp_path)
     left, right = (serve.random_jpeg((64, 64), seed) for seed in (1, 2))
-    rows = serve.measure({"small": serve.encode_form(left, right)}, seconds=1, slow=0)
-    assert [row["clients"] for row in rows] == [1, 12]
+    with serve.run_server(tmp_path, serve.COMMAND) as server:
+        rows = serve.measure({serve.OURS: server}, {"small": (left, right)}, seconds=1, slow=0)
+    assert [(row["clients"], row["way"]) for row in rows] == list(product((1, 12), serve.WAYS))
     assert all(row["answered"] > 0 and row["failed"] == 0 and row["p99"] >= row["p50"] > 0 for row in rows)
+    assert all(row["processor_seconds"] > 0 for row in rows)
     assert rows[0]["busy"] == 0
-    assert len(serve.format_table(rows).splitlines()) == 4
+    assert len(serve.format_table(rows).splitlines()) == 6
+
+
+def test_no_photo_is_sent_twice_and_the_picture_stays_the_same() -> None:
+    photo = serve.random_jpeg((64, 64), 1)
+    one, other = (serve.number_photo(photo, number) for number in (1, 2))
+    assert len({photo, one, other}) == 3
+    decoded = [decoding.decode_photo(content, 64).pixels for content in (photo, one, other)]
+    assert all(np.array_equal(pixels, decoded[0]) for pixels in decoded)
 
 
 def test_stages_are_measured_on_synthetic_photos_of_which_no_two_are_alike(

@@ -84,16 +84,22 @@ def test_models_on_a_pretrained_network_embed_each_photo_once(monkeypatch: pytes
     towers.use_tiny_network(monkeypatch)
     monkeypatch.setattr(inference, "BLOCK_EDGE", 3)
     model = registry.build_pretrained_model("efficientnet_finetuned", PretrainedConfig())
-    embedded, embed = list[int](), model.embed
+    embedded, embed = list[int](), model.embed_start
 
-    def spy(photos: Tensor) -> Tensor:
+    def spy(photos: Tensor) -> dict[str, Tensor]:
         embedded.append(len(photos))
         return embed(photos)
 
-    monkeypatch.setattr(model, "embed", spy)
+    monkeypatch.setattr(model, "embed_start", spy)
     photos = class_of(2).images.flatten(0, 2)  # 12
-    inference.predict_logit_matrix(model, photos, ~torch.eye(12, dtype=torch.bool))
+    wanted = ~torch.eye(12, dtype=torch.bool)
+    logits = inference.predict_logit_matrix(model, photos, wanted)
     assert embedded == [4, 4, 4]
+    described = inference._describe_photos(model, photos)
+    embedded.clear()
+    again = inference.predict_logit_matrix(model, photos, wanted, described)
+    assert embedded == [], "what is known of the photos is not computed again"
+    assert torch.equal(again[wanted], logits[wanted])
 
 
 def test_photos_of_an_edge_that_is_no_multiple_are_scaled_for_a_pretrained_network(

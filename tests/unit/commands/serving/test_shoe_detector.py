@@ -15,10 +15,11 @@ from support import usage
 from support.field import edit
 from typer.testing import CliRunner
 
-from benchmarks import no_shoe_pictures
+from benchmarks import no_shoe_pictures, shoe_scenes
 from benchmarks.shoe_detector import draw_shoes
 from shoepair.commands.main import app
 from shoepair.commands.serving import predictor, shoe_detector
+from shoepair.models.pretrained_weights import BUNDLED_WEIGHTS
 from shoepair.runtime import paths
 from shoepair.runtime.errors import ShoepairError
 
@@ -40,6 +41,38 @@ def test_drawn_shoes_are_shoes_in_every_size_that_is_looked_at(detector: shoe_de
         assert detector.find_issues(photo) == ()
     small = np.asarray(Image.fromarray(photo).resize((EDGE, EDGE), Image.Resampling.BOX))
     assert detector.find_issues(small) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "expected"),
+    [
+        ("two apart", 1, "several_shoes"),
+        ("pair side by side", 1, "several_shoes"),
+        ("cut off", 1, "cut_off"),
+        ("far away", 3, "far_away"),
+        ("floor", 1, "no_shoe"),
+    ],
+)
+def test_what_is_not_one_whole_shoe_is_told(
+    detector: shoe_detector.PretrainedShoeDetector, kind: str, number: int, expected: str
+) -> None:
+    assert detector.find_issues(shoe_scenes.draw_scene(kind, 173, number).pixels) == (expected,)
+
+
+def test_maps_that_a_model_has_computed_are_not_computed_again(
+    detector: shoe_detector.PretrainedShoeDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = next(iter(draw_shoes(73, 1)))
+    maps = detector.compute_maps(photo[None])
+    starts = list[str]()
+    compute = detector._network.compute_next
+    monkeypatch.setattr(detector._network, "compute_next", lambda x, depth: starts.append(depth) or compute(x, depth))
+    assert detector.find_issues(photo, maps[shoe_detector.START]) == ()
+    assert starts == ["stage6", "stage7", "head"]
+    sha256 = BUNDLED_WEIGHTS[shoe_detector.NETWORK].sha256
+    assert detector.shares_start(sha256, 224)
+    assert not detector.shares_start(sha256, 112)
+    assert not detector.shares_start("0" * 64, 224)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

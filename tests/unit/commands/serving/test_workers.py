@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -55,7 +56,7 @@ def photo(grey: int, edge: int = 40) -> bytes:
     return file.getvalue()
 
 
-def run_worker(*pairs: tuple[bytes, bytes]) -> list[Any]:
+def run_worker(*pairs: tuple[bytes | ShoePhoto, bytes | ShoePhoto]) -> list[Any]:
     """Run a worker in this process until its pipe ends, and return what it sends."""
     ours, theirs = multiprocessing.Pipe()
     for pair in pairs:
@@ -80,6 +81,12 @@ def test_left_photo_is_passed_as_the_left_one() -> None:
     assert run_worker((light, dark), (dark, light)) == [None, lighter, darker]
 
 
+def test_photo_that_was_prepared_before_is_not_prepared_again() -> None:
+    light = ShoePhoto(np.full((EDGE, EDGE, 3), 200, np.uint8))
+    _, answer = run_worker((light, photo(100)))
+    assert answer == Prediction(NOT_SURE_VERDICT, 1.0, (), ())
+
+
 def test_single_photo_is_looked_at() -> None:
     ours, theirs = multiprocessing.Pipe()
     for photos in ({"left": photo(9)}, {"right": b"%PDF-1.7"}):
@@ -88,7 +95,9 @@ def test_single_photo_is_looked_at() -> None:
         half.shutdown(socket.SHUT_WR)
     workers._run_worker(theirs)
     _, seen, unusable = (ours.recv() for _ in range(3))
-    assert seen == workers.SeenPhoto("left", True, "The photo of the left shoe is good: sharp, and bright enough.")
+    sentence = "The photo of the left shoe is good: sharp, and bright enough."
+    assert seen.to_dict() == {"side": "left", "is_good": True, "sentence": sentence}
+    assert (seen.photo.pixels == 9).all()
     assert unusable == UnusablePhoto("right", "is a PDF document; take a photo of the shoe with the camera")
 
 
