@@ -71,7 +71,7 @@ def test_difference_of_large_logits_is_a_share_of_them_and_one_that_is_no_number
     small, large = np.array([[0.0, 0.5]], np.float32), np.array([[0.0, -11.0]], np.float32)
     off = np.float32(1.3e-4)
     assert exports.largest_difference(small, small + off) > exports.MAX_LOGIT_DIFFERENCE
-    assert exports.largest_difference(large, large - [[0, off]]) < exports.MAX_LOGIT_DIFFERENCE
+    assert exports.largest_difference(large, large - np.array([[0, off]], np.float32)) < exports.MAX_LOGIT_DIFFERENCE
     assert np.isnan(exports.largest_difference(large, np.array([[0, np.nan]], np.float32)))
 
 

@@ -47,5 +47,5 @@ def test_standardised_over_a_reference_no_shift_of_all_numbers_counts() -> None:
     numbers = torch.randn(5, 3, 3, 2, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     moved = 3 * numbers + 2
     assert not torch.allclose(drawn_to_real.logits_of(model, moved), drawn_to_real.logits_of(model, numbers))
-    standardised = [drawn_to_real.logits_of(model, each, each) for each in (numbers, moved)]
-    assert torch.allclose(*standardised)
+    first, second = (drawn_to_real.logits_of(model, each, each) for each in (numbers, moved))
+    assert torch.allclose(first, second)
