@@ -183,6 +183,7 @@ def test_missing_photo_is_told_at_its_field_which_gets_the_focus(opened: Open, s
     expect(right).to_have_attribute("aria-invalid", "true")
     expect(right).to_have_accessible_description(missing)
     expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator("#waiting")).to_contain_text("The answer appears here")
     assert page.get_by_text(missing).count() == 1, "said once"
 
 
@@ -230,6 +231,17 @@ def test_verdict_goes_when_a_photo_changes_also_while_it_is_awaited(opened: Open
             route.continue_()
     expect(page.locator("#left-seen")).to_have_text(GOOD.format("left"))
     expect(page.locator("#answer")).to_be_empty()
+
+
+def test_comparison_sends_the_bytes_that_were_looked_at(opened: Open, served: usage.Served) -> None:
+    page = opened()
+    sent: list[bytes | None] = []
+    page.on("request", lambda request: sent.append(request.post_data_buffer) if request.method == "POST" else None)
+    ask(page, served, SAME_VERDICT)
+    assert len(sent) == 3, "each photo once, and the pair"
+    photos = [Path(path).read_bytes() for path in served.paths(SAME_VERDICT)]
+    for body, expected in zip(sent, [photos[:1], photos[1:], photos], strict=True):
+        assert body is None or all(photo in body for photo in expected), "the server knows them again by their bytes"
 
 
 def test_large_photo_is_reduced_before_it_is_sent(opened: Open, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@
 
   // An error of a photo is read with its field, which gets the focus; any other one is an alert. Each is said once.
   function showError(text, field) {
-    clearAnswer();
+    clearAnswer(field in names ? waitingText : "");
     document.title = `No answer: ${question}`;
     if (field in names) {
       see(field, "", "");
