@@ -127,7 +127,7 @@ def prepare_project(project: Path, students: int, class_folder: Path) -> Path:
 def digest_outputs(project: Path, stage: str) -> str:
     """Return the SHA-256 of everything that a stage wrote."""
     total = hashlib.sha256()
-    for path in scale.stage_outputs(project, stage):
+    for path in scale.stage_outputs(project, stage, scale.BATCH):
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()

@@ -203,9 +203,9 @@ def run_stages(project: Path, stages: list[str], students: int, batches: Sequenc
         times = {"seconds": round(cost.seconds, 2), "core_seconds": round(cost.core_seconds, 2)}
         numbers = times | {"pss_mb": cost.pss_mb, "largest_mb": cost.largest_mb}
         written = sum(path.stat().st_size for path in stage_outputs(project, stage, batches[-1]))
-        written /= JOINING if joined and stage in PER_BATCH else students
+        share = written / (JOINING if joined and stage in PER_BATCH else students)
         rows.append(
-            {"stage": stage + (JOIN if joined else ""), "students": students, **numbers, "bytes_per_student": written}
+            {"stage": stage + (JOIN if joined else ""), "students": students, **numbers, "bytes_per_student": share}
         )
         print(f"{students:,} students: {cost.output.strip()}, {cost.seconds:.1f} s", file=sys.stderr)
     return rows

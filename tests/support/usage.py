@@ -8,14 +8,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from torch import Tensor
 
 from shoepair.commands.serving import predictor
 from shoepair.commands.serving.predictor import DIFFERENT_VERDICT, NOT_SURE_VERDICT, SAME_VERDICT, PairPredictor
@@ -24,6 +26,29 @@ from shoepair.ingestion.config import ValidateConfig
 from shoepair.models import registry
 from shoepair.runtime import json_files, params, paths
 from support.field import EDGE, copy_project, edit
+
+
+class FakeDetector:
+    """A shoe detector that finds what it is told to find in some pixels, and notes down the maps that it gets.
+
+    Args:
+        find: keys of issues of pixels.
+        shared: digest and edge of the models whose maps it takes.
+    """
+
+    def __init__(self, find: Callable[[np.ndarray], tuple[str, ...]], shared: tuple[str, int] | None = None) -> None:
+        self.find, self.shared = find, shared
+        self.starts: list[Tensor | None] = []
+
+    def shares_start(self, sha256: str, edge: int) -> bool:
+        """Whether a model with these weights has the maps."""
+        return (sha256, edge) == self.shared
+
+    def find_issues(self, pixels: np.ndarray, start: Tensor | None = None) -> tuple[str, ...]:
+        """Return what `find` does."""
+        self.starts.append(start)
+        return self.find(pixels)
+
 
 STUDENT = "u001"
 PHOTOS = Path("data/raw/tiny/train")

@@ -99,6 +99,6 @@ def test_a_table_in_pieces_is_never_in_memory_as_a_whole(tmp_path: Path) -> None
     rows = pd.DataFrame([columns] * 30_000, columns=list(schemas.Scores.to_schema().columns))
     parquet_files.write_table(path, rows.assign(model=[rng.bytes(2000).hex() for _ in rows.index]), schemas.Scores)
     assert path.stat().st_size > 110_000_000
-    commands = ([sys.executable, "-c", PIECES_READER + PRINT_PEAK, path, *more] for more in ([], ["model"]))
+    commands = ([sys.executable, "-c", PIECES_READER + PRINT_PEAK, str(path), *more] for more in ([], ["model"]))
     peaks = [int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for command in commands]
     assert peaks[1] - peaks[0] < 90, "pieces of 16 MB, and what Arrow and pandas make of them"

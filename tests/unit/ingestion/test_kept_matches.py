@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_only_new_photos_are_searched_for(monkeypatch: pytest.MonkeyPatch) -> No
     searched = []
     search = hash_search.find_similar_hash_rows
 
-    def watched(hashes: np.ndarray, queries: np.ndarray, rows: np.ndarray, bits: int) -> pd.DataFrame:
+    def watched(hashes: np.ndarray, queries: Sequence[np.ndarray], rows: np.ndarray, bits: int) -> pd.DataFrame:
         searched.append((len(hashes), len(rows)))
         return search(hashes, queries, rows, bits)
 

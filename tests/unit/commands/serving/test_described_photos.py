@@ -11,29 +11,12 @@ import pytest
 import torch
 from PIL import Image
 from support import towers, usage
-from torch import Tensor
 
 from shoepair.commands.serving.predictor import PairPredictor, ShoePhoto, stack_pair_images
 from shoepair.ingestion.config import ValidateConfig
 from shoepair.models import registry
 from shoepair.models.config import PretrainedConfig
 from shoepair.runtime import params
-
-
-class FakeDetector:
-    """Finds nothing, and notes down the maps that it gets."""
-
-    def __init__(self, *, shares: bool) -> None:
-        self.shares = shares
-        self.starts: list[Tensor | None] = []
-
-    def shares_start(self, sha256: str, edge: int) -> bool:
-        return self.shares and (sha256, edge) == (PretrainedConfig().sha256, towers.EDGE)
-
-    def find_issues(self, pixels: np.ndarray, start: Tensor | None = None) -> tuple[str, ...]:
-        assert pixels.shape == (towers.EDGE, towers.EDGE, 3)
-        self.starts.append(start)
-        return ()
 
 
 def png(seed: int) -> bytes:
@@ -52,7 +35,7 @@ def test_described_photos_have_the_logits_of_their_pixels(
     usage.furnish(tmp_path)
     towers.use_tiny_network(monkeypatch)
     model = registry.build_pretrained_model(name, PretrainedConfig())
-    detector = FakeDetector(shares=shares)
+    detector = usage.FakeDetector(lambda _: (), (PretrainedConfig().sha256, towers.EDGE) if shares else None)
     judge = PairPredictor(usage.rule(), model, towers.EDGE, params.load(ValidateConfig), detector)
     left, right = photos = [judge.prepare_photo(png(seed)) for seed in (1, 2)]
     with torch.inference_mode():

@@ -188,12 +188,9 @@ def test_copy_and_photo_without_a_shoe_are_left_out_by_name(folder: Path) -> Non
     shutil.copy(folder / first, folder / "z copy.jpg")
     judge = usage.judge_of(usage.rule(different_below=0.0))
 
-    class NoRight:
-        def find_issues(self, pixels: np.ndarray) -> tuple[str, ...]:
-            return ("several_shoes",) if (pixels == mug.pixels).all() else ()
-
     mug = judge.prepare_photo(folder / usage.photo(2, "right").name)
-    result = matching.match_folder(folder, replace(judge, detector=NoRight()))
+    detector = usage.FakeDetector(lambda pixels: ("several_shoes",) if (pixels == mug.pixels).all() else ())
+    result = matching.match_folder(folder, replace(judge, detector=detector))
     assert result.left_out == {
         usage.photo(2, "right").name: "shows more than one shoe",
         "z copy.jpg": f"is the same photo as {first}",

@@ -143,12 +143,11 @@ def test_same_photo_twice_is_no_pair(mirrored: bool) -> None:
 
 
 def test_photo_without_a_shoe_is_told_by_the_detector(pairs: dict[str, usage.Pair]) -> None:
-    class NoShoe:
-        def find_issues(self, pixels: np.ndarray) -> tuple[str, ...]:
-            assert pixels.shape == (EDGE, EDGE, 3)
-            return ("no_shoe",)
+    def find(pixels: np.ndarray) -> tuple[str, ...]:
+        assert pixels.shape == (EDGE, EDGE, 3)
+        return ("no_shoe",)
 
-    loaded = replace(predictor.load_predictor(), detector=NoShoe())
+    loaded = replace(predictor.load_predictor(), detector=usage.FakeDetector(find))
     left, right = map(loaded.prepare_photo, pairs[SAME_VERDICT])
     answer = loaded.predict(left, right)
     assert answer.verdict == NOT_SURE_VERDICT

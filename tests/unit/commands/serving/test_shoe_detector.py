@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support import usage
 from support.field import edit
@@ -66,7 +67,12 @@ def test_maps_that_a_model_has_computed_are_not_computed_again(
     maps = detector.compute_maps(photo[None])
     starts = list[str]()
     compute = detector._network.compute_next
-    monkeypatch.setattr(detector._network, "compute_next", lambda x, depth: starts.append(depth) or compute(x, depth))
+
+    def spy(x: torch.Tensor, depth: str) -> torch.Tensor:
+        starts.append(depth)
+        return compute(x, depth)
+
+    monkeypatch.setattr(detector._network, "compute_next", spy)
     assert detector.find_issues(photo, maps[shoe_detector.START]) == ()
     assert starts == ["stage6", "stage7", "head"]
     sha256 = BUNDLED_WEIGHTS[shoe_detector.NETWORK].sha256
