@@ -70,7 +70,8 @@ def test_maps_that_a_model_has_computed_are_not_computed_again(
 
     def spy(x: torch.Tensor, depth: str) -> torch.Tensor:
         starts.append(depth)
-        return compute(x, depth)
+        maps: torch.Tensor = compute(x, depth)
+        return maps
 
     monkeypatch.setattr(detector._network, "compute_next", spy)
     assert detector.find_issues(photo, maps[shoe_detector.START]) == ()
