@@ -10,8 +10,8 @@ would refuse them, so it and the following stages are left out there. Memory is 
 grows as the class does; for processor seconds also between the two largest classes, where the start of Python counts
 least. With `--stages split pairs audit suspects` there are no photos: digests, fingerprints and pixels are random
 numbers, as many fingerprints as the photos would give, and photos of 16 x 16 pixels; then 100 students join as a
-second batch, and the stages run again. With `--joining` the 100 have synthetic photos, all stages that a batch needs
-run when they join, and their sum is compared between the sizes of the class.
+second batch, and the stages run again. With `--joining` the 100 have synthetic photos, stored as small, all stages
+that a batch needs run when they join, and their sum is compared between the sizes of the class.
 """
 
 from __future__ import annotations
@@ -169,6 +169,9 @@ def measure_joining(students: int, folder: Path | None) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         project = Path(temporary)
         set_up(project)
+        # All stores have photos of one size, and those of the class are random.
+        parameters = (project / paths.PARAMS).read_text().replace(f"edge: {EDGE} ", f"edge: {RANDOM_EDGE} ")
+        (project / paths.PARAMS).write_text(parameters)
         batches = write_random_class(project, students, needs_stores=True)
         rows = run_stages(project, list(OF_THE_CLASS), students, batches)
         draw(project / paths.raw_path(SECOND_BATCH), JOINING, students)
