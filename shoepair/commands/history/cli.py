@@ -43,11 +43,11 @@ def log(*, as_json: JsonOption = False, markdown: MarkdownOption = False) -> Non
         from shoepair.commands.history import freshness, versions
 
         entries = versions.list_version_records()
+        reasons = freshness.find_outdated_reasons() if entries else []
     if not entries:
         message = "log: no commit of this project has records of photos"
         raise ShoepairError(message, fix="run `git add data dvc.lock metrics` and commit")
     blocks: list[Block] = [version_tables.dataset_log_table(entries)]
-    reasons = freshness.find_outdated_reasons()
     blocks += printing.outdated_lines(reasons, "the workspace is not in this list, and its figures")
     printing.print_blocks(blocks, entries, as_json=as_json, as_markdown=markdown)
 
